@@ -1,0 +1,213 @@
+"""What the fields of a schedule accept: a number in a range, a list of numbers.
+
+A field says once what it is; from that follow the check at construction and whether it is a leaf of
+the pytree. Only concrete numbers are checked: under `jit` or `vmap` a constructor also meets tracers,
+which pass.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import numbers as abstract_numbers
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+Number: TypeAlias = float | np.number[Any] | jax.Array
+"""What a field with one number takes. Where a schedule is evaluated it is a `Wide`."""
+
+Numbers: TypeAlias = Sequence[float] | np.ndarray | jax.Array
+"""What a field with a list of numbers takes. Where a schedule is evaluated it is a `Column`."""
+
+LARGEST = float(np.finfo(np.float32).max)
+"""The largest number that a field takes, so that no rate overflows float32."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """How a field is checked and kept.
+
+    Attributes:
+      convert: `convert(name, value)` gives what is kept, or raises `TypeError` or `ValueError`.
+      rank: the rank of its leaves, or `None` where it holds schedules or is static.
+      static: whether it is structure, compared and never traced, rather than leaves.
+    """
+
+    convert: Callable[[str, Any], Any] = lambda name, value: value
+    rank: int | None = None
+    static: bool = False
+
+
+def field(
+    convert: Callable[[str, Any], Any],
+    default: Any = dataclasses.MISSING,
+    *,
+    rank: int | None = None,
+    kw_only: bool = False,
+) -> Any:
+    """A field of a schedule; see `Field`."""
+    metadata = {"jaxsched": Field(convert, rank)}
+    return dataclasses.field(default=default, kw_only=kw_only, metadata=metadata)
+
+
+def field_of(specifier: dataclasses.Field[Any]) -> Field:
+    """The `Field` behind a dataclass field; one that says nothing is static."""
+    return specifier.metadata.get("jaxsched", Field(static=True))
+
+
+def is_concrete(*values: Any) -> bool:
+    """Whether nothing in `values`, numbers or pytrees of them, is traced."""
+    return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
+
+
+def show(value: Any) -> str:
+    """The shortest text of a number: `15` for 15.0."""
+    whole = float(value)
+    return str(int(whole)) if whole.is_integer() and abs(whole) < 1e16 else repr(whole)
+
+
+def check_range(
+    name: str,
+    value: float,
+    at_least: float | None = None,
+    above: float | None = None,
+    at_most: float | None = None,
+    below: float | None = None,
+) -> None:
+    """Raises `ValueError`, naming the argument, its value and what is allowed."""
+    if not abs(value) <= LARGEST:
+        raise ValueError(f"`{name}` must be a finite float32 number, got {show(value)}.")
+    limits = {
+        "at least": (at_least, value.__ge__),
+        "above": (above, value.__gt__),
+        "at most": (at_most, value.__le__),
+        "below": (below, value.__lt__),
+    }
+    known = {words: (limit, holds) for words, (limit, holds) in limits.items() if limit is not None}
+    if not all(holds(limit) for limit, holds in known.values()):
+        allowed = " and ".join(f"{words} {show(limit)}" for words, (limit, _) in known.items())
+        raise ValueError(f"`{name}` must be {allowed}, got {show(value)}.")
+
+
+def as_number(name: str, value: Any) -> float | jax.Array:
+    """`value` as a Python float, or unchanged where it is a scalar JAX array.
+
+    Raises:
+      TypeError: it is no real number, or no scalar.
+      ValueError: it does not fit a float.
+    """
+    if isinstance(value, bool):
+        raise TypeError(f"`{name}` must be a number, got {describe(value)}.")
+    if isinstance(value, abstract_numbers.Real):
+        try:
+            return float(value)
+        except OverflowError:
+            raise ValueError(f"`{name}` must be a finite float32 number, got {value!r}.") from None
+    if isinstance(value, jax.Array | np.ndarray | np.generic) and _is_real(value.dtype):
+        if value.shape != ():
+            raise TypeError(
+                f"`{name}` must be a single number, got an array of shape {value.shape}; "
+                "several schedules at once are `jaxsched.stack`."
+            )
+        return value if isinstance(value, jax.Array) else float(value)
+    raise TypeError(f"`{name}` must be a number, got {describe(value)}.")
+
+
+def as_numbers(name: str, value: Any) -> np.ndarray | jax.Array:
+    """`value` as a read-only float64 array of rank 1, or as a JAX array where a part of it is one.
+
+    Raises:
+      TypeError: it is no list or array of rank 1 of real numbers.
+    """
+    if isinstance(value, jax.Array | np.ndarray):
+        if value.ndim != 1 or not _is_real(value.dtype):
+            raise TypeError(
+                f"`{name}` must be a list of numbers, got an array of {value.dtype}{list(value.shape)}."
+            )
+        if isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jnp.floating):
+            return value
+        return value.astype(np.float32) if not is_concrete(value) else frozen(value)
+    if not isinstance(value, list | tuple | range):
+        raise TypeError(f"`{name}` must be a list of numbers, got {describe(value)}.")
+    items = [as_number(f"{name}[{i}]", item) for i, item in enumerate(value)]
+    return stack_numbers(items)
+
+
+def stack_numbers(values: Sequence[Any]) -> np.ndarray | jax.Array:
+    """`values`, numbers or arrays of one shape, on a new first axis: in JAX where one of them is."""
+    known = [value.dtype for value in values if isinstance(value, jax.Array)]
+    if not known:
+        return frozen(values)
+    dtype = jnp.result_type(*known, jnp.float32)
+    return jnp.stack([jnp.asarray(value, dtype) for value in values])
+
+
+def frozen(values: Any) -> np.ndarray:
+    """A float64 copy of `values` that cannot be written to."""
+    array = np.array(values, np.float64)
+    array.flags.writeable = False
+    return array
+
+
+def _is_real(dtype: Any) -> bool:
+    return jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)
+
+
+def describe(value: Any) -> str:
+    """What an error message says that it got."""
+    return f"{value!r} ({getattr(value, 'dtype', type(value).__name__)})"
+
+
+def number(default: Any = dataclasses.MISSING, *, kw_only: bool = False, **limits: float) -> Any:
+    """A field that holds one number.
+
+    A Python or NumPy number is kept as a Python float, so that 0.3, 1 and `np.float64(0.2)` are the
+    same kind of leaf; a scalar JAX array is kept as it is.
+
+    Args:
+      default: its default; it is required where this is left out.
+      kw_only: whether it is passed by keyword alone.
+      **limits: what is allowed, any of `at_least`, `above`, `at_most` and `below`.
+    """
+
+    def convert(name: str, value: Any) -> Any:
+        kept = as_number(name, value)
+        if is_concrete(kept):
+            check_range(name, float(kept), **limits)
+        return kept
+
+    return field(convert, default, rank=0, kw_only=kw_only)
+
+
+def optional_number(default: None = None, **limits: float) -> Any:
+    """A field that holds one number or `None`, its default; which of the two is structure."""
+    inner = field_of(number(kw_only=False, **limits))
+    return field(lambda name, value: None if value is None else inner.convert(name, value), default, rank=0)
+
+
+def numbers(*, ascending: bool = False, **limits: float) -> Any:
+    """A field that holds a list of numbers, kept as an array of rank 1.
+
+    Args:
+      ascending: whether each must be at least the one before.
+      **limits: what is allowed for each, as in `number`.
+    """
+
+    def convert(name: str, value: Any) -> Any:
+        kept = as_numbers(name, value)
+        if is_concrete(kept) and len(kept):
+            items = np.asarray(kept, np.float64)
+            for i in (int(items.argmin()), int(items.argmax())):
+                check_range(f"{name}[{i}]", float(items[i]), **limits)
+            falls = np.flatnonzero(np.diff(items) < 0)
+            if ascending and falls.size:
+                i = int(falls[0])
+                raise ValueError(
+                    f"`{name}` must be sorted, got {show(items[i])} before {show(items[i + 1])} at index {i}."
+                )
+        return kept
+
+    return field(convert, rank=1)

@@ -1,0 +1,358 @@
+"""The algebra of schedules.
+
+A `Schedule` is a function of the optimizer step that is also a value: a frozen dataclass whose numbers
+are the leaves of a pytree. There are three ways to get one:
+
+- a *shape* has a formula: `Constant` and `Lambda` below, and everything in `jaxsched.shapes`. A
+  `Transition` is a shape that goes from one value to another over a number of steps, so its class
+  serves as the curve of a ramp wherever one is asked for.
+- a *combinator* changes the clock or the value of other schedules: `Product` and `Sum` below, which
+  `*` and `+` build, and everything in `jaxsched.combinators`.
+- a *preset* or a *port* only composes these two.
+
+Calling a schedule goes through one door (`_evaluate`); inside, schedules call each other's `evaluate`,
+never the door, so that there is one clock and one rounding.
+"""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeAlias, dataclass_transform
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+from jaxsched import _wide as wide
+from jaxsched._clock import Clock
+from jaxsched._evaluate import batch_shape, call
+from jaxsched._fields import (
+    LARGEST,
+    Number,
+    describe,
+    field,
+    field_of,
+    is_concrete,
+    number,
+    numbers,
+    optional_number,
+)
+
+ScheduleLike: TypeAlias = "Schedule | Callable[[Any], ArrayLike] | ArrayLike"
+"""What passes for a schedule: itself, a number, or a function of the step."""
+
+registry: dict[str, type[Schedule]] = {}
+"""Every concrete schedule class by its name, as the text form finds it."""
+
+
+def part() -> Any:
+    """A field that holds one schedule; a number or a callable becomes one."""
+    return field(as_schedule)
+
+
+def parts() -> Any:
+    """A field that holds a list of schedules, as a tuple."""
+    return field(as_schedules)
+
+
+@dataclass_transform(
+    frozen_default=True, field_specifiers=(field, number, optional_number, numbers, part, parts)
+)
+class Schedule(abc.ABC):
+    """A learning-rate schedule: a pure function of the optimizer step, and a value.
+
+    Subclass it for a shape of your own. Name the fields, say what they allow, and write the formula in
+    `evaluate`; the rest (checks, pytree, `repr`, `jaxsched.parse`, equality, operators, `jit`, `vmap`,
+    gradients) follows, and `jaxsched.testing.check_laws` proves it.
+
+    >>> import jax.numpy as jnp
+    >>> import jaxsched as js
+    >>> class Halving(js.Schedule):
+    ...     '''`init_value * 2 ** (-t / half_life)`, for ever.'''
+    ...
+    ...     init_value: js.Number = js.number()
+    ...     half_life: js.Number = js.number(above=0)
+    ...
+    ...     def evaluate(self, clock):
+    ...         return self.init_value * jnp.exp2(-clock.ratio(self.half_life).high)
+    >>> schedule = 0.5 * Halving(0.4, half_life=100)
+    >>> schedule
+    0.5 * Halving(0.4, 100)
+    >>> schedule(jnp.array([0, 100, 200]))
+    Array([0.2 , 0.1 , 0.05], dtype=float32)
+    """
+
+    __array_ufunc__ = None  # NumPy scalars leave `0.1 * schedule` to us.
+
+    def __init_subclass__(cls, *, abstract: bool = False, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if abstract:
+            return
+        for base in cls.__mro__[1:]:
+            if base in registry.values():
+                raise TypeError(
+                    f"`{base.__name__}` is final: a `{cls.__name__}` can hold one, but not be one."
+                )
+        taken = registry.get(cls.__name__)
+        if taken is not None and _is_ours(taken) and not _is_ours(cls):
+            raise TypeError(
+                f"jaxsched has a schedule named `{cls.__name__}`; the text form needs another name."
+            )
+        registry[cls.__name__] = cls
+        dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
+        _register(cls)
+
+    @abc.abstractmethod
+    def evaluate(self: Any, clock: Clock) -> Any:
+        """The value at `clock`.
+
+        Here the fields are `Wide` numbers, as is `clock.time`: arithmetic among them keeps all digits,
+        and any function of `jax.numpy` makes plain arrays of them.
+
+        Args:
+          clock: the time since the schedule's start, a scalar, at least 0.
+
+        Returns:
+          A scalar, finite for every time.
+        """
+
+    def check(self) -> None:
+        """Raises where fields that are right one by one do not fit together; called once they are."""
+
+    def __post_init__(self) -> None:
+        for specifier in dataclasses.fields(self):  # type: ignore[arg-type]
+            kept = field_of(specifier).convert(specifier.name, getattr(self, specifier.name))
+            object.__setattr__(self, specifier.name, kept)
+        self.check()
+
+    def __call__(self, step: ArrayLike) -> jax.Array:
+        """The rate at `step`.
+
+        Args:
+          step: the number of updates already made, the first update sees 0: a Python, NumPy or JAX
+            number or array of any shape and any integer or floating dtype.
+
+        Returns:
+          An array of the shape of `step`: float32, or float64 in JAX's x64 mode.
+
+        Raises:
+          TypeError: `step` is of another type.
+        """
+        return call(self, step)
+
+    def __mul__(self, other: Any) -> Schedule:
+        return _combine(Product, self, other)
+
+    def __rmul__(self, other: Any) -> Schedule:
+        return _combine(Product, other, self)
+
+    def __add__(self, other: Any) -> Schedule:
+        return _combine(Sum, self, other)
+
+    def __radd__(self, other: Any) -> Schedule:
+        return _combine(Sum, other, self)
+
+    def __neg__(self) -> Schedule:
+        return -1.0 * self
+
+    def __sub__(self, other: Any) -> Schedule:
+        return self + -other
+
+    def __rsub__(self, other: Any) -> Schedule:
+        return other + -self
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are of the same structure with the same numbers."""
+        if not isinstance(other, Schedule):
+            return NotImplemented
+        mine, structure = self._concrete("compared")
+        theirs, other_structure = other._concrete("compared")
+        return structure == other_structure and all(
+            np.array_equal(a, b) for a, b in zip(mine, theirs, strict=True)
+        )
+
+    def __hash__(self) -> int:
+        leaves, structure = self._concrete("hashed")
+        # Adding 0 makes one zero of the two.
+        return hash((structure, *((np.asarray(leaf, np.float64) + 0.0).tobytes() for leaf in leaves)))
+
+    def _concrete(self, verb: str) -> tuple[list[Any], Any]:
+        leaves, structure = jax.tree.flatten(self)
+        if not is_concrete(leaves):
+            raise TypeError(f"A traced schedule cannot be {verb}: its numbers are not known yet.")
+        return leaves, structure
+
+    def __repr__(self) -> str:
+        from jaxsched.text import to_text
+
+        return to_text(self)
+
+
+def _is_ours(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] == __name__.partition(".")[0]
+
+
+def _register(cls: type[Schedule]) -> None:
+    """Makes `cls` a pytree whose unflattening skips the constructor, which tracers need not pass."""
+    specifiers = dataclasses.fields(cls)  # type: ignore[arg-type]
+    names = [each.name for each in specifiers if not field_of(each).static]
+    static_names = [each.name for each in specifiers if field_of(each).static]
+    keys = [jax.tree_util.GetAttrKey(name) for name in names]
+
+    def flatten(schedule: Schedule) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        fields = schedule.__dict__
+        return tuple([fields[name] for name in names]), tuple([fields[name] for name in static_names])
+
+    def flatten_with_keys(schedule: Schedule) -> tuple[Any, tuple[Any, ...]]:
+        children, static = flatten(schedule)
+        return tuple(zip(keys, children, strict=True)), static
+
+    def unflatten(static: tuple[Any, ...], children: Iterable[Any]) -> Schedule:
+        schedule = object.__new__(cls)
+        schedule.__dict__.update(zip(static_names, static, strict=True))
+        schedule.__dict__.update(zip(names, children, strict=True))
+        return schedule
+
+    jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
+
+
+def as_schedule(name: str, value: Any) -> Schedule:
+    """`value` as a schedule: itself, a number as `Constant`, a callable as `Lambda`.
+
+    Raises:
+      TypeError: it is none of these; `name` is what the message calls it.
+      ValueError: it is a stack of schedules.
+    """
+    if isinstance(value, Schedule):
+        if batch := batch_shape(value):
+            raise ValueError(f"`{name}` must be one schedule, got a stack of {batch[0]}; stack the whole.")
+        return value
+    if callable(value) and not isinstance(value, type):
+        return Lambda(value)
+    hint = "; `jaxsched.parse` reads a text" if isinstance(value, str) else ""
+    try:
+        return Constant(value)
+    except TypeError:
+        raise TypeError(
+            f"`{name}` must be a schedule, a number or a callable, got {describe(value)}{hint}."
+        ) from None
+
+
+def as_schedules(name: str, value: Any) -> tuple[Schedule, ...]:
+    """A list of at least one of what `as_schedule` takes, as a tuple.
+
+    Raises:
+      TypeError: it is no list, or an item is no schedule.
+      ValueError: it is empty, or an item is a stack of schedules.
+    """
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise TypeError(f"`{name}` must be a list of schedules, got {describe(value)}.")
+    if not value:
+        raise ValueError(f"`{name}` must have at least one schedule, got none.")
+    return tuple(as_schedule(f"{name}[{i}]", item) for i, item in enumerate(value))
+
+
+class Constant(Schedule):
+    r"""The same rate at every step.
+
+    $$f(t) = \text{value}$$
+
+    | step            | 0   | 9   | 10  | 11  |
+    |-----------------|-----|-----|-----|-----|
+    | `Constant(0.3)` | 0.3 | 0.3 | 0.3 | 0.3 |
+
+    Args:
+      value: the rate.
+
+    Raises:
+      TypeError: `value` is no number.
+      ValueError: it is not finite.
+    """
+
+    value: Number = number()
+
+    def evaluate(self: Any, clock: Clock) -> Any:
+        return self.value
+
+
+class Lambda(Schedule):
+    r"""Any function of the step.
+
+    $$f(t) = \text{fn}(t)$$
+
+    It compares by the identity of `fn` and has no text form. It is as exact as `fn` is, which sees a
+    float64 step (a float32 one on a backend without float64), and goes on for as long as `fn` does.
+
+    Args:
+      fn: maps a floating scalar, the step, to a scalar. It is traced, so it is written with `jax.numpy`;
+        for a Python function that branches on its step or indexes a list with it see `jaxsched.table`.
+
+    Raises:
+      TypeError: `fn` is not callable, does not return a scalar, or branches on its step.
+    """
+
+    fn: Callable[[Any], Any]
+
+    def check(self) -> None:
+        if not callable(self.fn):
+            raise TypeError(f"`fn` must be callable, got {describe(self.fn)}.")
+        jax.eval_shape(self._value, jax.ShapeDtypeStruct((), np.float32))
+
+    def evaluate(self: Any, clock: Clock) -> Any:
+        return self._value(clock.time.high)
+
+    def _value(self, step: jax.Array) -> jax.Array:
+        try:
+            value = self.fn(step)
+        except TypeError as error:
+            raise TypeError(
+                "`fn` must be written with `jax.numpy`: its step is traced, so that it cannot branch on it, "
+                "index a list with it or make a Python number of it. Use `jnp.where`, or "
+                "`jaxsched.table(fn, steps)`, which calls `fn` once for each step."
+            ) from error
+        if not jax.tree_util.all_leaves([value]) or np.shape(value) != ():
+            raise TypeError(f"`fn` must return a scalar, got {value!r}.")
+        return jnp.asarray(value, step.dtype)
+
+
+class Product(Schedule):
+    """The product of schedules on one clock; `a * b` builds it."""
+
+    schedules: Sequence[ScheduleLike] = parts()
+
+    def evaluate(self: Any, clock: Clock) -> Any:
+        return _fold(jnp.multiply, self.schedules, clock)
+
+
+class Sum(Schedule):
+    """The sum of schedules on one clock; `a + b` builds it."""
+
+    schedules: Sequence[ScheduleLike] = parts()
+
+    def evaluate(self: Any, clock: Clock) -> Any:
+        return _fold(jnp.add, self.schedules, clock)
+
+
+def _combine(kind: type[Product] | type[Sum], *operands: Any) -> Any:
+    """`Product` or `Sum` of the operands; one that is itself of that kind gives its own parts."""
+    known = Schedule | float | int | jax.Array | np.ndarray | np.generic
+    if not all(isinstance(operand, known) for operand in operands):
+        return NotImplemented
+    schedules = [as_schedule("operand", operand) for operand in operands]
+    return kind(
+        tuple(
+            part
+            for schedule in schedules
+            for part in (schedule.schedules if isinstance(schedule, kind) else (schedule,))
+        )
+    )
+
+
+def _fold(operation: Callable[[Any, Any], Any], schedules: tuple[Schedule, ...], clock: Clock) -> Number:
+    """Combines values pairwise, kept within float32 so that an infinity never meets a 0."""
+    values = [wide.rounded(schedule.evaluate(clock), clock.dtype) for schedule in schedules]
+    return functools.reduce(lambda a, b: jnp.clip(operation(a, b), -LARGEST, LARGEST), values)

@@ -1,0 +1,1 @@
+"""Combinators: schedules made of other schedules."""

@@ -1,0 +1,48 @@
+"""Limits to a rate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from jaxsched import _wide as wide
+from jaxsched._clock import Clock
+from jaxsched._fields import Number, is_concrete, optional_number, show
+from jaxsched._schedule import Schedule, ScheduleLike, part
+
+
+class clip(Schedule):
+    r"""A schedule kept between a floor and a ceiling.
+
+    $$f(t) = \min(\max(s(t), \text{min}), \text{max})$$
+
+    >>> import jax.numpy as jnp
+    >>> import jaxsched as js
+    >>> js.clip(js.Linear(1.0, 0.0, 4), 0.25, 0.8)(jnp.arange(5))
+    Array([0.8 , 0.75, 0.5 , 0.25, 0.25], dtype=float32)
+
+    Args:
+      schedule: the schedule; a number is a constant.
+      min_value: the floor, or `None` for none.
+      max_value: the ceiling, not below the floor, or `None` for none.
+
+    Raises:
+      TypeError: an argument is of the wrong type.
+      ValueError: a limit is not finite, or the floor is above the ceiling.
+    """
+
+    schedule: ScheduleLike = part()
+    min_value: Number | None = optional_number(default=None)
+    max_value: Number | None = optional_number(default=None)
+
+    def check(self: Any) -> None:
+        low, high = self.min_value, self.max_value
+        if low is not None and high is not None and is_concrete(low, high) and low > high:
+            raise ValueError(f"`max_value` must be at least `min_value` ({show(low)}), got {show(high)}.")
+
+    def evaluate(self: Any, clock: Clock) -> Any:
+        value = wide.rounded(self.schedule.evaluate(clock), clock.dtype)
+        if self.min_value is not None:
+            value = jnp.maximum(value, self.min_value.high)
+        return value if self.max_value is None else jnp.minimum(value, self.max_value.high)

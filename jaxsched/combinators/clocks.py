@@ -1,0 +1,110 @@
+"""Other clocks for a schedule: slower, later, ticking."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jaxsched._clock import Clock
+from jaxsched._fields import Number, number
+from jaxsched._schedule import Schedule, ScheduleLike, part
+
+
+class shift(Schedule):
+    """A schedule that begins later, or has begun before: `shift(s, n)(t) == s(t - n)`.
+
+    >>> import jaxsched as js
+    >>> [float(js.shift(js.Linear(1.0, 0.0, 4), 10)(step)) for step in (0, 10, 12, 14)]
+    [1.0, 1.0, 0.5, 0.0]
+
+    Args:
+      schedule: the schedule; a number is a constant.
+      steps: by how many steps later, of any sign. Before its step 0 a schedule is at its first rate.
+
+    Raises:
+      TypeError: an argument is of the wrong type.
+      ValueError: `steps` is not finite.
+    """
+
+    schedule: ScheduleLike = part()
+    steps: Number = number()
+
+    def evaluate(self: Any, clock: Clock) -> Any:
+        return self.schedule.evaluate(clock.ahead(-self.steps))
+
+
+class stretch(Schedule):
+    """A schedule on a slower clock: `stretch(s, k)(t) == s(t / k)`.
+
+    A schedule in epochs becomes one in steps, smoothly, by `stretch(s, steps_per_epoch)`.
+
+    >>> import jaxsched as js
+    >>> [float(js.stretch(js.Linear(1.0, 0.0, 4), 10)(step)) for step in (0, 5, 10, 40)]
+    [1.0, 0.875, 0.75, 0.0]
+
+    Args:
+      schedule: the schedule; a number is a constant.
+      factor: how many times as long it takes, above 0.
+
+    Raises:
+      TypeError: an argument is of the wrong type.
+      ValueError: `factor` is not finite or not above 0.
+    """
+
+    schedule: ScheduleLike = part()
+    factor: Number = number(above=0)
+
+    def evaluate(self: Any, clock: Clock) -> Any:
+        return self.schedule.evaluate(clock.slower(self.factor))
+
+
+class staircase(Schedule):
+    r"""A schedule looked at every so many steps, and held in between.
+
+    $$f(t) = s(n \lfloor t / n \rfloor)$$
+
+    >>> import jaxsched as js
+    >>> [float(js.staircase(js.Linear(1.0, 0.0, 4), 2)(step)) for step in range(5)]
+    [1.0, 1.0, 0.5, 0.5, 0.0]
+
+    Args:
+      schedule: the schedule; a number is a constant.
+      every: the number $n$ of steps between two looks, above 0.
+
+    Raises:
+      TypeError: an argument is of the wrong type.
+      ValueError: `every` is not finite or not above 0.
+    """
+
+    schedule: ScheduleLike = part()
+    every: Number = number(above=0)
+
+    def evaluate(self: Any, clock: Clock) -> Any:
+        return self.schedule.evaluate(clock.ticks(self.every).faster(self.every))
+
+
+class per_epoch(Schedule):
+    r"""A schedule in epochs on a clock of steps, which ticks once an epoch.
+
+    $$f(t) = s(\lfloor t / n \rfloor)$$
+
+    where $n$ is `steps_per_epoch`: epoch $k$ is trained at $s(k)$. For a rate that moves within an
+    epoch see `stretch`.
+
+    >>> import jaxsched as js
+    >>> [float(js.per_epoch(js.Linear(1.0, 0.0, 4), 3)(step)) for step in (0, 2, 3, 5, 6)]
+    [1.0, 1.0, 0.75, 0.75, 0.5]
+
+    Args:
+      schedule: the schedule, in epochs; a number is a constant.
+      steps_per_epoch: the number of steps of an epoch, above 0.
+
+    Raises:
+      TypeError: an argument is of the wrong type.
+      ValueError: `steps_per_epoch` is not finite or not above 0.
+    """
+
+    schedule: ScheduleLike = part()
+    steps_per_epoch: Number = number(above=0)
+
+    def evaluate(self: Any, clock: Clock) -> Any:
+        return self.schedule.evaluate(clock.ticks(self.steps_per_epoch))

@@ -1,0 +1,51 @@
+"""One schedule after another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jaxsched._clock import Clock
+from jaxsched._fields import Numbers, field, numbers
+from jaxsched._parts import Parts
+from jaxsched._schedule import Schedule, ScheduleLike, as_schedules
+
+
+def _grouped(name: str, value: Any) -> Parts:
+    return value if isinstance(value, Parts) else Parts(as_schedules(name, value))
+
+
+class join(Schedule):
+    r"""One schedule after another, each on its own clock.
+
+    $$f(t) = s_k(t - b_k), \quad k = \#\{i \ge 1 : b_i \le t\}, \quad b_0 = 0$$
+
+    The step of a boundary is the next part's step 0. The last part goes on for ever.
+
+    >>> import jaxsched as js
+    >>> freeze_then_train = js.join([0.0, js.Cosine(0.1, 0.0, 100)], [50])
+    >>> float(freeze_then_train(49)), round(float(freeze_then_train(50)), 3)
+    (0.0, 0.1)
+
+    Args:
+      schedules: the parts, n at least 1; a number is a constant.
+      boundaries: the steps at which the next part begins, shape (n - 1,), sorted, at least 0.
+
+    Raises:
+      TypeError: `schedules` is no list of schedules, or `boundaries` no list of numbers.
+      ValueError: their lengths do not fit, a boundary is negative, or below the one before it.
+    """
+
+    schedules: Sequence[ScheduleLike] = field(_grouped)
+    boundaries: Numbers = numbers(ascending=True, at_least=0)
+
+    def check(self: Any) -> None:
+        parts, changes = len(self.schedules), len(self.boundaries)
+        if changes != parts - 1:
+            raise ValueError(
+                f"`boundaries` must have one entry less than `schedules`, which has {parts}, got {changes}."
+            )
+
+    def evaluate(self: Any, clock: Clock) -> Any:
+        index, local = clock.segment(self.boundaries)
+        return self.schedules.evaluate(index, local)

@@ -1,0 +1,150 @@
+"""Ramps into, out of and between rates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from jaxsched import _wide as wide
+from jaxsched._clock import Clock
+from jaxsched._fields import Number, Numbers, field, is_concrete, number, numbers
+from jaxsched._schedule import Schedule, ScheduleLike, part
+from jaxsched._transition import EasingLike, as_easing
+from jaxsched.shapes.linear import Linear
+
+
+class warmup(Schedule):
+    r"""A ramp to the first rate of a schedule, then the schedule from its own step 0.
+
+    $$f(t) = \begin{cases}\text{ramp}(t + a) & t < W \\ s(t - W) & t \ge W\end{cases}$$
+
+    where the ramp goes from `init_value` to $s(0)$ over $W$ = `warmup_steps`, and $a$ is `first_step`.
+    The warmup comes on top of the schedule's own length. `warmup(s, 0)` is `s`.
+
+    >>> import jax.numpy as jnp
+    >>> import jaxsched as js
+    >>> schedule = js.warmup(js.Cosine(0.3, 0.01, 15), 5)
+    >>> [round(float(rate), 4) for rate in schedule(jnp.arange(6))]
+    [0.0, 0.06, 0.12, 0.18, 0.24, 0.3]
+    >>> sooner = js.warmup(js.Cosine(0.3, 0.01, 15), 5, first_step=1)
+    >>> [round(float(rate), 4) for rate in sooner(jnp.arange(6))]
+    [0.06, 0.12, 0.18, 0.24, 0.3, 0.3]
+
+    Args:
+      schedule: what follows; a number is a constant.
+      warmup_steps: the length of the ramp in steps, at least 0.
+      init_value: where it begins.
+      shape: its curve, a transition's class or a `functools.partial` of one.
+      first_step: 0 begins at `init_value`; 1 is the `(t + 1) / W` convention, whose first update is not
+        at `init_value`.
+
+    Raises:
+      TypeError: an argument is of the wrong type.
+      ValueError: an argument is outside of its range, or the curve refuses its ends.
+    """
+
+    schedule: ScheduleLike = part()
+    warmup_steps: Number = number(at_least=0)
+    init_value: Number = number(default=0.0)
+    shape: EasingLike = field(as_easing, default=Linear)
+    first_step: Number = number(default=0.0, kw_only=True, at_least=0, at_most=1)
+
+    def check(self: Any) -> None:
+        if self.shape.cares_for_ends and is_concrete(self):
+            self.shape.check(self.init_value, self.schedule(0))
+
+    def evaluate(self: Any, clock: Clock) -> Any:
+        # During the ramp the schedule stands at its step 0, after it the ramp at its end.
+        target = self.schedule.evaluate(clock.since(self.warmup_steps))
+        ramp = self.shape.between(self.init_value, target, self.warmup_steps)
+        return ramp.evaluate(clock.ahead(self.first_step))
+
+
+class cooldown(Schedule):
+    r"""A ramp out of a schedule, from the rate that it has there.
+
+    $$f(t) = \begin{cases}s(t) & t < B \\ \text{ramp}(t - B) & t \ge B\end{cases}$$
+
+    where the ramp goes from $s(B)$ to `end_value` over `cooldown_steps` and $B$ is `start_step`. After
+    the ramp it stays at `end_value`. The start is a leaf like any other, so one compiled training step
+    can branch off at any time.
+
+    >>> import jaxsched as js
+    >>> [float(js.cooldown(1.0, 10, 4)(step)) for step in (9, 10, 12, 14, 15)]
+    [1.0, 1.0, 0.5, 0.0, 0.0]
+
+    Args:
+      schedule: what it leaves; a number is a constant.
+      start_step: the step at which it does, at least 0.
+      cooldown_steps: the length of the ramp in steps, at least 0.
+      end_value: where the ramp ends.
+      shape: its curve, a transition's class or a `functools.partial` of one.
+
+    Raises:
+      TypeError: an argument is of the wrong type.
+      ValueError: an argument is outside of its range, or the curve refuses its ends.
+    """
+
+    schedule: ScheduleLike = part()
+    start_step: Number = number(at_least=0)
+    cooldown_steps: Number = number(at_least=0)
+    end_value: Number = number(default=0.0)
+    shape: EasingLike = field(as_easing, default=Linear)
+
+    def check(self: Any) -> None:
+        if self.shape.cares_for_ends and is_concrete(self):
+            self.shape.check(self.schedule(self.start_step), self.end_value)
+
+    def evaluate(self: Any, clock: Clock) -> Any:
+        left_at = wide.lift(self.schedule.evaluate(clock.until(self.start_step)))
+        ramp = self.shape.between(left_at, self.end_value, self.cooldown_steps)
+        value = wide.lift(ramp.evaluate(clock.since(self.start_step)))
+        return wide.where(clock.reached(self.start_step), value, left_at)
+
+
+class knots(Schedule):
+    r"""A curve through given values at given steps.
+
+    $$f(t) = \text{ramp}_i(t - x_i), \quad x_i \le t < x_{i+1}$$
+
+    where $x_i$ are `steps` and the ramp goes from `values[i]` to `values[i + 1]`. Before the first step
+    it is at the first value, from the last step on at the last one; where two steps are equal it jumps.
+
+    >>> import jaxsched as js
+    >>> triangle = js.knots([0.1, 1.0, 0.1], [0, 10, 30])
+    >>> [round(float(triangle(step)), 3) for step in (0, 5, 10, 20, 30, 31)]
+    [0.1, 0.55, 1.0, 0.55, 0.1, 0.1]
+
+    Args:
+      values: the rates, shape (n,), n at least 1.
+      steps: the steps at which it has them, shape (n,), sorted, at least 0.
+      shape: the curve in between, a transition's class or a `functools.partial` of one.
+
+    Raises:
+      TypeError: an argument is of the wrong type.
+      ValueError: the lengths differ or are 0, a step is negative or below the one before it, a value is
+        not finite, or the curve refuses its ends.
+    """
+
+    values: Numbers = numbers()
+    steps: Numbers = numbers(ascending=True, at_least=0)
+    shape: EasingLike = field(as_easing, default=Linear)
+
+    def check(self: Any) -> None:
+        values, steps = len(self.values), len(self.steps)
+        if values != steps or not values:
+            raise ValueError(
+                f"`steps` must have as many entries as `values`, at least 1, got {steps} and {values}."
+            )
+        if self.shape.cares_for_ends and is_concrete(self):
+            for left, right in zip(self.values[:-1], self.values[1:], strict=True):
+                self.shape.check(left, right)
+
+    def evaluate(self: Any, clock: Clock) -> Any:
+        right = clock.count_reached(self.steps)
+        left = jnp.maximum(right - 1, 0)
+        right = jnp.minimum(right, self.steps.size - 1)
+        begin = self.steps[left]
+        ramp = self.shape.between(self.values[left], self.values[right], self.steps[right] - begin)
+        return ramp.evaluate(clock.since(begin))

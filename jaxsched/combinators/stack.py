@@ -1,0 +1,94 @@
+"""Several schedules as one, which `jax.vmap` takes apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxsched import _wide as wide
+from jaxsched._clock import Clock
+from jaxsched._evaluate import batch_shape
+from jaxsched._fields import Number, check_range, is_concrete, number
+from jaxsched._parts import kind_of, stack_leaves
+from jaxsched._schedule import Schedule, ScheduleLike, as_schedule, parts
+
+
+class select(Schedule):
+    """One of several schedules, chosen by a number: what `stack` makes of schedules of mixed kinds.
+
+    Args:
+      schedules: the choice, at least one; a number is a constant.
+      index: which of them it is, 0 for the first: a leaf.
+
+    Raises:
+      TypeError: an argument is of the wrong type.
+      ValueError: `schedules` is empty, or `index` is none of theirs.
+    """
+
+    schedules: Sequence[ScheduleLike] = parts()
+    index: Number = number(at_least=0)
+
+    def check(self: Any) -> None:
+        if is_concrete(self.index):
+            check_range("index", float(self.index), at_most=len(self.schedules) - 1)
+
+    def evaluate(self: Any, clock: Clock) -> Any:
+        value = jnp.zeros((), clock.dtype)
+        for index, schedule in enumerate(self.schedules):
+            candidate = wide.rounded(schedule.evaluate(clock), clock.dtype)
+            value = jnp.where(self.index.high == index, candidate, value)
+        return value
+
+
+def stack(schedules: Sequence[ScheduleLike]) -> Schedule:
+    """Makes one schedule of many, for `jax.vmap` to train at once.
+
+    Schedules of one kind become one whose leaves have a leading axis; mixed kinds become a `select`
+    with such leaves. What comes out is called under `jax.vmap` only. Stacks of equal length can be
+    stacked again where all are of one kind, for nested `jax.vmap`.
+
+    >>> import jax
+    >>> import jaxsched as js
+    >>> rates = js.stack([js.Linear(0.1, 0.0, 10), js.Linear(0.2, 0.0, 10), 0.3])
+    >>> jax.vmap(lambda schedule: schedule(5))(rates)
+    Array([0.05, 0.1 , 0.3 ], dtype=float32)
+
+    Args:
+      schedules: n schedules, at least 1; a number is a constant.
+
+    Returns:
+      A schedule whose leaves have a first axis of n.
+
+    Raises:
+      TypeError: `schedules` is no list of schedules.
+      ValueError: it is empty, or mixes stacks of several lengths or kinds.
+    """
+    if not isinstance(schedules, list | tuple):
+        raise TypeError(
+            f"`schedules` must be a list of schedules, got {schedules!r} ({type(schedules).__name__})."
+        )
+    if not schedules:
+        raise ValueError("`schedules` must have at least one schedule, got none.")
+    members = [
+        each if isinstance(each, Schedule) else as_schedule(f"schedules[{i}]", each)
+        for i, each in enumerate(schedules)
+    ]
+    batches = {batch_shape(each) for each in members}
+    if len(batches) > 1:
+        raise ValueError(f"`schedules` must be stacked equally deep, got {sorted(batches)}.")
+    kinds: dict[Any, list[Schedule]] = {}
+    for each in members:
+        kinds.setdefault(kind_of(each), []).append(each)
+    if len(kinds) == 1 and jax.tree.leaves(members[0]):
+        return stack_leaves(members)
+    if batches != {()}:
+        raise ValueError("`schedules` must be of one kind where they are stacks themselves.")
+    rows = []
+    for each in members:
+        # A row needs a schedule of every kind; only the one at its index is its own.
+        row = {kind: group[0] for kind, group in kinds.items()} | {kind_of(each): each}
+        rows.append(select(list(row.values()), list(row).index(kind_of(each))))
+    return stack_leaves(rows)

@@ -1,0 +1,1 @@
+"""Shapes: schedules with a formula of their own, one family a file."""

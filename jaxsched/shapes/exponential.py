@@ -1,0 +1,93 @@
+"""Straight lines in the logarithm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from jaxsched import _wide as wide
+from jaxsched._clock import Clock
+from jaxsched._fields import LARGEST, Number, is_concrete, number, show
+from jaxsched._schedule import Schedule
+from jaxsched._transition import Transition
+from jaxsched._wide import Wide
+
+
+class Geometric(Transition):
+    r"""A geometric interpolation: a straight line in the logarithm, from one value to another.
+
+    $$f(t) = \text{init}^{1 - p}\,\text{end}^{p}, \quad p = \min(t / T, 1)$$
+
+    where $T$ is `transition_steps`; two negative values give the negative of their absolute values'
+    interpolation. Afterwards it stays at `end_value`.
+
+    | step                         | 0   | 9         | 10     | 11     |
+    |------------------------------|-----|-----------|--------|--------|
+    | `Geometric(0.3, 0.0003, 10)` | 0.3 | 0.0005986 | 0.0003 | 0.0003 |
+
+    Args:
+      init_value: the rate at step 0, not 0.
+      end_value: the rate from step `transition_steps` on, not 0, of the sign of `init_value`.
+      transition_steps: the length in steps, at least 0; 0 is at its end at once.
+
+    Raises:
+      TypeError: an argument is no number.
+      ValueError: an argument is not finite, `transition_steps` is negative, or an end is 0 or of the
+        other end's sign.
+    """
+
+    init_value: Number = number()
+    end_value: Number = number()
+    transition_steps: Number = number(at_least=0)
+
+    def check(self: Any) -> None:
+        for name in ("init_value", "end_value"):
+            value = getattr(self, name)
+            if is_concrete(value) and value == 0:
+                raise ValueError(f"`{name}` must not be 0 on a geometric path, got {show(value)}.")
+        if is_concrete(self.init_value, self.end_value) and self.init_value * self.end_value < 0:
+            raise ValueError(
+                f"`end_value` must have the sign of `init_value` ({show(self.init_value)}), "
+                f"got {show(self.end_value)}."
+            )
+
+    def curve(self: Any, elapsed: Wide, left: Wide) -> Any:
+        logs = [wide.log(wide.absolute(end)) for end in (self.init_value, self.end_value)]
+        return wide.exp(left * logs[0] + elapsed * logs[1]) * jnp.sign(self.init_value.high)
+
+
+class Exponential(Schedule):
+    r"""A constant factor every `transition_steps`, for ever.
+
+    $$f(t) = \text{init} \cdot r^{t / S}$$
+
+    where $r$ is `decay_rate` and $S$ is `transition_steps`. It goes on for ever; one that grows
+    stops before it overflows float32.
+
+    Passed as an argument of a `jit`-compiled function its numbers are rounded to float32, and a rate
+    near 1 is then ill-conditioned: `Exponential(0.1, 0.9999)` at step 300,000 is off by 0.3 %. Use a
+    decay over many steps instead, `Exponential(0.1, 0.5, half_life)`.
+
+    | step                       | 0   | 1       | 2     | 3       |
+    |----------------------------|-----|---------|-------|---------|
+    | `Exponential(0.1, 0.5)`    | 0.1 | 0.05    | 0.025 | 0.0125  |
+    | `Exponential(0.1, 0.5, 2)` | 0.1 | 0.07071 | 0.05  | 0.03536 |
+
+    Args:
+      init_value: the rate at step 0.
+      decay_rate: the factor, at least 0; above 1 the rate grows.
+      transition_steps: the number of steps that one factor takes, above 0.
+
+    Raises:
+      TypeError: an argument is no number.
+      ValueError: an argument is outside of its range, or not finite.
+    """
+
+    init_value: Number = number()
+    decay_rate: Number = number(at_least=0)
+    transition_steps: Number = number(default=1.0, above=0)
+
+    def evaluate(self: Any, clock: Clock) -> Any:
+        factor = wide.power(self.decay_rate, clock.ratio(self.transition_steps))
+        return jnp.clip((self.init_value * factor).high, -LARGEST, LARGEST)

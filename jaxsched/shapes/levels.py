@@ -1,0 +1,104 @@
+"""Levels: rates that are listed rather than computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from jaxsched._clock import Clock
+from jaxsched._fields import Numbers, as_number, numbers
+from jaxsched._schedule import Schedule
+
+
+class Piecewise(Schedule):
+    r"""Constant levels that change at given steps.
+
+    $$f(t) = \text{values}[\#\{i : b_i \le t\}]$$
+
+    The step of a boundary has the new level already. After the last boundary it stays at the last
+    level.
+
+    | step                                    | 0   | 9   | 10  | 20   |
+    |-----------------------------------------|-----|-----|-----|------|
+    | `Piecewise([0.3, 0.1, 0.03], [10, 20])` | 0.3 | 0.3 | 0.1 | 0.03 |
+
+    Args:
+      values: the levels, shape (n + 1,).
+      boundaries: the steps at which they change, shape (n,), sorted, at least 0.
+
+    Raises:
+      TypeError: an argument is no list of numbers.
+      ValueError: `values` is not one longer than `boundaries`, a number is not finite, a boundary is
+        negative or below the one before it.
+    """
+
+    values: Numbers = numbers()
+    boundaries: Numbers = numbers(ascending=True, at_least=0)
+
+    def check(self: Any) -> None:
+        levels, changes = len(self.values), len(self.boundaries)
+        if levels != changes + 1:
+            raise ValueError(
+                f"`values` must have one more entry than `boundaries`, which has {changes}, got {levels}."
+            )
+
+    def evaluate(self: Any, clock: Clock) -> Any:
+        return self.values[clock.count_reached(self.boundaries)]
+
+
+class Table(Schedule):
+    r"""One rate for each step.
+
+    $$f(t) = \text{values}[\min(\lfloor t \rfloor, n - 1)]$$
+
+    After its end it stays at the last rate.
+
+    | step                     | 0   | 1   | 2   | 3   |
+    |--------------------------|-----|-----|-----|-----|
+    | `Table([0.1, 0.2, 0.3])` | 0.1 | 0.2 | 0.3 | 0.3 |
+
+    Args:
+      values: the rates, shape (n,), n at least 1.
+
+    Raises:
+      TypeError: `values` is no list of numbers.
+      ValueError: it is empty, or a number is not finite.
+    """
+
+    values: Numbers = numbers()
+
+    def check(self: Any) -> None:
+        if len(self.values) == 0:
+            raise ValueError("`values` must have at least one number, got none.")
+
+    def evaluate(self: Any, clock: Clock) -> Any:
+        return self.values[clock.index(self.values.size)]
+
+
+def table(fn: Callable[[int], Any], steps: int) -> Table:
+    """Tabulates a Python function, once.
+
+    `fn` is called with 0, 1, 2, ... in this order, once each, so it may branch, index lists and carry
+    on from its last result (a recurrence). Afterwards nothing of it is left but its values.
+
+    >>> import jaxsched as js
+    >>> js.table(lambda step: 0.1 if step < 2 else 0.01, 3)
+    Table([0.1, 0.1, 0.01])
+
+    Args:
+      fn: maps a step, an `int`, to a number.
+      steps: how many steps to tabulate, at least 1; after them the last value stays.
+
+    Raises:
+      TypeError: `fn` is not callable or does not return a number, or `steps` is no integer.
+      ValueError: `steps` is below 1, or a value is not finite.
+    """
+    if not callable(fn):
+        raise TypeError(f"`fn` must be callable, got {fn!r} ({type(fn).__name__}).")
+    if isinstance(steps, bool) or not isinstance(steps, int | np.integer):
+        raise TypeError(f"`steps` must be an integer, got {steps!r} ({type(steps).__name__}).")
+    if steps < 1:
+        raise ValueError(f"`steps` must be at least 1, got {steps}.")
+    return Table([float(as_number(f"fn({step})", fn(step))) for step in range(steps)])

@@ -1,0 +1,38 @@
+"""The straight line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jaxsched._fields import Number, number
+from jaxsched._transition import Transition
+from jaxsched._wide import Wide
+
+
+class Linear(Transition):
+    r"""A straight line from one value to another.
+
+    $$f(t) = (1 - p)\,\text{init} + p\,\text{end}, \quad p = \min(t / T, 1)$$
+
+    where $T$ is `transition_steps`. Afterwards it stays at `end_value`.
+
+    | step                 | 0   | 9    | 10 | 11 |
+    |----------------------|-----|------|----|----|
+    | `Linear(0.3, 0, 10)` | 0.3 | 0.03 | 0  | 0  |
+
+    Args:
+      init_value: the rate at step 0.
+      end_value: the rate from step `transition_steps` on.
+      transition_steps: the length in steps, at least 0; 0 is at its end at once.
+
+    Raises:
+      TypeError: an argument is no number.
+      ValueError: an argument is not finite, or `transition_steps` is negative.
+    """
+
+    init_value: Number = number()
+    end_value: Number = number()
+    transition_steps: Number = number(at_least=0)
+
+    def curve(self: Any, elapsed: Wide, left: Wide) -> Any:
+        return self.init_value * left + self.end_value * elapsed

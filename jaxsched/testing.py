@@ -1,0 +1,316 @@
+"""The promises of a schedule as checks that run: for this library's shapes, and for yours.
+
+>>> import jaxsched as js
+>>> from jaxsched.testing import check_laws
+>>> check_laws(js.Linear(0.3, 0.0, 10))
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+import pickle
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxsched._clock import LAST_STEP
+from jaxsched._evaluate import force_float32
+from jaxsched._schedule import Constant, Lambda, Schedule
+from jaxsched.combinators.stack import stack
+from jaxsched.text import parse
+
+Law = Callable[[Schedule], None]
+
+
+STEP_DTYPES = (
+    *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+    *("bfloat16", "float16", "float32", "float64"),
+)
+
+
+@contextlib.contextmanager
+def float32_path() -> Iterator[None]:
+    """Takes the path of backends without float64, on any backend.
+
+    What was compiled outside of this context stays as it was compiled.
+    """
+    token = force_float32.set(True)
+    try:
+        yield
+    finally:
+        force_float32.reset(token)
+
+
+def check_laws(schedule: Schedule) -> None:
+    """Holds a schedule to what every schedule promises.
+
+    Args:
+      schedule: an example of it, with concrete numbers.
+
+    Raises:
+      AssertionError: it breaks a law of `LAWS`; the message names the law and says how.
+    """
+    for name, law in LAWS.items():
+        try:
+            law(schedule)
+        except AssertionError as error:
+            raise AssertionError(f"{schedule!r} breaks the law `{name}`: {error}") from error
+
+
+def some_steps(schedule: Schedule) -> np.ndarray:
+    """48 steps at which something may happen to it, about its numbers and their sums: int32, sorted."""
+    numbers = _numbers(schedule)
+    numbers = numbers[(numbers >= 0) & (numbers < 2**30)][-12:]
+    about = np.concatenate([[0, 1, 7, 1000], numbers, np.add.outer(numbers, numbers).ravel()])
+    events = list(dict.fromkeys(np.floor(np.add.outer(about, [-1, 0, 1])).ravel()))
+    steps = [step for step in events if 0 <= step <= LAST_STEP] + list(range(48))
+    return np.sort(np.array(list(dict.fromkeys(steps))[:48], np.int32))
+
+
+def shape_and_dtype(schedule: Schedule) -> None:
+    """The result has the shape of the step and JAX's float dtype, and its value whatever the step's type."""
+    expected = np.asarray(schedule(np.arange(48)))
+    for name in STEP_DTYPES:
+        steps = np.arange(48).astype(jnp.dtype(name))
+        _same(schedule(steps), expected, f"NumPy steps of {name}")
+        _same(schedule(steps[3]), expected[3], f"a NumPy scalar of {name}")
+        if jax.dtypes.canonicalize_dtype(name) == name:
+            _same(schedule(jnp.asarray(steps)), expected, f"JAX steps of {name}")
+    _same(schedule(3), expected[3], "an int")
+    _same(schedule(3.0), expected[3], "a float")
+    for shape, x64 in (((4,), True), ((2, 3), False), ((2, 1, 3), True), ((0,), False)):
+        with jax.enable_x64(x64):
+            result = jax.eval_shape(schedule, jax.ShapeDtypeStruct(shape, np.int32))
+        _require(result.shape == shape, f"for steps of shape {shape} the shape is {result.shape}")
+        dtype = np.float64 if x64 else np.float32
+        _require(result.dtype == dtype, f"with x64 mode {x64} the dtype is {result.dtype}")
+
+
+def total(schedule: Schedule) -> None:
+    """Every step but NaN has a finite rate; before 0 it is that of 0, beyond int32 that of the last int32."""
+    steps = np.concatenate([some_steps(schedule), np.array([LAST_STEP - 1, LAST_STEP], np.int32)])
+    rates = np.asarray(schedule(steps))
+    _require(np.isfinite(rates).all(), f"the rates at steps {steps} are {rates}")
+    between = np.asarray(schedule(steps[:-1] + 0.3))
+    _require(np.isfinite(between).all(), f"the rates 0.3 after steps {steps} are {between}")
+    for early in (-1, -(2**40), -0.5, -np.inf, np.int8(-3), jnp.float32(-np.inf), jnp.int32(-7)):
+        _same(schedule(early), rates[0], f"step {early!r}")
+    for late in (2**31, 2**40, 10**30, np.inf, np.uint64(2**63), np.float64(1e300), np.int64(2**62)):
+        _same(schedule(late), rates[-1], f"step {late!r}")
+
+
+def compiled(schedule: Schedule) -> None:
+    """Compiled or not, one step or many: the same, also in strict modes, and nothing leaks."""
+    steps = some_steps(schedule)
+    expected = np.asarray(schedule(steps))
+    _same(np.stack([schedule(step) for step in steps[:8]]), expected[:8], "one by one", ulps=1)
+    _same(jax.vmap(schedule)(steps), expected, "vmap", ulps=1)
+    with (
+        jax.numpy_dtype_promotion("strict"),
+        jax.numpy_rank_promotion("raise"),
+        jax.checking_leaks(),
+        jax.debug_nans(True),
+    ):
+        _same(jax.jit(lambda step: schedule(step))(steps), expected, "jit in strict modes", ulps=1)
+
+
+def carried(schedule: Schedule) -> None:
+    """The same inside `scan` and `while_loop`."""
+    steps = jnp.asarray(some_steps(schedule))
+    expected = np.asarray(schedule(steps))
+    _, rates = lax.scan(lambda carry, step: (carry, schedule(step)), None, steps)
+    _same(rates, expected, "scan", ulps=1)
+
+    def body(carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        i, rates = carry
+        return i + 1, rates.at[i].set(schedule(steps[i]))
+
+    start = jnp.int32(0), jnp.zeros(len(steps))
+    _same(lax.while_loop(lambda carry: carry[0] < len(steps), body, start)[1], expected, "while_loop", ulps=1)
+
+
+def argument(schedule: Schedule) -> None:
+    """Passed to a compiled function, it is exact for its numbers as float32 rounds them."""
+    steps = some_steps(schedule)
+    rounded = jax.tree.map(_through_float32, schedule)
+    rates = jax.jit(lambda schedule, step: schedule(step))(schedule, steps)
+    _same(rates, np.asarray(rounded(steps)), "jit", ulps=1)
+
+
+def one_trace(schedule: Schedule) -> None:
+    """Its numbers are leaves of one kind each, so that changing them traces nothing again."""
+    leaves, structure = jax.tree.flatten(schedule)
+    for leaf in leaves:
+        plain = type(leaf) is float or isinstance(leaf, jax.Array)
+        frozen = isinstance(leaf, np.ndarray) and leaf.dtype == np.float64 and not leaf.flags.writeable
+        _require(plain or frozen, f"a leaf is {leaf!r} ({type(leaf).__name__})")
+    traces = []
+
+    @jax.jit
+    def rate(schedule: Schedule) -> jax.Array:
+        traces.append(1)
+        return schedule(3)
+
+    for factor in np.linspace(0.5, 2, 100):
+        rate(jax.tree.unflatten(structure, [leaf * float(factor) for leaf in leaves]))
+    _require(len(traces) == 1, f"{len(traces)} traces for 100 schedules")
+
+
+def differentiable(schedule: Schedule) -> None:
+    """Gradients with respect to every number are finite, and right where finite differences exist."""
+    leaves, structure = jax.tree.flatten(jax.tree.map(_through_float32, schedule))
+    steps = some_steps(schedule)
+
+    def rates(leaves: list[Any], steps: Any) -> jax.Array:
+        return jax.tree.unflatten(structure, leaves)(steps)
+
+    slopes = jax.jit(jax.grad(lambda leaves, steps, weights: (weights * rates(leaves, steps)).sum()))
+    for shift in (0.0, 0.37):
+        for slope in slopes(leaves, steps + shift, np.ones(len(steps))):
+            _require(np.isfinite(slope).all(), f"a gradient at steps {steps} + {shift} is {slope}")
+    between, weights = steps + 0.37, np.random.default_rng(0).uniform(0.5, 1.5, len(steps))
+    with jax.enable_x64(True):
+        middle = np.asarray(rates(leaves, between))
+    for i, leaf in enumerate(leaves):
+        width = 1e-5 * np.where(np.asarray(leaf) == 0, 1e-2, np.abs(leaf))
+        with jax.enable_x64(True):
+            right, left = (
+                np.asarray(rates([*leaves[:i], _plain(leaf + change), *leaves[i + 1 :]], between)) - middle
+                for change in (width, -width)
+            )
+        # Where the two sides differ there is a kink or a jump nearby.
+        noise = 1e-12 * np.abs(middle) + 1e-30
+        smooth = weights * (np.abs(right + left) <= 1e-3 * (np.abs(right) + np.abs(left)) + noise)
+        predicted = np.sum(np.asarray(slopes(leaves, between, smooth)[i], np.float64) * width)
+        actual = np.sum(smooth * (right - left) / 2)
+        tolerance = np.sum(smooth * (2e-3 * (np.abs(right) + np.abs(left)) + noise))
+        _require(
+            np.abs(predicted - actual) <= tolerance,
+            f"the slope for leaf {i} is {predicted / width}, by finite differences {actual / width}",
+        )
+
+
+def stacked(schedule: Schedule) -> None:
+    """A stack under `vmap` gives what its members give one by one."""
+    first = jax.tree.map(_through_float32, schedule)
+    second = jax.tree.map(lambda leaf: _through_float32(leaf * 0.9), schedule)
+    for members in ([first, second, first], [first, Constant(0.25)]):
+        together = jax.vmap(lambda member: member(7))(stack(members))
+        _same(together, np.stack([member(7) for member in members]), "vmap over a stack", ulps=1)
+
+
+def sharded(schedule: Schedule) -> None:
+    """The same inside `shard_map` over all devices."""
+    devices = jax.sharding.Mesh(np.array(jax.devices()), ("devices",))
+    steps = np.arange(2 * devices.size, dtype=np.int32)
+    over = jax.sharding.PartitionSpec("devices")
+    rates = jax.jit(jax.shard_map(lambda step: schedule(step), mesh=devices, in_specs=over, out_specs=over))
+    _same(rates(steps), np.asarray(schedule(steps)), "shard_map", ulps=1)
+
+
+def exported(schedule: Schedule) -> None:
+    """The same after `jax.export`; what is exported for TPU computes in float32 alone."""
+    structure = jax.tree.structure(schedule)
+    steps, leaves = jnp.arange(8), [np.asarray(leaf, np.float32) for leaf in jax.tree.leaves(schedule)]
+    functions = {
+        lambda steps: schedule(steps): (steps,),
+        lambda steps, *leaves: jax.tree.unflatten(structure, leaves)(steps): (steps, *leaves),
+    }
+    rounded = jax.tree.map(_through_float32, schedule)
+    for (function, arguments), expected in zip(functions.items(), (schedule, rounded), strict=True):
+        here = jax.export.export(jax.jit(function))(*arguments)
+        _same(here.call(*arguments), np.asarray(expected(steps)), "export", ulps=1)
+        there = jax.export.export(jax.jit(function), platforms=["tpu"])(*arguments)
+        _require("f64" not in there.mlir_module(), "lowered for TPU it computes in float64")
+
+
+def narrow(schedule: Schedule) -> None:
+    """The float32 path agrees with the float64 path to 16 units in the last place."""
+    steps = some_steps(schedule)
+    expected = np.asarray(schedule(steps))
+    with float32_path():
+        rates = np.asarray(schedule(steps))
+    _require(np.isfinite(rates).all(), f"the rates at steps {steps} are {rates}")
+    scale = np.maximum(np.abs(expected), 1e-6 * np.abs(expected).max())
+    with np.errstate(over="ignore"):
+        off = np.abs(rates / 16 - expected / 16) > np.spacing(scale)
+    _require(not off.any(), f"at steps {steps[off]} the rates are {rates[off]}, not {expected[off]}")
+
+
+def value(schedule: Schedule) -> None:
+    """It is a value: frozen, equal and hashed by its numbers, copied and pickled, read back from its text."""
+    leaves, structure = jax.tree.flatten(schedule)
+    for specifier in dataclasses.fields(schedule):  # type: ignore[arg-type]
+        with contextlib.suppress(dataclasses.FrozenInstanceError):
+            setattr(schedule, specifier.name, None)
+            raise AssertionError(f"`{specifier.name}` can be set")
+    copies = [jax.tree.unflatten(structure, leaves), copy.copy(schedule), copy.deepcopy(schedule)]
+    if not _has_function(schedule):
+        copies += [pickle.loads(pickle.dumps(schedule)), parse(repr(schedule))]
+    for other in copies:
+        _require(other == schedule, f"{other!r} is not equal to it")
+        _require(hash(other) == hash(schedule), f"{other!r} has another hash")
+    for i, leaf in enumerate(leaves):
+        other = np.where(np.asarray(leaf) == 0, 1, 2 * leaf)
+        changed = jax.tree.unflatten(structure, [*leaves[:i], other, *leaves[i + 1 :]])
+        _require(changed != schedule or np.size(leaf) == 0, f"it is equal to {changed!r}")
+
+
+LAWS: dict[str, Law] = {
+    law.__name__: law
+    for law in (
+        shape_and_dtype,
+        total,
+        compiled,
+        carried,
+        argument,
+        one_trace,
+        differentiable,
+        stacked,
+        sharded,
+        exported,
+        narrow,
+        value,
+    )
+}
+"""Every law by its name."""
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise AssertionError(message)
+
+
+def _same(actual: Any, expected: Any, what: str, ulps: int = 0) -> None:
+    """Requires equal shapes, dtypes and, to so many units in the last place, values."""
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    _require(actual.shape == expected.shape, f"{what}: the shape is {actual.shape}, not {expected.shape}")
+    _require(actual.dtype == expected.dtype, f"{what}: the dtype is {actual.dtype}, not {expected.dtype}")
+    with np.errstate(all="ignore"):
+        close = (actual == expected) | (np.abs(actual - expected) <= ulps * np.spacing(np.abs(expected)))
+    _require(bool(close.all()), f"{what}: the rates are {actual}, not {expected}")
+
+
+def _numbers(schedule: Schedule) -> np.ndarray:
+    leaves = [np.ravel(np.asarray(leaf, np.float64)) for leaf in jax.tree.leaves(schedule)]
+    return np.unique(np.concatenate([np.zeros(1), *leaves]))
+
+
+def _through_float32(leaf: Any) -> Any:
+    return _plain(np.asarray(leaf, np.float32).astype(np.float64))
+
+
+def _plain(leaf: Any) -> Any:
+    """A leaf as schedules keep it: a Python float, or an array."""
+    return float(leaf) if np.ndim(leaf) == 0 else leaf
+
+
+def _has_function(schedule: Schedule) -> bool:
+    nodes = jax.tree.leaves(schedule, is_leaf=lambda node: isinstance(node, Lambda))
+    return any(isinstance(node, Lambda) for node in nodes)

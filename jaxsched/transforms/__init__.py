@@ -1,0 +1,1 @@
+"""Gradient transformations, and what reads and moves their clocks."""

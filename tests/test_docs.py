@@ -1,0 +1,63 @@
+"""The docstrings tell the truth: their tables, and that each has what a reader needs."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+import numpy as np
+import pytest
+
+import jaxsched as js
+
+SHAPES = {
+    name: value
+    for name, value in vars(js).items()
+    if inspect.isclass(value) and issubclass(value, js.Schedule) and name[0].isupper()
+} | {"Product": type(js.Constant(1) * 2), "Sum": type(js.Constant(1) + 2)}
+SHAPES = {name: cls for name, cls in SHAPES.items() if not inspect.isabstract(cls)}
+PUBLIC = {name: getattr(js, name) for name in js.__all__ if callable(getattr(js, name))}
+WITHOUT_FORMULA = {"Schedule", "Transition", "parse", "stack", "table", "number", "numbers", "part", "parts"}
+WITHOUT_FORMULA |= {"optional_number", "learning_rate", "scale_by_learning_rate", "LearningRateState"}
+
+
+def rows(cls):
+    """The rows of the table in a docstring: its steps, then an expression and its rates."""
+    lines = re.findall(r"^ *\| (.*) \|$", inspect.getdoc(cls), re.MULTILINE)
+    cells = [[cell.strip() for cell in line.split("|")] for line in lines]
+    return cells[0], cells[1:]
+
+
+@pytest.mark.parametrize("name", [name for name in SHAPES if name not in ("Lambda", "Product", "Sum")])
+def test_table_of_rates(name):
+    (title, *steps), lines = rows(SHAPES[name])
+    assert title == "step"
+    assert lines
+    for expression, *rates in lines:
+        schedule = js.parse(expression.strip("`"))
+        assert type(schedule) is SHAPES[name]
+        actual = [f"{rate:.4g}" for rate in np.asarray(schedule(np.array(steps, np.int32)), float)]
+        assert actual == rates, expression
+
+
+@pytest.mark.parametrize("name", [name for name, cls in SHAPES.items() if issubclass(cls, js.Transition)])
+def test_table_of_a_transition_covers_its_end(name):
+    (_, *steps), lines = rows(SHAPES[name])
+    length = int(js.parse(lines[0][0].strip("`")).transition_steps)
+    assert [int(step) for step in steps] == [0, length - 1, length, length + 1]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_names_are_documented(name):
+    doc = inspect.getdoc(PUBLIC[name])
+    assert doc
+    assert doc.splitlines()[0].endswith((".", ":", "$$"))
+    if (
+        inspect.isclass(PUBLIC[name])
+        and issubclass(PUBLIC[name], js.Schedule)
+        and name not in WITHOUT_FORMULA
+    ):
+        assert "$$" in doc or "==" in doc, "no formula"
+        assert "Raises:" in doc
+        for field in PUBLIC[name].__dataclass_fields__:
+            assert f"  {field}:" in doc, f"`{field}` is not explained"

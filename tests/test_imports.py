@@ -1,0 +1,73 @@
+"""A module imports only what stands above it."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+import jaxsched
+
+PACKAGE = Path(jaxsched.__file__).parent
+ORDER = [
+    "_pairs",
+    "_wide",
+    "_columns",
+    "_clock",
+    "_fields",
+    "_evaluate",
+    "_schedule",
+    "_transition",
+    "_parts",
+    "shapes",
+    "combinators",
+    "transforms",
+    "text",
+    "testing",
+    "__init__",
+]
+MODULES = sorted(path.relative_to(PACKAGE).with_suffix("") for path in PACKAGE.rglob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    """The modules that a file imports where it is loaded, not inside of functions."""
+    tree = ast.parse(path.read_text())
+    names = set()
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            files = {
+                name
+                for name in inner
+                if (PACKAGE.parent / name.replace(".", "/")).with_suffix(".py").exists()
+            }
+            names |= files or {node.module}
+    return names
+
+
+def layer(module: Path) -> int:
+    return ORDER.index(module.parts[0])
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_imports_go_one_way(module):
+    for name in imports(PACKAGE / module.with_suffix(".py")):
+        if name.startswith("jaxsched."):
+            other = Path(*name.split(".")[1:])
+            same_folder = len(module.parts) > 1 and other.parts[0] == module.parts[0]
+            assert layer(other) < layer(module), f"{module} imports {other}"
+            assert not same_folder, f"{module} imports {other} beside it"
+            if module.parts[0] == "combinators" and other.parts[0] == "shapes":
+                assert str(other) == "shapes/linear", f"{module} imports the shape {other}"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_only_transforms_import_optax(module):
+    names = {name.partition(".")[0] for name in imports(PACKAGE / module.with_suffix(".py"))}
+    outside = names - set(sys.stdlib_module_names) - {"jaxsched"}
+    allowed = {"jax", "numpy"} | ({"optax"} if module.parts[0] == "transforms" else set())
+    assert outside <= allowed
