@@ -20,7 +20,7 @@ class LearningRateState(NamedTuple):
         that it will apply.
     """
 
-    count: jax.Array
+    count: jax.Array  # type: ignore[assignment]  # hides a method of tuples, as Optax's states do
     learning_rate: jax.Array
 
 

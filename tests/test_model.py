@@ -1,0 +1,77 @@
+"""LeNet: the fast layers are the plain ones."""
+
+from __future__ import annotations
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from train import model
+from train.model import ConvReluPool, LeNet
+
+
+def plain(layer, images):
+    return nnx.max_pool(nnx.relu(layer.conv(images)), (2, 2), (2, 2))
+
+
+LAYERS = {
+    "first": ((3, 28, 28, 1), {"channels": 1, "features": 6, "padding": 2}),
+    "second": ((3, 14, 14, 6), {"channels": 6, "features": 16, "padding": 0}),
+    "flat": ((2, 6, 10, 2), {"channels": 2, "features": 3, "padding": 0}),
+    "one image": ((1, 8, 8, 3), {"channels": 3, "features": 2, "padding": 1}),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_the_fast_layers_equal_the_plain_ones(name):
+    shape, arguments = LAYERS[name]
+    layer = ConvReluPool(**arguments, rngs=nnx.Rngs(0))
+    layer.conv.bias[...] = jax.random.normal(jax.random.key(1), layer.conv.bias.shape)
+    images = jax.random.normal(jax.random.key(2), shape)
+    results = plain(layer, images)
+    weights = jax.random.normal(jax.random.key(3), results.shape)
+
+    def total(layer, images, forward):
+        return jnp.vdot(forward(layer, images), weights)
+
+    np.testing.assert_allclose(layer(images), results, rtol=1e-5, atol=1e-5)
+    fast = nnx.grad(total, argnums=(0, 1))(layer, images, lambda layer, images: layer(images))
+    slow = nnx.grad(total, argnums=(0, 1))(layer, images, plain)
+    chex.assert_trees_all_close(nnx.to_pure_dict(fast[0]), nnx.to_pure_dict(slow[0]), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(fast[1], slow[1], rtol=1e-4, atol=1e-4)
+
+
+def test_among_equal_pixels_the_first_has_the_gradient():
+    layer = ConvReluPool(1, 2, padding=2, rngs=nnx.Rngs(0))
+    layer.conv.bias[...] = jnp.ones(2)
+    images = jnp.zeros((2, 8, 8, 1))
+    fast = jax.grad(lambda images: layer(images).sum())(images)
+    slow = jax.grad(lambda images: plain(layer, images).sum())(images)
+    np.testing.assert_allclose(fast, slow, rtol=1e-5, atol=1e-6)
+
+
+def test_elsewhere_the_plain_layers_run(monkeypatch):
+    layer = ConvReluPool(1, 6, padding=2, rngs=nnx.Rngs(0))
+    images = jax.random.normal(jax.random.key(0), (2, 28, 28, 1))
+    monkeypatch.setattr(model.jax, "default_backend", lambda: "gpu")
+    np.testing.assert_array_equal(layer(images), plain(layer, images))
+
+
+def test_lenet_has_its_parameters():
+    params = nnx.to_pure_dict(nnx.state(LeNet(nnx.Rngs(0)), nnx.Param))
+    sizes = {
+        path: np.shape(leaf)
+        for path, leaf in (
+            (jax.tree_util.keystr(p, simple=True), x) for p, x in jax.tree.leaves_with_path(params)
+        )
+    }
+    assert sum(map(np.prod, sizes.values())) == 61_706
+    assert sizes["conv1conv" + "kernel"] == (5, 5, 1, 6)
+    assert sizes["conv2conv" + "kernel"] == (5, 5, 6, 16)
+
+
+def test_lenet_gives_ten_logits():
+    assert LeNet(nnx.Rngs(0))(jnp.zeros((3, 28, 28, 1))).shape == (3, 10)

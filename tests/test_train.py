@@ -1,0 +1,212 @@
+"""The training loop and its command line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from click.testing import CliRunner
+from test_data import REAL, files, needs_fashion_mnist, write  # noqa: F401  # a fixture among them
+
+import jaxsched as js
+from train import loop, step
+from train.__main__ import main
+from train.config import Config
+from train.data import Data
+
+
+def train(*arguments, code=0):
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def few(train_count, test_count, seed=0):
+    random = np.random.default_rng(seed)
+    return Data(
+        *(
+            array
+            for count in (train_count, test_count)
+            for array in (
+                random.integers(0, 256, (count, 28, 28, 1)).astype(np.uint8),
+                random.integers(0, 10, count).astype(np.int32),
+            )
+        )
+    )
+
+
+def config(**changes):
+    plain = {"dataset": "digits", "schedule": "", "per_epoch": False, "momentum": 0.0, "seed": 0}
+    return Config(**(plain | {"batch_size": 8, "epochs": 2} | changes))
+
+
+def test_digits_with_no_flags(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    output = train()
+    folder = tmp_path / "runs" / "digits-1"
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert lines[-1]["test_accuracy"] >= 0.95
+    assert [line["epoch"] for line in lines] == list(range(1, 31))
+    assert [line["step"] for line in lines] == [22 * line["epoch"] for line in lines]
+    assert set(lines[0]) == {
+        *("epoch", "step", "learning_rate", "train_loss", "train_accuracy", "test_accuracy", "seconds")
+    }
+    written = json.loads((folder / "config.json").read_text())
+    schedule = js.parse(written["schedule"])
+    assert schedule == js.warmup(js.Cosine(0.2, 0.01, 550), 110)
+    for line in lines:
+        assert line["learning_rate"] == pytest.approx(float(schedule(line["step"] - 1)), rel=1e-6)
+    assert (folder / "figure.png").read_bytes().startswith(b"\x89PNG")
+    assert len([line for line in output.splitlines() if line.startswith("epoch ")]) == 30
+    assert f"{lines[-1]['test_accuracy']:.4f}" in output
+
+
+@needs_fashion_mnist
+def test_five_epochs_of_the_books_cosine_on_fashion_mnist(tmp_path):
+    train(
+        *("--dataset", "fashion_mnist", "--data-dir", REAL, "--out", tmp_path / "run"),
+        *("--schedule", "Cosine(0.3, 0.01, 20)", "--per-epoch", "--epochs", 5),
+    )
+    last = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1])
+    assert last["test_accuracy"] >= 0.85
+    assert last["learning_rate"] == np.float32(js.Cosine(0.3, 0.01, 20)(4))
+    assert last["step"] == 5 * 234
+
+
+def test_per_epoch_trains_epoch_k_at_the_rate_of_k():
+    schedule = js.per_epoch(js.Linear(0.3, 0.0, 3), 4)
+    rates = [epoch.learning_rate for epoch in loop.run(config(epochs=4), schedule, few(35, 5))]
+    np.testing.assert_array_equal(rates, js.Linear(0.3, 0.0, 3)(np.arange(4)))
+
+
+def test_a_run_is_what_its_seed_says():
+    def run(seed):
+        epochs = loop.run(config(seed=seed, momentum=0.9), js.Constant(0.01), few(40, 10))
+        return [epoch.train_loss for epoch in epochs]
+
+    assert run(0) == run(0)
+    assert run(0) != run(1)
+
+
+def test_an_epoch_is_its_steps_one_by_one():
+    """Shuffled by its key, whole batches only, momentum and schedule as in a plain Optax loop."""
+    data, batch_size = few(35, 5), 8
+    schedule = js.Linear(0.1, 0.02, 4)
+    tx = step.optimizer(schedule, 0.5)
+    plain = optax.sgd(schedule, momentum=0.5)
+    key = jax.random.fold_in(jax.random.key(3), 0)
+    params = step.start(tx, 0).params
+    state = plain.init(params)
+    losses = []
+    order = jax.random.permutation(key, 35)
+    for batch in order[:32].reshape(4, batch_size):
+        images, labels = data.train_images[batch], data.train_labels[batch]
+        (loss, _), slopes = jax.value_and_grad(step.loss_and_accuracy, has_aux=True)(params, images, labels)
+        updates, state = plain.update(slopes, state)
+        params = optax.apply_updates(params, updates)
+        losses.append(loss)
+    images, labels = jnp.asarray(data.train_images), jnp.asarray(data.train_labels)
+    result, metrics = step.epoch_of(tx, batch_size)(step.start(tx, 0), images, labels, key)
+    assert js.learning_rate(result.opt_state) == schedule(3)
+    np.testing.assert_allclose(metrics.loss, np.mean(losses), rtol=1e-5)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), result.params, params)
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 23])
+def test_evaluation_leaves_no_image_out(count):
+    data = few(count, 1)
+    params = step.start(step.optimizer(js.Constant(0.1), 0.0), 0).params
+    guesses = step.apply(params, data.train_images).argmax(-1)
+    labels = np.where(np.arange(count) == count - 1, guesses, (guesses + 1) % 10)
+    assert step.evaluate(params, data.train_images, labels, batch_size=8) == np.float32(1 / count)
+
+
+def test_a_run_that_diverges_says_so_and_keeps_its_lines(tmp_path):
+    output = train("--schedule", "1e30", "--epochs", 3, "--out", tmp_path / "run", code=1)
+    assert "The loss of epoch 1 is nan, at step 22 and a learning rate of 1e+30" in " ".join(output.split())
+    assert (tmp_path / "run" / "metrics.jsonl").exists()
+
+
+def test_lines_are_kept_when_a_run_is_interrupted(tmp_path):
+    def interrupted():
+        yield from loop.run(config(), js.Constant(0.01), few(16, 4))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        loop.record(interrupted(), tmp_path / "metrics.jsonl", lambda epoch: None)
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 2
+
+
+def test_a_run_on_a_terminal_shows_a_bar(monkeypatch, tmp_path):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    output = train("--epochs", 1, "--out", tmp_path)
+    assert "━" in output
+
+
+MISTAKES = {
+    "data set": (
+        ["--dataset", "fashion"],
+        "Invalid value for '--dataset': 'fashion' is not one of 'digits', 'fashion_mnist'.",
+    ),
+    "epochs": (["--epochs", 0], "Invalid value for '--epochs': 0 is not in the range x>=1."),
+    "batch size": (["--batch-size", 0], "Invalid value for '--batch-size': 0 is not in the range x>=1."),
+    "batch too large": (
+        ["--batch-size", 1438],
+        "Invalid value for --batch-size: 1438 is more than the 1437 images to train on.",
+    ),
+    "momentum": (["--momentum", 1], "Invalid value for '--momentum': 1.0 is not in the range 0<=x<1."),
+    "momentum not a number": (["--momentum", "nan"], "Invalid value for '--momentum': 'nan' is no number."),
+    "seed": (["--seed", -1], "Invalid value for '--seed': -1 is not in the range"),
+    "schedule": (
+        ["--schedule", "Cosin(0.3, 0.01, 20)"],
+        "Unknown schedule `Cosin`; did you mean `Cosine`?\n  Cosin(0.3, 0.01, 20)\n  ^",
+    ),
+    "schedule's argument": (["--schedule", "Cosine(0.3, 0.01, -20)"], "`transition_steps` must be"),
+    "option": (["--epoch", 3], "No such option '--epoch'. (Did you mean"),
+    "folder of digits": (["--data-dir", "."], "Invalid value for --data-dir: digits comes without files."),
+    "no folder": (
+        ["--dataset", "fashion_mnist", "--data-dir", "nowhere"],
+        "`--data-dir nowhere` is no folder.",
+    ),
+    "empty folder": (
+        ["--dataset", "fashion_mnist", "--data-dir", "."],
+        "There is no train-images-idx3-ubyte",
+    ),
+    "out is a file": (["--out", "file"], "Invalid value for --out: file cannot be a folder: File exists."),
+    "out is in a file": (
+        ["--out", "file/run"],
+        "Invalid value for --out: file/run cannot be a folder: Not a directory.",
+    ),
+    "out holds a run": (["--out", "taken"], "Invalid value for --out: taken already holds a run."),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_ends_with_status_2_before_anything_is_written(mistake, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "metrics.jsonl").write_text("{}\n")
+    arguments, message = MISTAKES[mistake]
+    output = train(*arguments, code=2)
+    assert message in output
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "metrics.jsonl", "taken"]
+    assert (tmp_path / "taken" / "metrics.jsonl").read_text() == "{}\n"
+
+
+def test_a_corrupt_file_ends_with_status_2(files, tmp_path):  # noqa: F811
+    write(files, {"test_images": b"corrupt"})
+    output = train("--dataset", "fashion_mnist", "--data-dir", files, code=2)
+    assert "is no IDX file of bytes: it begins with 63 6f 72 72." in " ".join(output.split())
+
+
+def test_runs_of_one_data_set_are_numbered(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for number in (1, 3):
+        (tmp_path / "runs" / f"digits-{number}").mkdir(parents=True)
+    assert "Wrote runs/digits-2" in train("--epochs", 1)

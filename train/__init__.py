@@ -1,0 +1,1 @@
+"""LeNet on Fashion-MNIST, trained with jaxsched: `python -m train --help`."""

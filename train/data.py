@@ -1,0 +1,148 @@
+"""The data sets: scikit-learn's digits, and Fashion-MNIST from its files or through TensorFlow Datasets."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+DATASETS = ("digits", "fashion_mnist")
+
+FILES = {
+    "train_images": "train-images-idx3-ubyte",
+    "train_labels": "train-labels-idx1-ubyte",
+    "test_images": "t10k-images-idx3-ubyte",
+    "test_labels": "t10k-labels-idx1-ubyte",
+}
+"""The four files of Fashion-MNIST; each may be compressed, with `.gz` behind its name."""
+
+
+class DataError(Exception):
+    """The data cannot be had, or is not what it should be."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """Images, uint8 of shape (n, 28, 28, 1), and their labels, int32 of shape (n,), from 0 to 9."""
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+
+
+def load(name: str, data_dir: Path | None = None) -> Data:
+    """Loads a data set.
+
+    Args:
+      name: one of `DATASETS`.
+      data_dir: the folder with the files of `fashion_mnist`; without it TensorFlow Datasets gets them.
+
+    Raises:
+      DataError: the data cannot be had, or a file is missing, cut short or damaged.
+    """
+    if name == "digits":
+        return digits()
+    return fashion_mnist_from_files(data_dir) if data_dir else fashion_mnist_from_tfds()
+
+
+def digits() -> Data:
+    """Scikit-learn's 1,797 handwritten digits, 8 x 8, enlarged threefold and framed to 28 x 28.
+
+    Every fifth image is for testing.
+    """
+    from sklearn.datasets import load_digits
+
+    bunch: Any = load_digits()
+    grey = np.round(bunch.images * (255 / 16)).astype(np.uint8)
+    large = np.pad(grey.repeat(3, axis=1).repeat(3, axis=2), ((0, 0), (2, 2), (2, 2)))
+    test = np.arange(len(grey)) % 5 == 0
+    return _checked(large[~test], bunch.target[~test], large[test], bunch.target[test])
+
+
+def fashion_mnist_from_files(data_dir: Path) -> Data:
+    """Fashion-MNIST from the four IDX files in a folder, compressed or not."""
+    if not data_dir.is_dir():
+        raise DataError(f"`--data-dir {data_dir}` is no folder.")
+    arrays = {part: read_idx(_find(data_dir, file)) for part, file in FILES.items()}
+    for part, array in arrays.items():
+        expected = (28, 28) if part.endswith("images") else ()
+        if array.shape[1:] != expected:
+            raise DataError(
+                f"{FILES[part]} in {data_dir} must have items of shape {expected}, got {array.shape[1:]}."
+            )
+    return _checked(*(arrays[part] for part in FILES))
+
+
+def _find(data_dir: Path, name: str) -> Path:
+    for path in (data_dir / name, data_dir / f"{name}.gz"):
+        if path.is_file():
+            return path
+    raise DataError(f"There is no {name} or {name}.gz in {data_dir}.")
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """Reads an IDX file of bytes.
+
+    It begins with two zeros, the type (8: bytes), the rank, and the lengths of the axes as 32-bit numbers
+    with the highest byte first.
+
+    Raises:
+      DataError: the file cannot be read, is no such file, or has another length than it says.
+    """
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path} cannot be read: {error}.") from error
+    if len(content) < 4 or content[:3] != b"\0\0\x08":
+        raise DataError(
+            f"{path} is no IDX file of bytes: it begins with {content[:4].hex(' ') or 'nothing'}."
+        )
+    rank = content[3]
+    if len(content) < 4 + 4 * rank:
+        raise DataError(f"{path} is cut short: {len(content)} bytes do not hold its {rank} lengths.")
+    shape = struct.unpack(f">{rank}I", content[4 : 4 + 4 * rank])
+    items = np.frombuffer(content, np.uint8, offset=4 + 4 * rank)
+    if items.size != np.prod(shape, dtype=object):
+        raise DataError(f"{path} must hold {' x '.join(map(str, shape))} bytes, got {items.size}.")
+    return items.reshape(shape)
+
+
+def fashion_mnist_from_tfds() -> Data:
+    """Fashion-MNIST through TensorFlow Datasets, which downloads it the first time."""
+    ways = (
+        "There are three ways to get Fashion-MNIST: its four IDX files and `--data-dir DIR`; Debian's "
+        "package dataset-fashion-mnist and `--data-dir /usr/share/datasets/fashion-mnist`; or "
+        "`pip install '.[tfds]'` and a network. `--dataset digits` needs none of them."
+    )
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise DataError(f"TensorFlow Datasets is not installed. {ways}") from error
+    try:
+        parts = tfds.as_numpy(tfds.load("fashion_mnist", batch_size=-1, as_supervised=True))
+    except Exception as error:  # whatever stands between TensorFlow Datasets and the files
+        raise DataError(f"TensorFlow Datasets could not get it: {error}\n{ways}") from error
+    return _checked(*parts["train"], *parts["test"])
+
+
+def _checked(
+    train_images: np.ndarray, train_labels: np.ndarray, test_images: np.ndarray, test_labels: np.ndarray
+) -> Data:
+    """The four arrays in their shapes and dtypes, once they fit together."""
+    for part, images, labels in (("train", train_images, train_labels), ("test", test_images, test_labels)):
+        if len(images) != len(labels) or not len(images):
+            raise DataError(f"The {part} set has {len(images)} images and {len(labels)} labels.")
+        if labels.max() > 9:
+            raise DataError(f"The {part} labels must be from 0 to 9, got {labels.max()}.")
+    return Data(
+        train_images.reshape(-1, 28, 28, 1),
+        train_labels.astype(np.int32),
+        test_images.reshape(-1, 28, 28, 1),
+        test_labels.astype(np.int32),
+    )

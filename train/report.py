@@ -1,0 +1,86 @@
+"""What a run shows: a line or a bar while it goes on, a table and a figure at its end."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+import jaxsched as js
+from train.loop import Epoch
+
+LOSS, TRAIN, TEST, RATE = "#333333", "#0072b2", "#d55e00", "#009e73"
+"""Okabe and Ito's colours, which the colour-blind can tell apart."""
+
+
+@contextlib.contextmanager
+def watching(console: Console, epochs: int) -> Iterator[Callable[[Epoch], None]]:
+    """Shows each epoch: a live bar on a terminal, a line each elsewhere."""
+    if not console.is_terminal:
+        yield lambda epoch: console.print(f"epoch {epoch.epoch}/{epochs}  {_in_words(epoch)}", soft_wrap=True)
+        return
+    columns = (
+        TextColumn("epoch {task.completed}/{task.total}"),
+        BarColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
+        bar = progress.add_task("compiling", total=epochs)
+        yield lambda epoch: progress.update(bar, completed=epoch.epoch, description=_in_words(epoch))
+
+
+def _in_words(epoch: Epoch) -> str:
+    return (
+        f"learning rate {epoch.learning_rate:.4f}  train loss {epoch.train_loss:.4f}  "
+        f"train accuracy {epoch.train_accuracy:.4f}  test accuracy {epoch.test_accuracy:.4f}  "
+        f"{epoch.seconds:.2f} s"
+    )
+
+
+def table(epochs: Sequence[Epoch]) -> Table:
+    """The last epoch, the best one, and the time of all."""
+    last, best = epochs[-1], max(epochs, key=lambda epoch: epoch.test_accuracy)
+    rows = {
+        "train loss": f"{last.train_loss:.4f}",
+        "train accuracy": f"{last.train_accuracy:.4f}",
+        "test accuracy": f"{last.test_accuracy:.4f}",
+        "best test accuracy": f"{best.test_accuracy:.4f} (epoch {best.epoch})",
+        "optimizer steps": f"{last.step}",
+        "seconds": f"{sum(epoch.seconds for epoch in epochs):.1f}",
+    }
+    result = Table(show_header=False)
+    for row in rows.items():
+        result.add_row(*row)
+    return result
+
+
+def figure(epochs: Sequence[Epoch], schedule: js.Schedule, title: str, path: Path) -> None:
+    """Draws loss, accuracy and learning rate over the epochs."""
+    steps_per_epoch = epochs[0].step
+    at = [epoch.epoch for epoch in epochs]
+    steps = np.arange(epochs[-1].step)
+    with mpl.rc_context(
+        {"axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.3}
+    ):
+        result = Figure(figsize=(12, 3.6), layout="constrained")
+        loss, accuracy, rate = result.subplots(1, 3)
+        loss.plot(at, [epoch.train_loss for epoch in epochs], color=LOSS)
+        loss.set_ylabel("train loss")
+        accuracy.plot(at, [epoch.train_accuracy for epoch in epochs], color=TRAIN, label="train")
+        accuracy.plot(at, [epoch.test_accuracy for epoch in epochs], color=TEST, label="test", ls="--")
+        accuracy.set_ylabel("accuracy")
+        accuracy.legend(frameon=False, loc="lower right")
+        rate.step(steps / steps_per_epoch, schedule(steps), color=RATE, where="post")
+        rate.set_ylabel("learning rate")
+        for axes in (loss, accuracy, rate):
+            axes.set_xlabel("epoch")
+            axes.set_xlim(0, epochs[-1].epoch)
+        result.suptitle(title, fontsize=10)
+        result.savefig(path, dpi=120)
