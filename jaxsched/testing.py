@@ -84,7 +84,7 @@ def shape_and_dtype(schedule: Schedule) -> None:
             _same(schedule(jnp.asarray(steps)), expected, f"JAX steps of {name}")
     _same(schedule(3), expected[3], "an int")
     _same(schedule(3.0), expected[3], "a float")
-    for shape, x64 in (((4,), True), ((2, 3), False), ((2, 1, 3), True), ((0,), False)):
+    for shape, x64 in (((0, 3), False), ((2, 1, 3), True)):
         with jax.enable_x64(x64):
             result = jax.eval_shape(schedule, jax.ShapeDtypeStruct(shape, np.int32))
         _require(result.shape == shape, f"for steps of shape {shape} the shape is {result.shape}")

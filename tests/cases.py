@@ -107,3 +107,8 @@ CASES = SHAPES | COMBINATORS
 TRANSITIONS = {
     name: build for name, build in (SHAPES | VARIANTS).items() if isinstance(build(SHORT), js.Transition)
 }
+
+HORIZONS = (10, 1000, 10**6, 2**31 - 1)
+
+EVERY = {name: build for name, build in (CASES | VARIANTS).items() if name != "lambda"}
+"""What has a formula."""

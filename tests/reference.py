@@ -216,3 +216,22 @@ def ulps(value: object, truth: mpf) -> float:
         return 0.0 if abs(mpf(float(value))) <= mpf(2) ** -126 else float("inf")
     _, exponent = mp.frexp(scale)
     return float(abs(mpf(float(value)) - truth) / mpf(2) ** (exponent - 24))
+
+
+def some_steps(horizon: int) -> np.ndarray:
+    """120 steps, dense near both ends and the parts' boundaries, spread in between.
+
+    They are always 120, so that one program serves every horizon.
+    """
+    near = [horizon * share + step for share in (0, 1 / 4, 1 / 3, 1 / 2, 3 / 4) for step in (-1, 0, 1)]
+    ends = [*range(20), *range(horizon - 20, horizon + 3), *(horizon >> np.arange(31)), 2**31 - 1]
+    spread = np.random.default_rng(0).integers(0, min(2 * horizon, 2**31 - 1), 200)
+    steps = np.unique(np.concatenate([np.floor(near), ends]))
+    steps = np.concatenate([steps[(steps >= 0) & (steps < 2**31)], spread])[:120]
+    return np.sort(steps).astype(np.int32)
+
+
+def worst(rates: object, schedule: js.Schedule, steps: np.ndarray) -> float:
+    """The largest distance of `rates` from the formula, in units in the last place."""
+    pairs = zip(np.asarray(rates), steps, strict=True)
+    return max(ulps(value, rate(schedule, int(step))) for value, step in pairs)

@@ -8,36 +8,10 @@ import jax
 import numpy as np
 import pytest
 import reference
-from cases import CASES, SHAPES, VARIANTS
+from cases import EVERY, HORIZONS, SHAPES, VARIANTS
+from reference import some_steps, worst
 
 from jaxsched.testing import float32_path
-
-HORIZONS = (10, 1000, 10**6, 2**31 - 1)
-EVERY = {name: build for name, build in (CASES | VARIANTS).items() if name != "lambda"}
-
-# Where the float32 path cannot keep 16 ulp: the clock of a stretched schedule is a quotient of 48 bits,
-# so near the end of a decay to zero over 2^31 steps its last digits decide.
-FLOAT32_HORIZON = {"per epoch": 10**6, "cycle growing": 10**6}
-
-
-def some_steps(horizon: int) -> np.ndarray:
-    """120 steps, dense near both ends and the parts' boundaries, spread in between.
-
-    They are always 120, so that one program serves every horizon.
-    """
-    near = [horizon * share + step for share in (0, 1 / 4, 1 / 3, 1 / 2, 3 / 4) for step in (-1, 0, 1)]
-    ends = [*range(20), *range(horizon - 20, horizon + 3), *(horizon >> np.arange(31)), 2**31 - 1]
-    spread = np.random.default_rng(0).integers(0, min(2 * horizon, 2**31 - 1), 200)
-    steps = np.unique(np.concatenate([np.floor(near), ends]))
-    steps = np.concatenate([steps[(steps >= 0) & (steps < 2**31)], spread])[:120]
-    return np.sort(steps).astype(np.int32)
-
-
-def worst(rates, schedule, steps) -> float:
-    return max(
-        reference.ulps(rate, reference.rate(schedule, int(step)))
-        for rate, step in zip(np.asarray(rates), steps, strict=True)
-    )
 
 
 @functools.cache
@@ -61,8 +35,6 @@ def test_float64_path(name):
 @pytest.mark.parametrize("name", EVERY)
 def test_float32_path(name):
     for horizon in HORIZONS:
-        if horizon > FLOAT32_HORIZON.get(name, horizon):
-            continue
         schedule, steps = EVERY[name](horizon), some_steps(horizon)
         with float32_path():
             assert worst(schedule(steps), schedule, steps) <= 16, horizon

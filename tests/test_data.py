@@ -16,9 +16,7 @@ from train.data import FILES, DataError, digits, load, read_idx
 
 REAL = Path("/usr/share/datasets/fashion-mnist")
 
-needs_fashion_mnist = pytest.mark.skipif(
-    not REAL.is_dir(), reason="needs Debian's package dataset-fashion-mnist"
-)
+"""Where Debian's package dataset-fashion-mnist has the real files."""
 
 
 def idx(array, kind=8):
@@ -137,6 +135,7 @@ def run_python(code, *arguments, **environment):
         capture_output=True,
         text=True,
         timeout=280,
+        cwd=Path(__file__).parents[1],
         env=os.environ | environment,
         check=False,
     )
@@ -172,7 +171,7 @@ tfds.image_classification.FashionMNIST.URL = f"http://127.0.0.1:{server.server_p
 """
 
 
-@needs_fashion_mnist
+@pytest.mark.fashion_mnist
 def test_tensorflow_datasets_gives_the_images_of_the_files(tmp_path):
     code = (
         SERVE

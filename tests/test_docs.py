@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import jaxsched as js
+from benchmarks.report import RESULTS, markdown
 
+ROOT = Path(__file__).parents[1]
 SHAPES = {
     name: value
     for name, value in vars(js).items()
@@ -61,3 +65,11 @@ def test_public_names_are_documented(name):
         assert "Raises:" in doc
         for field in PUBLIC[name].__dataclass_fields__:
             assert f"  {field}:" in doc, f"`{field}` is not explained"
+
+
+@pytest.mark.parametrize("name", [path.stem for path in RESULTS.glob("*.json")])
+def test_the_readme_shows_what_a_benchmark_kept(name):
+    shown = re.search(rf"<!-- {name} -->\n(.*?)<!-- end -->", (ROOT / "README.md").read_text(), re.DOTALL)
+    record = json.loads((RESULTS / f"{name}.json").read_text())
+    assert shown[1].strip() == markdown(record["rows"])
+    assert f"`{record['command']}`" in (ROOT / "README.md").read_text()

@@ -10,7 +10,7 @@ import numpy as np
 import optax
 import pytest
 from click.testing import CliRunner
-from test_data import REAL, files, needs_fashion_mnist, write  # noqa: F401  # a fixture among them
+from test_data import REAL, files, write  # noqa: F401  # a fixture among them
 
 import jaxsched as js
 from train import loop, step
@@ -65,7 +65,7 @@ def test_digits_with_no_flags(tmp_path, monkeypatch):
     assert f"{lines[-1]['test_accuracy']:.4f}" in output
 
 
-@needs_fashion_mnist
+@pytest.mark.fashion_mnist
 def test_five_epochs_of_the_books_cosine_on_fashion_mnist(tmp_path):
     train(
         *("--dataset", "fashion_mnist", "--data-dir", REAL, "--out", tmp_path / "run"),
@@ -101,11 +101,12 @@ def test_an_epoch_is_its_steps_one_by_one():
     key = jax.random.fold_in(jax.random.key(3), 0)
     params = step.start(tx, 0).params
     state = plain.init(params)
+    gradient = jax.jit(jax.value_and_grad(step.loss_and_accuracy, has_aux=True))
     losses = []
     order = jax.random.permutation(key, 35)
     for batch in order[:32].reshape(4, batch_size):
         images, labels = data.train_images[batch], data.train_labels[batch]
-        (loss, _), slopes = jax.value_and_grad(step.loss_and_accuracy, has_aux=True)(params, images, labels)
+        (loss, _), slopes = gradient(params, images, labels)
         updates, state = plain.update(slopes, state)
         params = optax.apply_updates(params, updates)
         losses.append(loss)
@@ -116,7 +117,7 @@ def test_an_epoch_is_its_steps_one_by_one():
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), result.params, params)
 
 
-@pytest.mark.parametrize("count", [1, 7, 8, 9, 23])
+@pytest.mark.parametrize("count", [1, 8, 23])
 def test_evaluation_leaves_no_image_out(count):
     data = few(count, 1)
     params = step.start(step.optimizer(js.Constant(0.1), 0.0), 0).params

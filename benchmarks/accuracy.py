@@ -1,0 +1,134 @@
+"""How far every schedule is from its formula in real arithmetic: `python -m benchmarks.accuracy`.
+
+Errors are relative, in units in the last place of float32 (2^-24 to 2^-23 of the rate). Ours are the worst
+over the horizons 10, 10^3, 10^6 and 2^31 - 1. Optax's schedules and PyTorch's schedulers, where they have
+the same formula, run at the horizon 10^6; PyTorch computes in float64, so that its errors are those of its
+recursions. Take `pip install torch` for its column.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+
+from benchmarks.report import publish
+from jaxsched.testing import float32_path
+
+# The catalogue and the formulas of the tests.
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+from cases import EVERY, HORIZONS
+from reference import some_steps, worst
+
+PEERS_HORIZON = 10**6
+T = PEERS_HORIZON
+
+OPTAX: dict[str, Callable[[], Callable[[Any], Any]]] = {
+    "constant": lambda: optax.constant_schedule(0.3),
+    "linear": lambda: optax.linear_schedule(0.3, 0.0, T),
+    "linear rising": lambda: optax.linear_schedule(0.1, 0.3, T),
+    "polynomial": lambda: optax.polynomial_schedule(0.3, 0.0, 2.0, T),
+    "polynomial rising": lambda: optax.polynomial_schedule(0.0, 0.3, 1, T),
+    "polynomial root": lambda: optax.polynomial_schedule(0.3, 0.01, 0.5, T),
+    "cosine": lambda: optax.cosine_decay_schedule(0.3, T),
+    "cosine cubed": lambda: optax.cosine_decay_schedule(0.3, T, exponent=3.0),
+    "exponential": lambda: optax.exponential_decay(0.1, T // 8, 0.5),
+    "exponential growing": lambda: optax.exponential_decay(0.1, T // 4, 1.5),
+    "exponential per step": lambda: optax.exponential_decay(0.1, 1, 0.9999),
+    "piecewise": lambda: optax.piecewise_constant_schedule(0.3, {T // 2: 1 / 3, T: 0.3}),
+    "warmup": lambda: optax.warmup_cosine_decay_schedule(0.0, 0.3, T // 4, T, 0.01),
+    "join": lambda: optax.join_schedules(
+        [
+            optax.constant_schedule(0.1),
+            optax.cosine_decay_schedule(0.3, T // 4, 0.1 / 0.3),
+            optax.cosine_decay_schedule(0.2, T // 4),
+            optax.linear_schedule(0.1, 0.0, T // 4),
+        ],
+        [T // 4, T // 2, T - T // 4],
+    ),
+    "cycle": lambda: optax.sgdr_schedule(
+        [{"init_value": 0.3, "peak_value": 0.3, "decay_steps": T // 3, "warmup_steps": 0}] * 4
+    ),
+}
+
+
+def torch_schedulers() -> dict[str, Callable[[Any], Any]]:
+    """PyTorch's schedulers with our formulas, by the name of the case."""
+    from torch.optim import lr_scheduler as lr
+
+    return {
+        "linear": lambda o: lr.LinearLR(o, 1.0, 0.0, T),
+        "linear rising": lambda o: lr.LinearLR(o, 1 / 3, 1.0, T),
+        "polynomial": lambda o: lr.PolynomialLR(o, T, 2.0),
+        "cosine": lambda o: lr.CosineAnnealingLR(o, T),
+        "exponential per step": lambda o: lr.ExponentialLR(o, 0.9999),
+        "cycle": lambda o: lr.CosineAnnealingWarmRestarts(o, T // 3),
+    }
+
+
+TORCH_BASE = {"exponential per step": 0.1}
+"""The base rate where it is not 0.3."""
+
+
+def torch_rates(name: str, scheduler: Callable[[Any], Any], steps: np.ndarray) -> Iterator[float]:
+    """The rates at `steps`, ascending, of a scheduler that is stepped from 0."""
+    import torch
+
+    optimizer = torch.optim.SGD([torch.zeros(1)], TORCH_BASE.get(name, 0.3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the optimizer makes no step
+        stepped, at = scheduler(optimizer), 0
+        for step in steps:
+            while at < step:
+                stepped.step()
+                at += 1
+            yield optimizer.param_groups[0]["lr"]
+
+
+def measure(name: str, torch: dict[str, Callable[[Any], Any]]) -> dict[str, float]:
+    """The worst errors of a case and of its peers."""
+    errors: dict[str, float] = {}
+    for horizon in HORIZONS:
+        schedule, steps = EVERY[name](horizon), some_steps(horizon)
+        wide = worst(schedule(steps), schedule, steps)
+        with float32_path():
+            narrow = worst(schedule(steps), schedule, steps)
+        for column, error in (("float64 inside", wide), ("float32 inside", narrow)):
+            errors[column] = max(errors.get(column, 0.0), error)
+    schedule, steps = EVERY[name](PEERS_HORIZON), some_steps(PEERS_HORIZON)
+    steps = steps[steps <= PEERS_HORIZON]  # after the end PyTorch's recursions go their own ways
+    if name in OPTAX:
+        errors["Optax"] = worst(jax.jit(jax.vmap(OPTAX[name]()))(steps), schedule, steps)
+    if name in torch:
+        rates = np.fromiter(torch_rates(name, torch[name], steps), float)
+        errors["PyTorch"] = worst(rates, schedule, steps)
+    return errors
+
+
+def main() -> None:
+    """Measures every case, prints the worst of each kind as a table and keeps it."""
+    torch = torch_schedulers() if importlib.util.find_spec("torch") else {}
+    by_kind: dict[str, list[dict[str, float]]] = {}
+    for name, build in EVERY.items():
+        by_kind.setdefault(type(build(PEERS_HORIZON)).__name__, []).append(measure(name, torch))
+    columns = ("float64 inside", "float32 inside", "Optax", "PyTorch")
+    rows: list[dict[str, Any]] = [
+        {"schedule": f"`{kind}`", "cases": len(cases)}
+        | {
+            column: max((case[column] for case in cases if column in case), default=None)
+            for column in columns
+        }
+        for kind, cases in by_kind.items()
+    ]
+    publish("accuracy", rows, "python -m benchmarks.accuracy")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""How every benchmark prints what it measured, and keeps it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A table, a row each, whose columns are the keys of the first; what is None is left empty."""
+    head = list(rows[0])
+    lines = [head, ["---"] * len(head), *([_text(row[name]) for name in head] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if value == float("inf"):
+        return "∞"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return str(value)
+
+
+def publish(name: str, rows: Sequence[Mapping[str, Any]], command: str) -> None:
+    """Prints the rows as a table and keeps them in `results/<name>.json` with what they were measured on."""
+    print(markdown(rows))
+    packages = [each for each in ("jax", "optax", "flax", "torch") if importlib.util.find_spec(each)]
+    record = {
+        "command": command,
+        "versions": {each: importlib.metadata.version(each) for each in packages},
+        "python": platform.python_version(),
+        "device": jax.devices()[0].device_kind,
+        "cores": len(os.sched_getaffinity(0)),
+        "rows": list(rows),
+    }
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")

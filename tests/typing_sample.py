@@ -1,0 +1,29 @@
+"""What a type checker sees of a schedule: `mypy tests/typing_sample.py`."""
+
+from typing import assert_type
+
+import jax
+import jax.numpy as jnp
+import optax
+
+import jaxsched as js
+
+schedule = js.warmup(js.Cosine(0.3, 0.01, 15), 5)
+assert_type(schedule(3), jax.Array)
+assert_type(schedule(jnp.arange(30)), jax.Array)
+assert_type(0.5 * schedule + 0.1, js.Schedule)
+assert_type(js.parse("Cosine(0.3, 0.01, 15)"), js.Schedule)
+transform: optax.GradientTransformation = js.scale_by_learning_rate(schedule)
+
+
+class Halving(js.Schedule):
+    """A shape of one's own."""
+
+    init_value: js.Number = js.number()
+    half_life: js.Number = js.number(above=0)
+
+    def evaluate(self, clock):  # type: ignore[no-untyped-def]  # as in the documentation
+        return self.init_value * jnp.exp2(-clock.ratio(self.half_life).high)
+
+
+assert_type(Halving(0.4, half_life=100)(3), jax.Array)
