@@ -11,6 +11,7 @@ import contextlib
 import copy
 import dataclasses
 import pickle
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -251,8 +252,12 @@ def value(schedule: Schedule) -> None:
             setattr(schedule, specifier.name, None)
             raise AssertionError(f"`{specifier.name}` can be set")
     copies = [jax.tree.unflatten(structure, leaves), copy.copy(schedule), copy.deepcopy(schedule)]
-    if not _has_function(schedule):
-        copies += [pickle.loads(pickle.dumps(schedule)), parse(repr(schedule))]
+    classes = set(_classes(schedule))
+    if Lambda not in classes:
+        copies.append(parse(repr(schedule)))
+        # Python pickles a class by its name in its module, where one made inside a function is not.
+        if all(getattr(sys.modules[cls.__module__], cls.__name__, None) is cls for cls in classes):
+            copies.append(pickle.loads(pickle.dumps(schedule)))
     for other in copies:
         _require(other == schedule, f"{other!r} is not equal to it")
         _require(hash(other) == hash(schedule), f"{other!r} has another hash")
@@ -311,6 +316,12 @@ def _plain(leaf: Any) -> Any:
     return float(leaf) if np.ndim(leaf) == 0 else leaf
 
 
-def _has_function(schedule: Schedule) -> bool:
-    nodes = jax.tree.leaves(schedule, is_leaf=lambda node: isinstance(node, Lambda))
-    return any(isinstance(node, Lambda) for node in nodes)
+def _classes(node: Any) -> Iterator[type]:
+    """The class of every schedule in a schedule."""
+    if isinstance(node, Schedule):
+        yield type(node)
+        for value in vars(node).values():
+            yield from _classes(value)
+    elif isinstance(node, tuple):
+        for value in node:
+            yield from _classes(value)
