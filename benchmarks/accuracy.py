@@ -24,7 +24,7 @@ from jaxsched.testing import float32_path
 
 # The catalogue and the formulas of the tests.
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
-from cases import EVERY, HORIZONS
+from cases import EVERY, HORIZONS, PRESET_VARIANTS, PRESETS
 from reference import some_steps, worst
 
 PEERS_HORIZON = 10**6
@@ -117,7 +117,8 @@ def main() -> None:
     torch = torch_schedulers() if importlib.util.find_spec("torch") else {}
     by_kind: dict[str, list[dict[str, float]]] = {}
     for name, build in EVERY.items():
-        by_kind.setdefault(type(build(PEERS_HORIZON)).__name__, []).append(measure(name, torch))
+        kind = name.split()[0] if name in PRESETS | PRESET_VARIANTS else type(build(PEERS_HORIZON)).__name__
+        by_kind.setdefault(kind, []).append(measure(name, torch))
     columns = ("float64 inside", "float32 inside", "Optax", "PyTorch")
     rows: list[dict[str, Any]] = [
         {"schedule": f"`{kind}`", "cases": len(cases)}

@@ -9,6 +9,19 @@ from jaxsched.combinators.cycle import cycle, reflect
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import cooldown, knots, warmup
 from jaxsched.combinators.stack import stack
+from jaxsched.presets import (
+    cyclic,
+    cyclic_momentum,
+    inverse_sqrt,
+    multi_step,
+    noam,
+    one_cycle,
+    one_cycle_momentum,
+    step_decay,
+    warm_restarts,
+    warmup_cosine,
+    warmup_stable_decay,
+)
 from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.exponential import Exponential, Geometric
 from jaxsched.shapes.levels import Piecewise, Table, table
@@ -43,11 +56,18 @@ __all__ = [
     "clip",
     "cooldown",
     "cycle",
+    "cyclic",
+    "cyclic_momentum",
+    "inverse_sqrt",
     "join",
     "knots",
     "learning_rate",
+    "multi_step",
+    "noam",
     "number",
     "numbers",
+    "one_cycle",
+    "one_cycle_momentum",
     "optional_number",
     "parse",
     "part",
@@ -58,7 +78,11 @@ __all__ = [
     "shift",
     "stack",
     "staircase",
+    "step_decay",
     "stretch",
     "table",
+    "warm_restarts",
     "warmup",
+    "warmup_cosine",
+    "warmup_stable_decay",
 ]

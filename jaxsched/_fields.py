@@ -19,7 +19,7 @@ import numpy as np
 Number: TypeAlias = float | np.number[Any] | jax.Array
 """What a field with one number takes. Where a schedule is evaluated it is a `Wide`."""
 
-Numbers: TypeAlias = Sequence[float] | np.ndarray | jax.Array
+Numbers: TypeAlias = Sequence[Number] | np.ndarray | jax.Array
 """What a field with a list of numbers takes. Where a schedule is evaluated it is a `Column`."""
 
 LARGEST = float(np.finfo(np.float32).max)

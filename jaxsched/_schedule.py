@@ -17,9 +17,8 @@ never the door, so that there is one clock and one rounding.
 from __future__ import annotations
 
 import abc
-import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, dataclass_transform
 
 import jax
@@ -35,12 +34,11 @@ from jaxsched._fields import (
     Number,
     describe,
     field,
-    field_of,
-    is_concrete,
     number,
     numbers,
     optional_number,
 )
+from jaxsched._value import Value
 
 ScheduleLike: TypeAlias = "Schedule | Callable[[Any], ArrayLike] | ArrayLike"
 """What passes for a schedule: itself, a number, or a function of the step."""
@@ -62,7 +60,7 @@ def parts() -> Any:
 @dataclass_transform(
     frozen_default=True, field_specifiers=(field, number, optional_number, numbers, part, parts)
 )
-class Schedule(abc.ABC):
+class Schedule(Value, abc.ABC, abstract=True):
     """A learning-rate schedule: a pure function of the optimizer step, and a value.
 
     Subclass it for a shape of your own. Name the fields, say what they allow, and write the formula in
@@ -89,9 +87,13 @@ class Schedule(abc.ABC):
     __array_ufunc__ = None  # NumPy scalars leave `0.1 * schedule` to us.
 
     def __init_subclass__(cls, *, abstract: bool = False, **keywords: Any) -> None:
-        super().__init_subclass__(**keywords)
-        if abstract:
-            return
+        if not abstract:
+            cls._enlist()
+        super().__init_subclass__(abstract=abstract, **keywords)
+
+    @classmethod
+    def _enlist(cls) -> None:
+        """Takes the class up in the registry, unless its name or its parent forbids it."""
         for base in cls.__mro__[1:]:
             if base in registry.values():
                 raise TypeError(
@@ -103,8 +105,6 @@ class Schedule(abc.ABC):
                 f"jaxsched has a schedule named `{cls.__name__}`; the text form needs another name."
             )
         registry[cls.__name__] = cls
-        dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
-        _register(cls)
 
     @abc.abstractmethod
     def evaluate(self: Any, clock: Clock) -> Any:
@@ -119,15 +119,6 @@ class Schedule(abc.ABC):
         Returns:
           A scalar, finite for every time.
         """
-
-    def check(self) -> None:
-        """Raises where fields that are right one by one do not fit together; called once they are."""
-
-    def __post_init__(self) -> None:
-        for specifier in dataclasses.fields(self):  # type: ignore[arg-type]
-            kept = field_of(specifier).convert(specifier.name, getattr(self, specifier.name))
-            object.__setattr__(self, specifier.name, kept)
-        self.check()
 
     def __call__(self, step: ArrayLike) -> jax.Array:
         """The rate at `step`.
@@ -165,59 +156,9 @@ class Schedule(abc.ABC):
     def __rsub__(self, other: Any) -> Schedule:
         return other + -self
 
-    def __eq__(self, other: object) -> bool:
-        """Whether both are of the same structure with the same numbers."""
-        if not isinstance(other, Schedule):
-            return NotImplemented
-        mine, structure = self._concrete("compared")
-        theirs, other_structure = other._concrete("compared")
-        return structure == other_structure and all(
-            np.array_equal(a, b) for a, b in zip(mine, theirs, strict=True)
-        )
-
-    def __hash__(self) -> int:
-        leaves, structure = self._concrete("hashed")
-        # Adding 0 makes one zero of the two.
-        return hash((structure, *((np.asarray(leaf, np.float64) + 0.0).tobytes() for leaf in leaves)))
-
-    def _concrete(self, verb: str) -> tuple[list[Any], Any]:
-        leaves, structure = jax.tree.flatten(self)
-        if not is_concrete(leaves):
-            raise TypeError(f"A traced schedule cannot be {verb}: its numbers are not known yet.")
-        return leaves, structure
-
-    def __repr__(self) -> str:
-        from jaxsched.text import to_text
-
-        return to_text(self)
-
 
 def _is_ours(cls: type) -> bool:
     return cls.__module__.partition(".")[0] == __name__.partition(".")[0]
-
-
-def _register(cls: type[Schedule]) -> None:
-    """Makes `cls` a pytree whose unflattening skips the constructor, which tracers need not pass."""
-    specifiers = dataclasses.fields(cls)  # type: ignore[arg-type]
-    names = [each.name for each in specifiers if not field_of(each).static]
-    static_names = [each.name for each in specifiers if field_of(each).static]
-    keys = [jax.tree_util.GetAttrKey(name) for name in names]
-
-    def flatten(schedule: Schedule) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        fields = schedule.__dict__
-        return tuple([fields[name] for name in names]), tuple([fields[name] for name in static_names])
-
-    def flatten_with_keys(schedule: Schedule) -> tuple[Any, tuple[Any, ...]]:
-        children, static = flatten(schedule)
-        return tuple(zip(keys, children, strict=True)), static
-
-    def unflatten(static: tuple[Any, ...], children: Iterable[Any]) -> Schedule:
-        schedule = object.__new__(cls)
-        schedule.__dict__.update(zip(static_names, static, strict=True))
-        schedule.__dict__.update(zip(names, children, strict=True))
-        return schedule
-
-    jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
 
 
 def as_schedule(name: str, value: Any) -> Schedule:

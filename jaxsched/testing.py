@@ -247,7 +247,7 @@ def narrow(schedule: Schedule) -> None:
 def value(schedule: Schedule) -> None:
     """It is a value: frozen, equal and hashed by its numbers, copied and pickled, read back from its text."""
     leaves, structure = jax.tree.flatten(schedule)
-    for specifier in dataclasses.fields(schedule):  # type: ignore[arg-type]
+    for specifier in dataclasses.fields(schedule):
         with contextlib.suppress(dataclasses.FrozenInstanceError):
             setattr(schedule, specifier.name, None)
             raise AssertionError(f"`{specifier.name}` can be set")

@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import difflib
 import functools
+import inspect
 import operator
 import warnings
 from collections.abc import Callable
@@ -14,37 +15,40 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxsched import presets
 from jaxsched._evaluate import batch_shape
 from jaxsched._fields import is_concrete, show
 from jaxsched._parts import Parts, take
 from jaxsched._schedule import Constant, Lambda, Product, Schedule, Sum, as_schedule, registry
 from jaxsched._transition import Easing, Transition
+from jaxsched._value import Value
 from jaxsched.combinators.stack import select, stack
 
 LONGEST_TEXT = 10_000_000
 """`parse` reads no more characters than this."""
 
 
-def to_text(schedule: Schedule) -> str:
-    """The shortest expression that builds `schedule`; `parse` reads it back.
+def to_text(value: Value) -> str:
+    """The shortest expression that builds `value`; `parse` reads that of a schedule back.
 
     Numbers that are traced, and the functions of `Lambda`, show as what they are in angle brackets.
     """
-    if is_concrete(schedule) and (batch := batch_shape(schedule)):
-        return f"stack([{', '.join(to_text(_member(schedule, i)) for i in range(batch[0]))}])"
-    if isinstance(schedule, Product):
-        return _product(schedule)
-    if isinstance(schedule, Sum):
-        return _sum(schedule)
+    if isinstance(value, Schedule) and is_concrete(value) and (batch := batch_shape(value)):
+        return f"stack([{', '.join(to_text(_member(value, i)) for i in range(batch[0]))}])"
+    if isinstance(value, Product):
+        return _product(value)
+    if isinstance(value, Sum):
+        return _sum(value)
     arguments, positional = [], True
-    for specifier in dataclasses.fields(schedule):  # type: ignore[arg-type]
-        value = getattr(schedule, specifier.name)
-        if _is_default(specifier, value):
+    for specifier in dataclasses.fields(value):  # type: ignore[arg-type]
+        argument = getattr(value, specifier.name)
+        if _is_default(specifier, argument):
             positional = False
             continue
         positional = positional and not specifier.kw_only
-        arguments.append(_value(value) if positional else f"{specifier.name}={_value(value)}")
-    return f"{type(schedule).__name__}({', '.join(arguments)})"
+        text = _value(argument)
+        arguments.append(text if positional else f"{specifier.name}={text}")
+    return f"{type(value).__name__}({', '.join(arguments)})"
 
 
 def _member(batched: Schedule, index: int) -> Schedule:
@@ -65,7 +69,7 @@ def _is_default(specifier: dataclasses.Field[Any], value: Any) -> bool:
 def _value(value: Any) -> str:
     if isinstance(value, Constant):
         return _value(value.value)
-    if isinstance(value, Schedule):
+    if isinstance(value, Value):
         return to_text(value)
     if isinstance(value, tuple | Parts):
         return f"[{', '.join(_value(item) for item in value)}]"
@@ -115,6 +119,12 @@ def _spelled_out(operands: list[Any], texts: list[str]) -> list[str]:
         return [f"Constant({texts[0]})", *texts[1:]]
     return texts
 
+
+PRESETS = {
+    name: value
+    for name, value in vars(presets).items()
+    if inspect.isfunction(value) and value.__module__ == presets.__name__ and not name.startswith("_")
+}
 
 OPERATIONS: dict[type, Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -233,7 +243,7 @@ class _Reader:
 def readable() -> dict[str, Callable[..., Any]]:
     """Everything that a text can call, by name."""
     classes = {name: cls for name, cls in registry.items() if cls is not Lambda}
-    return {**classes, "stack": stack}
+    return {**classes, **PRESETS, "stack": stack}
 
 
 def _pointed(message: str, text: str, line: int, column: int) -> str:

@@ -102,7 +102,35 @@ COMBINATORS: dict[str, Callable[[int], js.Schedule]] = {
     "epochs in steps": lambda t: js.clip(js.per_epoch(0.5 * js.Exponential(1.0, 0.9), max(t // 10, 1)), 0.2),
 }
 
-CASES = SHAPES | COMBINATORS
+PRESETS: dict[str, Callable[[int], js.Schedule]] = {
+    "step_decay": lambda t: js.step_decay(0.3, 0.5, max(t // 4, 1)),
+    "multi_step": lambda t: js.multi_step(0.3, 0.5, [t // 2, t // 2, t]),
+    "warmup_cosine": lambda t: js.warmup_cosine(0.3, t, t // 4, 0.1, 0.0),
+    "warmup_stable_decay": lambda t: js.warmup_stable_decay(0.3, t, t // 10, t // 5),
+    "one_cycle": lambda t: js.one_cycle(0.012, 0.3, 0.0, t),
+    "one_cycle_momentum": lambda t: js.one_cycle_momentum(0.95, 0.85, t),
+    "cyclic": lambda t: js.cyclic(0.1, 0.3, max(t // 8, 1)),
+    "cyclic_momentum": lambda t: js.cyclic_momentum(0.9, 0.8, max(t // 8, 1), value_factor=0.5),
+    "warm_restarts": lambda t: js.warm_restarts(0.3, 0.01, max(t // 7, 1), 2.0, 0.8),
+    "inverse_sqrt": lambda t: js.inverse_sqrt(0.3, max(t // 10, 1)),
+    "noam": lambda t: js.noam(512, max(t // 10, 1)),
+}
+
+PRESET_VARIANTS: dict[str, Callable[[int], js.Schedule]] = {
+    "warmup_stable_decay cosine": lambda t: js.warmup_stable_decay(0.3, t, t // 10, t // 5, shape=js.Cosine),
+    "warmup_stable_decay sqrt": lambda t: js.warmup_stable_decay(
+        0.3, t, t // 10, t // 5, 0.1, 0.01, js.OneMinusSqrt
+    ),
+    "one_cycle linear in three phases": lambda t: js.one_cycle(
+        0.012, 0.3, 0.0, t, 0.3, js.Linear, three_phases=True
+    ),
+    "cyclic halving": lambda t: js.cyclic(0.1, 0.3, max(t // 8, 1), max(t // 4, 1), value_factor=0.5),
+    "cyclic decaying": lambda t: js.cyclic(0.1, 0.3, max(t // 8, 1), decay_rate=0.999),
+    "warm_restarts shrinking": lambda t: js.warm_restarts(0.3, 0.0, max(t // 2, 1), 0.5, cycles=3),
+}
+"""More arguments of the same presets, for accuracy; a name begins with that of the preset."""
+
+CASES = SHAPES | COMBINATORS | PRESETS
 
 TRANSITIONS = {
     name: build for name, build in (SHAPES | VARIANTS).items() if isinstance(build(SHORT), js.Transition)
@@ -110,5 +138,5 @@ TRANSITIONS = {
 
 HORIZONS = (10, 1000, 10**6, 2**31 - 1)
 
-EVERY = {name: build for name, build in (CASES | VARIANTS).items() if name != "lambda"}
+EVERY = {name: build for name, build in (CASES | VARIANTS | PRESET_VARIANTS).items() if name != "lambda"}
 """What has a formula."""

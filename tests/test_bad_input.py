@@ -233,11 +233,11 @@ TYPE_ERRORS = {
     "too many arguments": (lambda: js.Linear(1, 2, 3, 4), "takes 4 positional arguments but 5 were given"),
     "comparison under jit": (
         lambda: jax.jit(lambda s: s == js.Constant(1))(js.Constant(1)),
-        "A traced schedule cannot be compared: its numbers are not known yet.",
+        "A traced Constant cannot be compared: its numbers are not known yet.",
     ),
     "hash under jit": (
         lambda: jax.jit(lambda s: hash(s))(js.Constant(1)),
-        "A traced schedule cannot be hashed: its numbers are not known yet.",
+        "A traced Constant cannot be hashed: its numbers are not known yet.",
     ),
     "text of no string": (lambda: js.parse(0.1), "`text` must be a string, got 0.1 (float)."),
 }

@@ -1,0 +1,88 @@
+"""Values: frozen dataclasses whose numbers are the leaves of a pytree, and the rest structure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any, dataclass_transform
+
+import jax
+import numpy as np
+
+from jaxsched._fields import field, field_of, is_concrete, number, numbers, optional_number
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field, number, optional_number, numbers))
+class Value:
+    """The base of schedules, and of the rules and policies beside them.
+
+    A subclass is a frozen dataclass of checked fields (see `_fields`), a pytree, and equal to what has the
+    same structure and numbers; it prints as the expression that builds it.
+    """
+
+    def __init_subclass__(cls, *, abstract: bool = False, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if not abstract:
+            dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
+            _register(cls)
+
+    def check(self) -> None:
+        """Raises where fields that are right one by one do not fit together; called once they are."""
+
+    def __post_init__(self) -> None:
+        for specifier in dataclasses.fields(self):  # type: ignore[arg-type]
+            kept = field_of(specifier).convert(specifier.name, getattr(self, specifier.name))
+            object.__setattr__(self, specifier.name, kept)
+        self.check()
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are of the same structure with the same numbers."""
+        if not isinstance(other, Value):
+            return NotImplemented
+        mine, structure = self._concrete("compared")
+        theirs, other_structure = other._concrete("compared")
+        return structure == other_structure and all(
+            np.array_equal(a, b) for a, b in zip(mine, theirs, strict=True)
+        )
+
+    def __hash__(self) -> int:
+        leaves, structure = self._concrete("hashed")
+        # Adding 0 makes one zero of the two.
+        return hash((structure, *((np.asarray(leaf, np.float64) + 0.0).tobytes() for leaf in leaves)))
+
+    def _concrete(self, verb: str) -> tuple[list[Any], Any]:
+        leaves, structure = jax.tree.flatten(self)
+        if not is_concrete(leaves):
+            raise TypeError(
+                f"A traced {type(self).__name__} cannot be {verb}: its numbers are not known yet."
+            )
+        return leaves, structure
+
+    def __repr__(self) -> str:
+        from jaxsched.text import to_text
+
+        return to_text(self)
+
+
+def _register(cls: type[Value]) -> None:
+    """Makes `cls` a pytree whose unflattening skips the constructor, which tracers need not pass."""
+    specifiers = dataclasses.fields(cls)  # type: ignore[arg-type]
+    names = [each.name for each in specifiers if not field_of(each).static]
+    static_names = [each.name for each in specifiers if field_of(each).static]
+    keys = [jax.tree_util.GetAttrKey(name) for name in names]
+
+    def flatten(value: Value) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        fields = value.__dict__
+        return tuple([fields[name] for name in names]), tuple([fields[name] for name in static_names])
+
+    def flatten_with_keys(value: Value) -> tuple[Any, tuple[Any, ...]]:
+        children, static = flatten(value)
+        return tuple(zip(keys, children, strict=True)), static
+
+    def unflatten(static: tuple[Any, ...], children: Iterable[Any]) -> Value:
+        value = object.__new__(cls)
+        value.__dict__.update(zip(static_names, static, strict=True))
+        value.__dict__.update(zip(names, children, strict=True))
+        return value
+
+    jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)

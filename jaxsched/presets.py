@@ -1,0 +1,393 @@
+"""Schedules that have a name in the field, as compositions: each prints as what it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jaxsched._fields import Number, as_number, as_numbers, check_range, is_concrete
+from jaxsched._schedule import Schedule
+from jaxsched._transition import EasingLike
+from jaxsched.combinators.clocks import shift, staircase
+from jaxsched.combinators.cycle import cycle
+from jaxsched.combinators.ramps import cooldown, knots, warmup
+from jaxsched.shapes.cosine import Cosine
+from jaxsched.shapes.exponential import Exponential
+from jaxsched.shapes.levels import Piecewise
+from jaxsched.shapes.linear import Linear
+from jaxsched.shapes.rational import InversePower
+
+
+def step_decay(init_value: Number, decay_rate: Number, transition_steps: Number) -> Schedule:
+    r"""Multiplies by `decay_rate` every `transition_steps`.
+
+    $$f(t) = \text{init\_value} \cdot \text{decay\_rate}^{\lfloor t / \text{transition\_steps} \rfloor}$$
+
+    >>> import jaxsched as js
+    >>> js.step_decay(0.1, 0.5, 30)
+    staircase(Exponential(0.1, 0.5, 30), 30)
+
+    Args:
+      init_value: the first rate.
+      decay_rate: above 0.
+      transition_steps: steps between two cuts, above 0.
+
+    Source: `StepLR` of PyTorch, `exponential_decay(staircase=True)` of Optax.
+    """
+    return staircase(Exponential(init_value, decay_rate, transition_steps), transition_steps)
+
+
+def multi_step(init_value: Number, decay_rate: Number, boundaries: Sequence[float]) -> Schedule:
+    r"""Multiplies by `decay_rate` at each boundary.
+
+    $$f(t) = \text{init\_value} \cdot \text{decay\_rate}^{\#\{b \in \text{boundaries}:\ b \le t\}}$$
+
+    >>> import jaxsched as js
+    >>> js.multi_step(0.1, 0.5, [30, 60])
+    Piecewise([0.1, 0.05, 0.025], [30, 60])
+
+    Args:
+      init_value: the first rate.
+      decay_rate: the factor.
+      boundaries: the steps of the cuts, sorted; one that stands there twice cuts twice.
+
+    Source: `MultiStepLR` of PyTorch.
+    """
+    init_value, decay_rate = _number("init_value", init_value), _number("decay_rate", decay_rate)
+    cuts = len(as_numbers("boundaries", boundaries))
+    return Piecewise([init_value * decay_rate**k for k in range(cuts + 1)], boundaries)
+
+
+def warmup_cosine(
+    peak_value: Number,
+    total_steps: Number,
+    warmup_steps: Number,
+    init_value: Number = 0.0,
+    end_value: Number = 0.0,
+) -> Schedule:
+    r"""A linear warmup, then half a cosine to the end of the run.
+
+    With $W$ = `warmup_steps` and $T$ = `total_steps`,
+
+    $$f(t) = \begin{cases}
+    \text{init} + (\text{peak} - \text{init}) \, t / W & t < W \\
+    \text{end} + (\text{peak} - \text{end}) \, \tfrac12 (1 + \cos(\pi (t - W) / (T - W))) & W \le t < T \\
+    \text{end} & t \ge T
+    \end{cases}$$
+
+    >>> import jaxsched as js
+    >>> js.warmup_cosine(0.3, 30, 5, end_value=0.01)
+    warmup(Cosine(0.3, 0.01, 25), 5)
+
+    Args:
+      peak_value: the rate at step `warmup_steps`.
+      total_steps: of the whole run, warmup included.
+      warmup_steps: at most `total_steps`.
+      init_value: the first rate.
+      end_value: the last one.
+
+    Source: Loshchilov and Hutter, *SGDR*, arXiv:1608.03983; Goyal et al., *Accurate, Large Minibatch SGD*,
+    arXiv:1706.02677.
+    """
+    total_steps = _number("total_steps", total_steps, at_least=0)
+    warmup_steps = _steps_of("warmup_steps", warmup_steps, total_steps)
+    return warmup(Cosine(peak_value, end_value, total_steps - warmup_steps), warmup_steps, init_value)
+
+
+def warmup_stable_decay(
+    peak_value: Number,
+    total_steps: Number,
+    warmup_steps: Number,
+    cooldown_steps: Number,
+    init_value: Number = 0.0,
+    end_value: Number = 0.0,
+    shape: EasingLike = Linear,
+) -> Schedule:
+    r"""A linear warmup, a constant rate, and a cooldown over the last steps of the run.
+
+    With $W$, $C$ and $T$ the warmup, cooldown and total steps, and $w$ the weight of the start of `shape`,
+
+    $$f(t) = \begin{cases}
+    \text{init} + (\text{peak} - \text{init}) \, t / W & t < W \\
+    \text{peak} & W \le t < T - C \\
+    \text{end} + (\text{peak} - \text{end}) \, w((t - T + C) / C) & T - C \le t < T \\
+    \text{end} & t \ge T
+    \end{cases}$$
+
+    >>> import jaxsched as js
+    >>> js.warmup_stable_decay(0.3, 1000, 100, 200, shape=js.OneMinusSqrt)
+    cooldown(warmup(0.3, 100), 800, 200, shape=OneMinusSqrt)
+
+    Args:
+      peak_value: the constant rate.
+      total_steps: of the whole run.
+      warmup_steps: at most `total_steps - cooldown_steps`.
+      cooldown_steps: at the end of the run. Where the cooldown starts is a leaf, so that it can be moved
+        without another trace.
+      init_value: the first rate.
+      end_value: the last one.
+      shape: of the cooldown: `Linear`, `Cosine`, `OneMinusSqrt` or any other transition.
+
+    Source: Hu et al., *MiniCPM*, arXiv:2404.06395; the tails, Hägele et al., *Scaling Laws and
+    Compute-Optimal Training Beyond Fixed Training Durations*, arXiv:2405.18392.
+    """
+    total_steps = _number("total_steps", total_steps, at_least=0)
+    cooldown_steps = _steps_of("cooldown_steps", cooldown_steps, total_steps)
+    start_step = total_steps - cooldown_steps
+    warmup_steps = _steps_of("warmup_steps", warmup_steps, start_step)
+    return cooldown(
+        warmup(peak_value, warmup_steps, init_value), start_step, cooldown_steps, end_value, shape
+    )
+
+
+def one_cycle(
+    init_value: Number,
+    peak_value: Number,
+    end_value: Number,
+    total_steps: Number,
+    peak_fraction: Number = 0.3,
+    shape: EasingLike = Cosine,
+    *,
+    three_phases: bool = False,
+) -> Schedule:
+    r"""Up to a peak and down again in one run, below the rate it came from.
+
+    Knots: `init_value` at 0, `peak_value` at `peak_fraction * total_steps`, with three phases
+    `init_value` at twice that, `end_value` at `total_steps`; `shape` in between.
+
+    >>> import jaxsched as js
+    >>> js.one_cycle(0.04, 1.0, 4e-6, 100)
+    knots([0.04, 1, 4e-06], [0, 30, 100], Cosine)
+
+    Args:
+      init_value: the first rate; customary is `peak_value / 25`.
+      peak_value: the highest.
+      end_value: the last; customary is `init_value / 10_000`.
+      total_steps: of the whole run.
+      peak_fraction: of the run at which the peak is, from 0 to 1, with three phases to 0.5.
+      shape: `Cosine`, `Linear` or any other transition.
+      three_phases: whether the way down first goes to `init_value`, as fast as it went up.
+
+    Source: Smith and Topin, *Super-Convergence*, arXiv:1708.07120; `OneCycleLR` of PyTorch, whose last
+    knot is at `total_steps - 1`.
+    """
+    return _up_and_down(init_value, peak_value, end_value, total_steps, peak_fraction, shape, three_phases)
+
+
+def one_cycle_momentum(
+    init_value: Number,
+    trough_value: Number,
+    total_steps: Number,
+    peak_fraction: Number = 0.3,
+    shape: EasingLike = Cosine,
+    *,
+    three_phases: bool = False,
+) -> Schedule:
+    """The momentum that goes with `one_cycle`: down while the rate goes up, and back.
+
+    Knots: `init_value` at 0, `trough_value` at `peak_fraction * total_steps`, with three phases
+    `init_value` at twice that, `init_value` at `total_steps`; `shape` in between.
+
+    >>> import jaxsched as js
+    >>> js.one_cycle_momentum(0.95, 0.85, 100)
+    knots([0.95, 0.85, 0.95], [0, 30, 100], Cosine)
+
+    Args:
+      init_value: the first momentum, and the last.
+      trough_value: at the peak of the rate.
+      total_steps: of the whole run.
+      peak_fraction: as in `one_cycle`.
+      shape: as in `one_cycle`.
+      three_phases: as in `one_cycle`.
+
+    Source: Smith, *A disciplined approach to neural network hyper-parameters*, arXiv:1803.09820.
+    """
+    return _up_and_down(init_value, trough_value, init_value, total_steps, peak_fraction, shape, three_phases)
+
+
+def _up_and_down(
+    init_value: Number,
+    peak_value: Number,
+    end_value: Number,
+    total_steps: Number,
+    peak_fraction: Number,
+    shape: EasingLike,
+    three_phases: bool,
+) -> Schedule:
+    most = 0.5 if three_phases else 1.0
+    peak_fraction = _number("peak_fraction", peak_fraction, at_least=0, at_most=most)
+    total_steps = _number("total_steps", total_steps, at_least=0)
+    peak = peak_fraction * total_steps
+    if three_phases:
+        return knots([init_value, peak_value, init_value, end_value], [0, peak, 2 * peak, total_steps], shape)
+    return knots([init_value, peak_value, end_value], [0, peak, total_steps], shape)
+
+
+def cyclic(
+    init_value: Number,
+    peak_value: Number,
+    rise_steps: Number,
+    fall_steps: Number | None = None,
+    *,
+    value_factor: Number = 1.0,
+    decay_rate: Number | None = None,
+) -> Schedule:
+    r"""Triangles between two rates, for ever.
+
+    With $P$ = `rise_steps + fall_steps`, $k = \lfloor t / P \rfloor$ and $h$ the triangle from 0 up to 1
+    and back to 0,
+
+    $$f(t) = \text{init} + (\text{peak} - \text{init}) \, h(t - k P) \, \text{value\_factor}^k \,
+    \text{decay\_rate}^t$$
+
+    What PyTorch calls `triangular` is the default, `triangular2` is `value_factor=0.5`, and `exp_range`
+    with a `gamma` is `decay_rate=gamma`.
+
+    >>> import jaxsched as js
+    >>> triangles = js.cyclic(0.1, 0.3, 10, value_factor=0.5)
+    >>> float(triangles(10)), float(triangles(30))
+    (0.30000001192092896, 0.20000000298023224)
+
+    Args:
+      init_value: the rate at which every triangle starts and ends.
+      peak_value: the rate in its middle.
+      rise_steps: from start to peak, at least 0.
+      fall_steps: from peak to end, as many as up if left out.
+      value_factor: of a triangle's height to the one before, above 0.
+      decay_rate: of the height per step, above 0; none if left out.
+
+    Source: Smith, *Cyclical Learning Rates for Training Neural Networks*, arXiv:1506.01186.
+    """
+    rise_steps = _number("rise_steps", rise_steps, at_least=0)
+    fall_steps = rise_steps if fall_steps is None else _number("fall_steps", fall_steps, at_least=0)
+    init_value, peak_value = _number("init_value", init_value), _number("peak_value", peak_value)
+    period = rise_steps + fall_steps
+    triangle = knots([0.0, 1.0, 0.0], [0, rise_steps, period])
+    height = (peak_value - init_value) * cycle(triangle, period, value_factor=value_factor)
+    return init_value + (height if decay_rate is None else height * Exponential(1.0, decay_rate))
+
+
+def cyclic_momentum(
+    init_value: Number,
+    trough_value: Number,
+    rise_steps: Number,
+    fall_steps: Number | None = None,
+    *,
+    value_factor: Number = 1.0,
+    decay_rate: Number | None = None,
+) -> Schedule:
+    """The momentum that goes with `cyclic`: down while the rate goes up, and back.
+
+    Its formula is that of `cyclic`, with `trough_value` in the place of the peak.
+
+    Args:
+      init_value: the momentum at which every triangle starts and ends; customary is 0.9.
+      trough_value: the momentum in its middle; customary is 0.8.
+      rise_steps: in which the rate rises and the momentum falls.
+      fall_steps: in which it is the other way round; as many if left out.
+      value_factor: as in `cyclic`.
+      decay_rate: as in `cyclic`.
+
+    Source: `CyclicLR` of PyTorch.
+    """
+    return cyclic(
+        init_value, trough_value, rise_steps, fall_steps, value_factor=value_factor, decay_rate=decay_rate
+    )
+
+
+def warm_restarts(
+    peak_value: Number,
+    end_value: Number,
+    cycle_steps: Number,
+    length_factor: Number = 1,
+    value_factor: Number = 1.0,
+    cycles: int | None = None,
+) -> Schedule:
+    r"""Cosines from a peak, again and again, each as long as the one before times `length_factor`.
+
+    In cycle $k$ after a fraction $p$ of it, with $w = \tfrac12 (1 + \cos \pi p)$,
+
+    $$f = \text{peak} \cdot \text{value\_factor}^k \, w + \text{end} \, (1 - w)$$
+
+    >>> import jaxsched as js
+    >>> js.warm_restarts(0.3, 0.01, 10, 2, 0.8)
+    cycle(Cosine(0.3, 0, 10), 10, 2, 0.8) + cycle(Cosine(0, 0.01, 10), 10, 2)
+
+    Args:
+      peak_value: the rate at step 0.
+      end_value: the rate that each cycle goes down to.
+      cycle_steps: of the first cycle, above 0.
+      length_factor: above 0; below 1 it needs `cycles`.
+      value_factor: of a peak to the one before, above 0.
+      cycles: after so many it stays where it is; for ever if left out.
+
+    Source: Loshchilov and Hutter, *SGDR*, arXiv:1608.03983; the decaying peak, timm's `CosineLRScheduler`.
+    """
+    down = cycle(Cosine(peak_value, 0.0, cycle_steps), cycle_steps, length_factor, value_factor, cycles)
+    return down + cycle(Cosine(0.0, end_value, cycle_steps), cycle_steps, length_factor, cycles=cycles)
+
+
+def inverse_sqrt(
+    peak_value: Number, warmup_steps: Number, init_value: Number = 0.0, timescale: Number | None = None
+) -> Schedule:
+    r"""A linear warmup, then the inverse square root of the step, for ever.
+
+    With $W$ = `warmup_steps` and $\tau$ = `timescale`, for $t \ge W$
+
+    $$f(t) = \text{peak\_value} \, \left(1 + \frac{t - W}{\tau}\right)^{-1/2}$$
+
+    which with the default $\tau = W$ is `peak_value * sqrt(W / t)`.
+
+    >>> import jaxsched as js
+    >>> js.inverse_sqrt(0.1, 100)
+    warmup(InversePower(0.1, 100, 0.5), 100)
+
+    Args:
+      peak_value: the rate at step `warmup_steps`.
+      warmup_steps: above 0 where there is no `timescale`.
+      init_value: the first rate.
+      timescale: steps in which the rate falls to 0.71 of its peak; `warmup_steps` if left out.
+
+    Source: Vaswani et al., *Attention Is All You Need*, arXiv:1706.03762, in the form of Raffel et al., *T5*,
+    arXiv:1910.10683.
+    """
+    timescale = warmup_steps if timescale is None else timescale
+    return warmup(InversePower(peak_value, timescale, 0.5), warmup_steps, init_value)
+
+
+def noam(model_size: Number, warmup_steps: Number, scale: Number = 1.0) -> Schedule:
+    r"""The rate of the first Transformer, of which the first update is number 1.
+
+    $$f(t) = \text{scale} \cdot \text{model\_size}^{-1/2} \min\left((t + 1)^{-1/2},\
+    (t + 1) \, \text{warmup\_steps}^{-3/2}\right)$$
+
+    >>> import jaxsched as js
+    >>> js.noam(512, 4000)(3999)
+    Array(0.00069877, dtype=float32)
+
+    Args:
+      model_size: width of the model, above 0.
+      warmup_steps: above 0.
+      scale: a factor.
+
+    Source: Vaswani et al., *Attention Is All You Need*, arXiv:1706.03762, section 5.3.
+    """
+    model_size = _number("model_size", model_size, above=0)
+    warmup_steps = _number("warmup_steps", warmup_steps, above=0)
+    scale = _number("scale", scale)
+    return shift(inverse_sqrt(scale * (model_size * warmup_steps) ** -0.5, warmup_steps), -1)
+
+
+def _number(name: str, value: Any, **limits: float) -> Any:
+    """An argument that is reckoned with here, checked as the field that it goes into would check it."""
+    kept = as_number(name, value)
+    if is_concrete(kept):
+        check_range(name, float(kept), **limits)
+    return kept
+
+
+def _steps_of(name: str, steps: Number, total_steps: Number) -> Any:
+    """A number of steps that is part of a run, so at most as long."""
+    if is_concrete(total_steps):
+        return _number(name, steps, at_least=0, at_most=float(total_steps))
+    return _number(name, steps, at_least=0)
