@@ -22,6 +22,8 @@ from jaxsched.presets import (
     warmup_cosine,
     warmup_stable_decay,
 )
+from jaxsched.range_test import RangeTest, range_test
+from jaxsched.retarget import Continue, HoldToPlan, Rewarmup, retarget
 from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.exponential import Exponential, Geometric
 from jaxsched.shapes.levels import Piecewise, Table, table
@@ -30,13 +32,17 @@ from jaxsched.shapes.polynomial import OneMinusSqrt, Polynomial
 from jaxsched.shapes.rational import InversePower, Rex
 from jaxsched.shapes.sigmoid import Logistic, Relaxation, Tanh
 from jaxsched.text import parse
-from jaxsched.transforms.learning_rate import LearningRateState, learning_rate, scale_by_learning_rate
+from jaxsched.transforms.clocks import learning_rate, set_count
+from jaxsched.transforms.learning_rate import LearningRateState, scale_by_learning_rate
+from jaxsched.transforms.plateau import Plateau, PlateauState, scale_by_plateau
 
 __all__ = [
     "Constant",
+    "Continue",
     "Cosine",
     "Exponential",
     "Geometric",
+    "HoldToPlan",
     "InversePower",
     "Lambda",
     "LearningRateState",
@@ -46,8 +52,12 @@ __all__ = [
     "Numbers",
     "OneMinusSqrt",
     "Piecewise",
+    "Plateau",
+    "PlateauState",
     "Polynomial",
+    "RangeTest",
     "Relaxation",
+    "Rewarmup",
     "Rex",
     "Schedule",
     "Table",
@@ -73,8 +83,12 @@ __all__ = [
     "part",
     "parts",
     "per_epoch",
+    "range_test",
     "reflect",
+    "retarget",
     "scale_by_learning_rate",
+    "scale_by_plateau",
+    "set_count",
     "shift",
     "stack",
     "staircase",

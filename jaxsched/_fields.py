@@ -152,6 +152,19 @@ def frozen(values: Any) -> np.ndarray:
     return array
 
 
+def checked_number(name: str, value: Any, **limits: float) -> Any:
+    """`as_number`, and within limits, any of those of `check_range`, where it is concrete.
+
+    Raises:
+      TypeError: it is no number.
+      ValueError: it is outside of the limits.
+    """
+    kept = as_number(name, value)
+    if is_concrete(kept):
+        check_range(name, float(kept), **limits)
+    return kept
+
+
 def _is_real(dtype: Any) -> bool:
     return jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)
 
@@ -172,14 +185,7 @@ def number(default: Any = dataclasses.MISSING, *, kw_only: bool = False, **limit
       kw_only: whether it is passed by keyword alone.
       **limits: what is allowed, any of `at_least`, `above`, `at_most` and `below`.
     """
-
-    def convert(name: str, value: Any) -> Any:
-        kept = as_number(name, value)
-        if is_concrete(kept):
-            check_range(name, float(kept), **limits)
-        return kept
-
-    return field(convert, default, rank=0, kw_only=kw_only)
+    return field(lambda name, value: checked_number(name, value, **limits), default, rank=0, kw_only=kw_only)
 
 
 def optional_number(default: None = None, **limits: float) -> Any:

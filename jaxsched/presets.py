@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from jaxsched._fields import Number, as_number, as_numbers, check_range, is_concrete
+from jaxsched._fields import Number, as_numbers, checked_number, is_concrete
 from jaxsched._schedule import Schedule
 from jaxsched._transition import EasingLike
 from jaxsched.combinators.clocks import shift, staircase
@@ -53,7 +53,10 @@ def multi_step(init_value: Number, decay_rate: Number, boundaries: Sequence[floa
 
     Source: `MultiStepLR` of PyTorch.
     """
-    init_value, decay_rate = _number("init_value", init_value), _number("decay_rate", decay_rate)
+    init_value, decay_rate = (
+        checked_number("init_value", init_value),
+        checked_number("decay_rate", decay_rate),
+    )
     cuts = len(as_numbers("boundaries", boundaries))
     return Piecewise([init_value * decay_rate**k for k in range(cuts + 1)], boundaries)
 
@@ -89,7 +92,7 @@ def warmup_cosine(
     Source: Loshchilov and Hutter, *SGDR*, arXiv:1608.03983; Goyal et al., *Accurate, Large Minibatch SGD*,
     arXiv:1706.02677.
     """
-    total_steps = _number("total_steps", total_steps, at_least=0)
+    total_steps = checked_number("total_steps", total_steps, at_least=0)
     warmup_steps = _steps_of("warmup_steps", warmup_steps, total_steps)
     return warmup(Cosine(peak_value, end_value, total_steps - warmup_steps), warmup_steps, init_value)
 
@@ -131,7 +134,7 @@ def warmup_stable_decay(
     Source: Hu et al., *MiniCPM*, arXiv:2404.06395; the tails, Hägele et al., *Scaling Laws and
     Compute-Optimal Training Beyond Fixed Training Durations*, arXiv:2405.18392.
     """
-    total_steps = _number("total_steps", total_steps, at_least=0)
+    total_steps = checked_number("total_steps", total_steps, at_least=0)
     cooldown_steps = _steps_of("cooldown_steps", cooldown_steps, total_steps)
     start_step = total_steps - cooldown_steps
     warmup_steps = _steps_of("warmup_steps", warmup_steps, start_step)
@@ -215,8 +218,8 @@ def _up_and_down(
     three_phases: bool,
 ) -> Schedule:
     most = 0.5 if three_phases else 1.0
-    peak_fraction = _number("peak_fraction", peak_fraction, at_least=0, at_most=most)
-    total_steps = _number("total_steps", total_steps, at_least=0)
+    peak_fraction = checked_number("peak_fraction", peak_fraction, at_least=0, at_most=most)
+    total_steps = checked_number("total_steps", total_steps, at_least=0)
     peak = peak_fraction * total_steps
     if three_phases:
         return knots([init_value, peak_value, init_value, end_value], [0, peak, 2 * peak, total_steps], shape)
@@ -258,9 +261,12 @@ def cyclic(
 
     Source: Smith, *Cyclical Learning Rates for Training Neural Networks*, arXiv:1506.01186.
     """
-    rise_steps = _number("rise_steps", rise_steps, at_least=0)
-    fall_steps = rise_steps if fall_steps is None else _number("fall_steps", fall_steps, at_least=0)
-    init_value, peak_value = _number("init_value", init_value), _number("peak_value", peak_value)
+    rise_steps = checked_number("rise_steps", rise_steps, at_least=0)
+    fall_steps = rise_steps if fall_steps is None else checked_number("fall_steps", fall_steps, at_least=0)
+    init_value, peak_value = (
+        checked_number("init_value", init_value),
+        checked_number("peak_value", peak_value),
+    )
     period = rise_steps + fall_steps
     triangle = knots([0.0, 1.0, 0.0], [0, rise_steps, period])
     height = (peak_value - init_value) * cycle(triangle, period, value_factor=value_factor)
@@ -372,22 +378,14 @@ def noam(model_size: Number, warmup_steps: Number, scale: Number = 1.0) -> Sched
 
     Source: Vaswani et al., *Attention Is All You Need*, arXiv:1706.03762, section 5.3.
     """
-    model_size = _number("model_size", model_size, above=0)
-    warmup_steps = _number("warmup_steps", warmup_steps, above=0)
-    scale = _number("scale", scale)
+    model_size = checked_number("model_size", model_size, above=0)
+    warmup_steps = checked_number("warmup_steps", warmup_steps, above=0)
+    scale = checked_number("scale", scale)
     return shift(inverse_sqrt(scale * (model_size * warmup_steps) ** -0.5, warmup_steps), -1)
-
-
-def _number(name: str, value: Any, **limits: float) -> Any:
-    """An argument that is reckoned with here, checked as the field that it goes into would check it."""
-    kept = as_number(name, value)
-    if is_concrete(kept):
-        check_range(name, float(kept), **limits)
-    return kept
 
 
 def _steps_of(name: str, steps: Number, total_steps: Number) -> Any:
     """A number of steps that is part of a run, so at most as long."""
     if is_concrete(total_steps):
-        return _number(name, steps, at_least=0, at_most=float(total_steps))
-    return _number(name, steps, at_least=0)
+        return checked_number(name, steps, at_least=0, at_most=float(total_steps))
+    return checked_number(name, steps, at_least=0)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from jaxsched._schedule import ScheduleLike, as_schedule
+from jaxsched._schedule import Schedule, ScheduleLike, as_schedule
+
+Rates: TypeAlias = "jax.Array | dict[str, jax.Array]"
+"""A rate, or one for each group of parameters by its label."""
 
 
 class LearningRateState(NamedTuple):
@@ -17,15 +21,18 @@ class LearningRateState(NamedTuple):
     Attributes:
       count: the clock, int32: how many updates have been made. It stops at the largest int32.
       learning_rate: the rate that the latest update applied, float32; before the first update, the one
-        that it will apply.
+        that it will apply. With groups, a dict of them by label.
     """
 
     count: jax.Array  # type: ignore[assignment]  # hides a method of tuples, as Optax's states do
-    learning_rate: jax.Array
+    learning_rate: Rates
 
 
 def scale_by_learning_rate(
-    schedule: ScheduleLike, *, flip_sign: bool = True
+    schedule: ScheduleLike | Mapping[str, ScheduleLike],
+    *,
+    param_labels: Any = None,
+    flip_sign: bool = True,
 ) -> optax.GradientTransformationExtraArgs:
     """Multiplies updates by a schedule's rate, and remembers the rate.
 
@@ -44,35 +51,90 @@ def scale_by_learning_rate(
     >>> js.learning_rate(state)
     Array(0.1, dtype=float32)
 
+    With `param_labels` each group of parameters has its own schedule, on one clock:
+
+    >>> groups = js.scale_by_learning_rate(
+    ...     {"body": js.Linear(0.01, 0.0, 10), "head": 0.1}, param_labels={"dense": "body", "out": "head"}
+    ... )
+    >>> js.learning_rate(groups.init({"dense": jnp.ones(2), "out": jnp.ones(2)}))
+    {'body': Array(0.01, dtype=float32), 'head': Array(0.1, dtype=float32)}
+
+    `update(..., schedule=other)` takes another schedule for that call, of the same form: passed into a
+    compiled step as an argument, a hundred schedules of one structure are one trace.
+
     Args:
-      schedule: the schedule; a number is a constant, a function of the step is a `Lambda`.
+      schedule: the schedule; a number is a constant, a function of the step is a `Lambda`. With
+        `param_labels`, a dict of them by label.
+      param_labels: a tree of labels, a prefix of the parameters' tree, or a function that makes one of
+        it, as in `optax.partition`.
       flip_sign: whether to multiply by the negative rate, so that updates descend. Give `False` behind
         an optimizer that flips the sign itself, as `optax.adamw(1.0)` does.
 
     Raises:
       TypeError: `schedule` is no schedule, or `flip_sign` no boolean.
+      ValueError: there is a dict of schedules without labels or the other way round, or, in `init`, a
+        label without a schedule.
     """
-    rates = as_schedule("schedule", schedule)
+    grouped = param_labels is not None
+    mine = _schedules(schedule, grouped)
     if not isinstance(flip_sign, bool):
         raise TypeError(f"`flip_sign` must be True or False, got {flip_sign!r}.")
     sign = -1 if flip_sign else 1
 
+    def labels_of(tree: Any) -> Any:
+        """A tree of labels that is a prefix of `tree`; one label for all where there are no groups."""
+        if not grouped:
+            return ONE
+        labels = param_labels(tree) if callable(param_labels) else param_labels
+        unknown = sorted({str(label) for label in jax.tree.leaves(labels)} - set(mine))
+        if unknown:
+            raise ValueError(f"`param_labels` must be labels of `schedule`, {sorted(mine)}, got {unknown}.")
+        return labels
+
+    def kept(rates: dict[str, jax.Array]) -> Rates:
+        rounded = {label: rate.astype(jnp.float32) for label, rate in rates.items()}
+        return rounded if grouped else rounded[ONE]
+
     def init(params: optax.Params) -> LearningRateState:
+        labels_of(params)
         count = jnp.zeros((), jnp.int32)
-        return LearningRateState(count, rates(count).astype(jnp.float32))
+        return LearningRateState(count, kept({label: each(count) for label, each in mine.items()}))
 
     def update(
         updates: optax.Updates,
         state: LearningRateState,
         params: optax.Params | None = None,
+        *,
+        schedule: Any = None,
         **extra_args: Any,
     ) -> tuple[optax.Updates, LearningRateState]:
-        rate = rates(state.count)
-        scaled = jax.tree.map(lambda update: scaled_by(update, sign * rate), updates)
-        count = optax.safe_increment(state.count)
-        return scaled, LearningRateState(count, rate.astype(jnp.float32))
+        schedules = mine if schedule is None else _schedules(schedule, grouped)
+        if set(schedules) != set(mine):
+            raise ValueError(f"`schedule` must have the labels {sorted(mine)}, got {sorted(schedules)}.")
+        rates = {label: each(state.count) for label, each in schedules.items()}
+        scaled = jax.tree.map(
+            lambda label, part: jax.tree.map(lambda update: scaled_by(update, sign * rates[label]), part),
+            labels_of(updates),
+            updates,
+        )
+        return scaled, LearningRateState(optax.safe_increment(state.count), kept(rates))
 
     return optax.GradientTransformationExtraArgs(init, update)
+
+
+ONE = ""
+"""The label of all parameters where there are no groups."""
+
+
+def _schedules(schedule: Any, grouped: bool) -> dict[str, Schedule]:
+    """The schedules by label."""
+    if isinstance(schedule, Mapping) != grouped:
+        given = "a dict of schedules" if isinstance(schedule, Mapping) else f"{schedule!r}"
+        wanted = "a dict of schedules, one for each label of" if grouped else "one schedule without"
+        raise ValueError(f"`schedule` must be {wanted} `param_labels`, got {given}.")
+    if not grouped:
+        return {ONE: as_schedule("schedule", schedule)}
+    return {label: as_schedule(f"schedule[{label!r}]", each) for label, each in schedule.items()}
 
 
 def scaled_by(update: jax.Array, factor: jax.Array) -> jax.Array:
@@ -80,30 +142,3 @@ def scaled_by(update: jax.Array, factor: jax.Array) -> jax.Array:
     update = jnp.asarray(update)
     dtype = jnp.promote_types(update.dtype, jnp.float32)
     return (update.astype(dtype) * factor.astype(dtype)).astype(update.dtype)
-
-
-def learning_rate(opt_state: Any) -> jax.Array:
-    """The rate that the latest update applied, read from an optimizer state.
-
-    Args:
-      opt_state: any pytree that holds one state of `scale_by_learning_rate`.
-
-    Raises:
-      ValueError: it holds none, or several; the message says what to do, or where they are.
-    """
-    leaves, _ = jax.tree.flatten_with_path(opt_state, is_leaf=_is_state)
-    found = [(jax.tree_util.keystr(path), leaf) for path, leaf in leaves if _is_state(leaf)]
-    if not found:
-        raise ValueError(
-            "There is no learning rate in this optimizer state, because no transformation of jaxsched put "
-            "one there. Instead of `optax.adamw(schedule)` use "
-            "`optax.chain(optax.adamw(1.0), jaxsched.scale_by_learning_rate(schedule, flip_sign=False))`."
-        )
-    if len(found) > 1:
-        places = ", ".join(f"`{path}`" for path, _ in found)
-        raise ValueError(f"There are {len(found)} learning rates in this optimizer state, at {places}.")
-    return found[0][1].learning_rate
-
-
-def _is_state(node: Any) -> bool:
-    return isinstance(node, LearningRateState)
