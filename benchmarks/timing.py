@@ -1,0 +1,48 @@
+"""Times side by side: in turns, so that a busy machine slows both, and as a ratio with its spread."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+
+class Times(NamedTuple):
+    """Seconds a call of each of two functions, and their ratio.
+
+    Attributes:
+      ours: the median of ours.
+      theirs: the median of theirs.
+      ratio: the median over the rounds of theirs to ours: above 1, ours is faster.
+      spread: its lowest and highest.
+    """
+
+    ours: float
+    theirs: float
+    ratio: float
+    spread: tuple[float, float]
+
+
+def paired(ours: Callable[[], Any], theirs: Callable[[], Any], calls: int = 1, rounds: int = 9) -> Times:
+    """Times two functions in turns; each ends with its work done, so with `block_until_ready`."""
+    ours(), theirs()
+    rows = [(_seconds(ours, calls), _seconds(theirs, calls)) for _ in range(rounds)]
+    ratios = [their / our for our, their in rows]
+    our, their = (statistics.median(column) for column in zip(*rows, strict=True))
+    return Times(our, their, statistics.median(ratios), (min(ratios), max(ratios)))
+
+
+def _seconds(function: Callable[[], Any], calls: int) -> float:
+    began = time.perf_counter()
+    for _ in range(calls):
+        function()
+    return (time.perf_counter() - began) / calls
+
+
+def in_words(seconds: float) -> str:
+    """A time with its unit."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 1e-9:.3g} ns"
