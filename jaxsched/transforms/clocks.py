@@ -10,6 +10,7 @@ import numpy as np
 import optax
 
 from jaxsched._clock import LAST_STEP
+from jaxsched._fields import describe, is_concrete
 from jaxsched.transforms.learning_rate import LearningRateState
 from jaxsched.transforms.plateau import ScaleByPlateauState
 
@@ -158,16 +159,12 @@ def set_count(opt_state: Tree, count: Any) -> Tree:
 
 
 def _as_count(count: Any) -> jax.Array:
-    value = count if isinstance(count, int | np.integer | jax.Array) else None
-    if value is None or isinstance(value, bool) or np.shape(value) != ():
-        raise TypeError(f"`count` must be an integer, got {count!r}.")
-    if isinstance(value, jax.Array):
-        if not jnp.issubdtype(value.dtype, jnp.integer):
-            raise TypeError(f"`count` must be an integer, got an array of {value.dtype}.")
-        return value
-    if not 0 <= value <= LAST_STEP:
-        raise ValueError(f"`count` must be at least 0 and at most {LAST_STEP}, got {value}.")
-    return jnp.asarray(value, jnp.int32)
+    integer = isinstance(count, int | np.integer | np.ndarray | jax.Array) and not isinstance(count, bool)
+    if not (integer and np.shape(count) == () and jnp.issubdtype(jnp.result_type(count), jnp.integer)):
+        raise TypeError(f"`count` must be an integer, got {describe(count)}.")
+    if is_concrete(count) and not 0 <= int(count) <= LAST_STEP:
+        raise ValueError(f"`count` must be at least 0 and at most {LAST_STEP}, got {int(count)}.")
+    return jnp.asarray(count, jnp.int32)
 
 
 def _moved(tree: Any, count: jax.Array) -> tuple[Any, int]:

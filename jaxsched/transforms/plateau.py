@@ -118,7 +118,7 @@ class Plateau(Rule):
 
     1. better: $b = m$ and the bad count is 0; otherwise the bad count goes up by 1.
     2. while cooling down: the cooldown count goes down by 1 and the bad count is 0.
-    3. bad count above `patience`: the scale becomes `max(scale * factor, min_scale)`, unless that is less
+    3. bad count above `patience`: the scale becomes `max(scale * factor, min_scale)`, unless that is no more
        than `eps` below the old one; the cooldown count becomes `cooldown` and the bad count 0.
 
     This is the machine of PyTorch's `ReduceLROnPlateau`, but for the margin from $|b|$, which is right for
@@ -144,7 +144,7 @@ class Plateau(Rule):
       atol: absolute margin, at least 0.
       cooldown: observations after a cut that are not counted as bad, at least 0.
       min_scale: the scale is not cut below it, from 0 to 1.
-      eps: a cut of less than this is not made, at least 0.
+      eps: a cut of no more than this is not made, at least 0.
       mode: "min" for a metric that should fall, "max" for one that should rise.
       machine: deviations from the above, as the plateaus of `jaxsched.ports` have them.
 
@@ -222,13 +222,15 @@ NOTHING_YET = -1
 
 def _metric(metric: Any) -> jax.Array:
     try:
-        value = jnp.asarray(metric)
-        real = jnp.issubdtype(value.dtype, jnp.floating) or jnp.issubdtype(value.dtype, jnp.integer)
-    except TypeError:
-        real = False
-    if not real or value.shape != ():
+        kind = jnp.result_type(metric)
+        real = jnp.issubdtype(kind, jnp.floating) or jnp.issubdtype(kind, jnp.integer)
+        # Straight to float32, so that no large integer wraps around on its way there.
+        value = jnp.asarray(metric, jnp.float32) if real else None
+    except (TypeError, ValueError, OverflowError):
+        value = None
+    if value is None or value.shape != ():
         raise TypeError(f"`metric` must be a real scalar, got {metric!r}.")
-    return value.astype(jnp.float32)
+    return value
 
 
 def _as_plateau(name: str, value: Any) -> Plateau:
