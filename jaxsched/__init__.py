@@ -1,6 +1,7 @@
 """Learning-rate schedules as values: pure step -> rate functions that are frozen JAX pytrees."""
 
 from jaxsched._fields import Number, Numbers, number, numbers, optional_number
+from jaxsched._plateau import Plateau, PlateauState
 from jaxsched._schedule import Constant, Lambda, Schedule, part, parts
 from jaxsched._transition import Transition
 from jaxsched.combinators.clip import clip
@@ -34,7 +35,7 @@ from jaxsched.shapes.sigmoid import Logistic, Relaxation, Tanh
 from jaxsched.text import parse
 from jaxsched.transforms.clocks import learning_rate, set_count
 from jaxsched.transforms.learning_rate import LearningRateState, scale_by_learning_rate
-from jaxsched.transforms.plateau import Plateau, PlateauState, scale_by_plateau
+from jaxsched.transforms.plateau import scale_by_plateau
 
 __all__ = [
     "Constant",

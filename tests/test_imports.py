@@ -25,6 +25,8 @@ ORDER = [
     "shapes",
     "combinators",
     "presets",
+    "_plateau",
+    "ports",
     "transforms",
     "range_test",
     "retarget",
@@ -32,8 +34,8 @@ ORDER = [
     "testing",
     "__init__",
 ]
-TRANSFORMS = ["learning_rate", "plateau", "clocks"]
-"""The one folder whose files import each other, in this order."""
+FIRST = {"transforms": ["learning_rate", "plateau"], "ports": ["_common"]}
+"""The files of a folder that those beside them may import, in this order."""
 MODULES = sorted(path.relative_to(PACKAGE).with_suffix("") for path in PACKAGE.rglob("*.py"))
 
 
@@ -65,8 +67,11 @@ def test_imports_go_one_way(module):
         if name.startswith("jaxsched."):
             other = Path(*name.split(".")[1:])
             same_folder = len(module.parts) > 1 and other.parts[0] == module.parts[0]
-            if same_folder and module.parts[0] == "transforms":
-                assert TRANSFORMS.index(other.name) < TRANSFORMS.index(module.name)
+            first = FIRST.get(module.parts[0], [])
+            if (
+                same_folder
+                and other.name in first[: first.index(module.name) if module.name in first else None]
+            ):
                 continue
             assert layer(other) < layer(module), f"{module} imports {other}"
             assert not same_folder, f"{module} imports {other} beside it"

@@ -1,0 +1,286 @@
+"""Plateau: a rule for a factor that falls when a metric no longer improves, and its explicit state."""
+
+from __future__ import annotations
+
+import abc
+from typing import Any, ClassVar, NamedTuple, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxsched._clock import LAST_STEP
+from jaxsched._fields import Number, field, number
+from jaxsched._value import Value
+
+Tree = TypeVar("Tree")
+
+
+class PlateauState(NamedTuple):
+    """All that a plateau remembers.
+
+    Attributes:
+      scale: the factor, float32, 1 at first.
+      best: the best metric so far, float32; infinite before the first.
+      bad_count: observations in a row that were no improvement, int32.
+      cooldown_count: observations for which it still waits after a cut, int32.
+    """
+
+    scale: jax.Array
+    best: jax.Array
+    bad_count: jax.Array
+    cooldown_count: jax.Array
+
+
+class Rule(Value, abc.ABC, abstract=True):
+    """What `scale_by_plateau` goes by: a first state, and the next one for each metric."""
+
+    state_type: ClassVar[type]
+
+    @abc.abstractmethod
+    def init(self) -> Any:
+        """The state before the first observation."""
+
+    @abc.abstractmethod
+    def scale_of(self, state: Any) -> jax.Array:
+        """The factor in a state."""
+
+    @abc.abstractmethod
+    def step(self, state: Any, metric: jax.Array) -> Any:
+        """The state after a metric, a float32 scalar."""
+
+    def observe(self, state: Tree, metric: Any) -> Tree:
+        """The state after an observation.
+
+        Args:
+          state: a state of this rule, or any tree that holds one: an optimizer state, or an `nnx.Optimizer`.
+          metric: a real scalar. With several processes or devices it is reduced over them first.
+
+        Returns:
+          A new tree of the same structure.
+
+        Raises:
+          TypeError: `metric` is no real scalar.
+          ValueError: the tree holds none or several; the message lists their paths.
+        """
+        leaves, structure = jax.tree.flatten_with_path(state, is_leaf=self._is_state)
+        places = [i for i, (_, leaf) in enumerate(leaves) if self._is_state(leaf)]
+        if len(places) != 1:
+            paths = ", ".join(f"`{jax.tree_util.keystr(leaves[i][0])}`" for i in places)
+            raise ValueError(
+                f"There are {len(places)} plateau states, at {paths}; pass the part that holds one."
+                if places
+                else "There is no plateau state in this tree; `scale_by_plateau` in the optimizer makes one."
+            )
+        values = [leaf for _, leaf in leaves]
+        # The fields may be held by something else than arrays, the variables of Flax for one.
+        fields, holders = jax.tree.flatten(values[places[0]])
+        plain = jax.tree.unflatten(jax.tree.structure(jax.eval_shape(self.init)), fields)
+        values[places[0]] = jax.tree.unflatten(holders, jax.tree.leaves(self.step(plain, _metric(metric))))
+        return jax.tree.unflatten(structure, values)
+
+    def _is_state(self, node: Any) -> bool:
+        return isinstance(node, self.state_type)
+
+
+class Machine(NamedTuple):
+    """How a plateau differs from `Plateau`'s own description; the ports of other systems set these.
+
+    Attributes:
+      signed_margin: whether the relative margin is taken from $b$ instead of $|b|$.
+      infinities: whether an infinitely good metric is better.
+      first: whether the first metric becomes the best one whatever it is, NaN included.
+      trigger: whether it cuts when the bad count is "above" the patience, "at" it or above, or "equal" to it.
+      cooldown: whether a metric during the cooldown is watched for a new best and not counted as bad
+        ("watch"), ignored ("ignore"), or, after the last step of the cooldown, counted again ("hold").
+      keeps_counting: whether the counts stay where nothing is left to cut.
+    """
+
+    signed_margin: bool = False
+    infinities: bool = False
+    first: bool = False
+    trigger: str = "above"
+    cooldown: str = "watch"
+    keeps_counting: bool = False
+
+
+class Plateau(Rule):
+    r"""Multiplies the rate by `factor` when a metric has not improved for more than `patience` observations.
+
+    The rule is a value without memory; `init` gives the first state and `observe` the next. An
+    observation $m$ is better than the best so far, $b$, where
+
+    $$m < b - \text{rtol}\,|b| - \text{atol}$$
+
+    and with mode "max" where $m > b + \text{rtol}\,|b| + \text{atol}$. NaN and infinities are never better.
+    Then, in this order:
+
+    1. better: $b = m$ and the bad count is 0; otherwise the bad count goes up by 1.
+    2. while cooling down: the cooldown count goes down by 1 and the bad count is 0.
+    3. bad count above `patience`: the scale becomes `max(scale * factor, min_scale)`, unless that is no more
+       than `eps` below the old one; the cooldown count becomes `cooldown` and the bad count 0.
+
+    This is the machine of PyTorch's `ReduceLROnPlateau`, but for the margin from $|b|$, which is right for
+    negative metrics too, and for a scale in the place of a rate.
+
+    >>> import jaxsched as js
+    >>> rule = js.Plateau(factor=0.5, patience=1)
+    >>> state = rule.init()
+    >>> for loss in (1.0, 0.9, 0.9, 0.9, 0.9, 0.9):
+    ...     state = rule.observe(state, loss)
+    ...     print(float(state.scale))
+    1.0
+    1.0
+    1.0
+    0.5
+    0.5
+    0.25
+
+    Args:
+      factor: of each cut, at least 0 and below 1.
+      patience: observations without improvement that are borne, at least 0; the next one cuts.
+      rtol: relative margin, at least 0.
+      atol: absolute margin, at least 0.
+      cooldown: observations after a cut that are not counted as bad, at least 0.
+      min_scale: the scale is not cut below it, from 0 to 1.
+      eps: a cut of no more than this is not made, at least 0.
+      mode: "min" for a metric that should fall, "max" for one that should rise.
+      machine: deviations from the above, as the plateaus of `jaxsched.ports` have them.
+
+    Raises:
+      TypeError: an argument is no number.
+      ValueError: an argument is outside of its range.
+    """
+
+    factor: Number = number(default=0.1, at_least=0, below=1)
+    patience: Number = number(default=10.0, at_least=0)
+    rtol: Number = number(default=1e-4, at_least=0)
+    atol: Number = number(default=0.0, at_least=0)
+    cooldown: Number = number(default=0.0, at_least=0)
+    min_scale: Number = number(default=0.0, at_least=0, at_most=1)
+    eps: Number = number(default=0.0, at_least=0)
+    mode: str = "min"
+    machine: Machine = Machine()
+    state_type: ClassVar[type] = PlateauState
+
+    def check(self) -> None:
+        if self.mode not in ("min", "max"):
+            raise ValueError(f"`mode` must be 'min' or 'max', got {self.mode!r}.")
+
+    def init(self) -> PlateauState:
+        """The state before the first observation."""
+        worst = np.inf if self.mode == "min" else -np.inf
+        return PlateauState(
+            jnp.ones((), jnp.float32),
+            jnp.full((), worst, jnp.float32),
+            jnp.full((), NOTHING_YET if self.machine.first else 0, jnp.int32),
+            jnp.zeros((), jnp.int32),
+        )
+
+    def scale_of(self, state: PlateauState) -> jax.Array:
+        return state.scale
+
+    def step(self, state: PlateauState, metric: jax.Array) -> PlateauState:
+        rule, machine = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), self), self.machine
+        better = self._is_better(rule, state, metric)
+        waiting = state.cooldown_count - (state.cooldown_count > 0)
+        # What is held back during a cooldown counts again with its last observation.
+        cooling = (waiting if machine.cooldown == "hold" else state.cooldown_count) > 0
+        ignored = cooling if machine.cooldown == "ignore" else jnp.asarray(False)
+        fresh = jnp.where(ignored, state.bad_count, 0)
+        bad = jnp.where(better | cooling, fresh, jnp.clip(state.bad_count, 0, LAST_STEP - 1) + 1)
+        due = {"above": bad > rule.patience, "at": bad >= rule.patience, "equal": bad == rule.patience}
+        cut = due[machine.trigger] & ~cooling & ~better
+        lower = jnp.maximum(state.scale * rule.factor, rule.min_scale)
+        lowers = cut & (state.scale - lower > rule.eps)
+        ends = lowers if machine.keeps_counting else cut
+        return PlateauState(
+            jnp.where(lowers, lower, state.scale),
+            jnp.where(better & ~ignored, metric, state.best),
+            jnp.where(ends, 0, bad).astype(jnp.int32),
+            jnp.where(ends, rule.cooldown, waiting).astype(jnp.int32),
+        )
+
+    def _is_better(self, rule: Plateau, state: PlateauState, metric: jax.Array) -> jax.Array:
+        sign = 1 if self.mode == "min" else -1
+        metric, best = sign * metric, sign * state.best
+        if self.machine.signed_margin:
+            limit = best * (1 - sign * rule.rtol) - rule.atol
+        else:
+            # The first best is infinite, where a relative margin would be too.
+            limit = best - jnp.where(jnp.isfinite(best), rule.rtol * jnp.abs(best) + rule.atol, 0)
+        better = metric < limit
+        if not self.machine.infinities:
+            better &= jnp.isfinite(metric)
+        return better | (state.bad_count == NOTHING_YET)
+
+
+NOTHING_YET = -1
+"""The bad count before the first observation, where that one is taken whatever it is."""
+
+
+def _metric(metric: Any) -> jax.Array:
+    try:
+        kind = jnp.result_type(metric)
+        real = jnp.issubdtype(kind, jnp.floating) or jnp.issubdtype(kind, jnp.integer)
+        # Straight to float32, so that no large integer wraps around on its way there.
+        value = jnp.asarray(metric, jnp.float32) if real else None
+    except (TypeError, ValueError, OverflowError):
+        value = None
+    if value is None or value.shape != ():
+        raise TypeError(f"`metric` must be a real scalar, got {metric!r}.")
+    return value
+
+
+def _as_plateau(name: str, value: Any) -> Plateau:
+    if not isinstance(value, Plateau):
+        raise TypeError(f"`{name}` must be a Plateau, got {value!r}.")
+    return value
+
+
+class AveragedState(NamedTuple):
+    """The state of `Averaged`.
+
+    Attributes:
+      plateau: the plateau's.
+      mean: of the metrics since the last observation, float32.
+      number: how many these are, int32.
+    """
+
+    plateau: PlateauState
+    mean: jax.Array
+    number: jax.Array
+
+
+class Averaged(Rule):
+    """A plateau that observes the mean of every `size` metrics.
+
+    Args:
+      plateau: the rule for the means.
+      size: metrics to a mean, at least 1.
+
+    Raises:
+      TypeError: `plateau` is no `Plateau`, or `size` no number.
+      ValueError: `size` is below 1.
+    """
+
+    plateau: Plateau = field(_as_plateau)
+    size: Number = number(at_least=1)
+    state_type: ClassVar[type] = AveragedState
+
+    def init(self) -> AveragedState:
+        return AveragedState(self.plateau.init(), jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32))
+
+    def scale_of(self, state: AveragedState) -> jax.Array:
+        return state.plateau.scale
+
+    def step(self, state: AveragedState, metric: jax.Array) -> AveragedState:
+        number = state.number + 1
+        mean = state.mean + (metric - state.mean) / number
+        full = number >= jnp.asarray(self.size, jnp.float32)
+        after = self.plateau.step(state.plateau, mean)
+        return AveragedState(
+            jax.tree.map(lambda new, old: jnp.where(full, new, old), after, state.plateau),
+            jnp.where(full, 0, mean),
+            jnp.where(full, 0, number),
+        )
