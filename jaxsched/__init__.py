@@ -1,5 +1,6 @@
 """Learning-rate schedules as values: pure step -> rate functions that are frozen JAX pytrees."""
 
+from jaxsched import ports
 from jaxsched._fields import Number, Numbers, number, numbers, optional_number
 from jaxsched._plateau import Plateau, PlateauState
 from jaxsched._schedule import Constant, Lambda, Schedule, part, parts
@@ -84,6 +85,7 @@ __all__ = [
     "part",
     "parts",
     "per_epoch",
+    "ports",
     "range_test",
     "reflect",
     "retarget",

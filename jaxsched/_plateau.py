@@ -276,7 +276,7 @@ class Averaged(Rule):
 
     def step(self, state: AveragedState, metric: jax.Array) -> AveragedState:
         number = state.number + 1
-        mean = state.mean + (metric - state.mean) / number
+        mean = (state.number * state.mean + metric) / number
         full = number >= jnp.asarray(self.size, jnp.float32)
         after = self.plateau.step(state.plateau, mean)
         return AveragedState(

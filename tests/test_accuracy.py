@@ -32,6 +32,7 @@ def test_float64_path(name):
         assert worst(passed, reference.as_argument(schedule), steps) <= bound, horizon
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", EVERY)
 def test_float32_path(name):
     for horizon in HORIZONS:

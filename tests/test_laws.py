@@ -5,16 +5,23 @@ from __future__ import annotations
 import jax
 import numpy as np
 import pytest
-from cases import CASES, SHORT, TRANSITIONS
+from cases import CASES, COMBINATORS, PRESETS, SHAPES, SHORT, TRANSITIONS
 
 import jaxsched as js
 from jaxsched.testing import LAWS, check_laws
 
 
 @pytest.mark.parametrize("law", LAWS)
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", SHAPES | COMBINATORS)
 def test_law(case, law):
     LAWS[law](CASES[case](SHORT))
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_law_of_a_preset(preset, law):
+    LAWS[law](PRESETS[preset](SHORT))
 
 
 @pytest.mark.parametrize("length", [0, 1])

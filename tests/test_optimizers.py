@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from pathlib import Path
 import itertools
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -52,6 +52,9 @@ NUMBERS_ONLY = {
     "sm3": "it negates its rate",
 }
 """What takes no schedule as its rate; where it is linear, the chain puts it on one all the same."""
+
+COMMON = ("sgd", "sgd(momentum=0.9)", "adam", "adamw", "lion")
+"""What is not left to the thorough run."""
 
 NEEDED = {
     "contrib.dadapt_adamw": {"estim_lr0": 0.1},
@@ -166,7 +169,10 @@ def close(left, right):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # what Optax is about to drop is still there
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name in COMMON else pytest.mark.thorough) for name in OPTIMIZERS],
+)
 def test_a_schedule_is_its_rates_fed_by_hand(name):
     optimizer = OPTIMIZERS[name]
     expected = trained(name, BY_HAND.get(name, lambda rate, _: optimizer(rate)), compiled=False)

@@ -17,6 +17,7 @@ from train import loop, step
 from train.__main__ import main
 from train.config import Config
 from train.data import Data
+from train.step import Plan
 
 
 def train(*arguments, code=0):
@@ -79,13 +80,13 @@ def test_five_epochs_of_the_books_cosine_on_fashion_mnist(tmp_path):
 
 def test_per_epoch_trains_epoch_k_at_the_rate_of_k():
     schedule = js.per_epoch(js.Linear(0.3, 0.0, 3), 4)
-    rates = [epoch.learning_rate for epoch in loop.run(config(epochs=4), schedule, few(35, 5))]
+    rates = [epoch.learning_rate for epoch in loop.run(config(epochs=4), Plan(schedule), few(35, 5))]
     np.testing.assert_array_equal(rates, js.Linear(0.3, 0.0, 3)(np.arange(4)))
 
 
 def test_a_run_is_what_its_seed_says():
     def run(seed):
-        epochs = loop.run(config(seed=seed, momentum=0.9), js.Constant(0.01), few(40, 10))
+        epochs = loop.run(config(seed=seed, momentum=0.9), Plan(js.Constant(0.01)), few(40, 10))
         return [epoch.train_loss for epoch in epochs]
 
     assert run(0) == run(0)
@@ -96,10 +97,10 @@ def test_an_epoch_is_its_steps_one_by_one():
     """Shuffled by its key, whole batches only, momentum and schedule as in a plain Optax loop."""
     data, batch_size = few(35, 5), 8
     schedule = js.Linear(0.1, 0.02, 4)
-    tx = step.optimizer(schedule, 0.5)
+    trainer, plan = step.Trainer(0.5, batch_size), Plan(schedule)
     plain = optax.sgd(schedule, momentum=0.5)
     key = jax.random.fold_in(jax.random.key(3), 0)
-    params = step.start(tx, 0).params
+    params = trainer.start(plan, 0).params
     state = plain.init(params)
     gradient = jax.jit(jax.value_and_grad(step.loss_and_accuracy, has_aux=True))
     losses = []
@@ -111,7 +112,7 @@ def test_an_epoch_is_its_steps_one_by_one():
         params = optax.apply_updates(params, updates)
         losses.append(loss)
     images, labels = jnp.asarray(data.train_images), jnp.asarray(data.train_labels)
-    result, metrics = step.epoch_of(tx, batch_size)(step.start(tx, 0), images, labels, key)
+    result, metrics = trainer.epoch(trainer.start(plan, 0), plan, images, labels, key)
     assert js.learning_rate(result.opt_state) == schedule(3)
     np.testing.assert_allclose(metrics.loss, np.mean(losses), rtol=1e-5)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), result.params, params)
@@ -120,10 +121,14 @@ def test_an_epoch_is_its_steps_one_by_one():
 @pytest.mark.parametrize("count", [1, 8, 23])
 def test_evaluation_leaves_no_image_out(count):
     data = few(count, 1)
-    params = step.start(step.optimizer(js.Constant(0.1), 0.0), 0).params
-    guesses = step.apply(params, data.train_images).argmax(-1)
+    params = step.Trainer(0.0, 8).start(Plan(js.Constant(0.1)), 0).params
+    logits = np.asarray(step.apply(params, data.train_images), np.float64)
+    guesses = logits.argmax(-1)
     labels = np.where(np.arange(count) == count - 1, guesses, (guesses + 1) % 10)
-    assert step.evaluate(params, data.train_images, labels, batch_size=8) == np.float32(1 / count)
+    tested = step.evaluate(params, data.train_images, labels, batch_size=8)
+    assert tested.accuracy == np.float32(1 / count)
+    losses = np.log(np.exp(logits).sum(-1)) - logits[np.arange(count), labels]
+    np.testing.assert_allclose(tested.loss, losses.mean(), rtol=1e-5)
 
 
 def test_a_run_that_diverges_says_so_and_keeps_its_lines(tmp_path):
@@ -134,7 +139,7 @@ def test_a_run_that_diverges_says_so_and_keeps_its_lines(tmp_path):
 
 def test_lines_are_kept_when_a_run_is_interrupted(tmp_path):
     def interrupted():
-        yield from loop.run(config(), js.Constant(0.01), few(16, 4))
+        yield from loop.run(config(), Plan(js.Constant(0.01)), few(16, 4))
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

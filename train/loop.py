@@ -12,9 +12,9 @@ from pathlib import Path
 import jax
 
 import jaxsched as js
-from train import step
 from train.config import Config
 from train.data import Data
+from train.step import Plan, Trainer, evaluate
 
 
 class DivergedError(Exception):
@@ -44,12 +44,12 @@ class Epoch:
     seconds: float
 
 
-def run(config: Config, schedule: js.Schedule, data: Data) -> Iterator[Epoch]:
+def run(config: Config, plan: Plan, data: Data) -> Iterator[Epoch]:
     """Trains a LeNet.
 
     Args:
-      config: of the run; its `schedule` is what `schedule` says in text.
-      schedule: the learning rate, in optimizer steps.
+      config: of the run; its `schedule` is what `plan` says in text.
+      plan: the learning rate, in optimizer steps.
       data: to train and to test on.
 
     Yields:
@@ -58,23 +58,22 @@ def run(config: Config, schedule: js.Schedule, data: Data) -> Iterator[Epoch]:
     Raises:
       DivergedError: the loss of an epoch is infinite or not a number.
     """
-    train_images, train_labels, test_images, test_labels = jax.device_put(dataclasses.astuple(data))
-    tx = step.optimizer(schedule, config.momentum)
-    train_epoch = step.epoch_of(tx, config.batch_size)
-    state = step.start(tx, config.seed)
+    images, labels, test_images, test_labels = jax.device_put(dataclasses.astuple(data))
+    trainer = Trainer(config.momentum, config.batch_size)
+    state = trainer.start(plan, config.seed)
     key = jax.random.key(config.seed)
-    steps_per_epoch = len(train_labels) // config.batch_size
+    steps_per_epoch = len(labels) // config.batch_size
     for epoch in range(config.epochs):
         began = time.perf_counter()
-        state, metrics = train_epoch(state, train_images, train_labels, jax.random.fold_in(key, epoch))
-        accuracy = step.evaluate(state.params, test_images, test_labels)
+        state, metrics = trainer.epoch(state, plan, images, labels, jax.random.fold_in(key, epoch))
+        tested = evaluate(state.params, test_images, test_labels)
         known = Epoch(
             epoch=epoch + 1,
             step=(epoch + 1) * steps_per_epoch,
             learning_rate=float(js.learning_rate(state.opt_state)),
             train_loss=float(metrics.loss),
             train_accuracy=float(metrics.accuracy),
-            test_accuracy=float(accuracy),
+            test_accuracy=float(tested.accuracy),
             seconds=time.perf_counter() - began,
         )
         if not abs(known.train_loss) < float("inf"):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -15,6 +17,9 @@ from rich.table import Table
 
 import jaxsched as js
 from train.loop import Epoch
+
+STYLE: Any = {"axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.3}
+"""What every figure looks like."""
 
 LOSS, TRAIN, TEST, RATE = "#333333", "#0072b2", "#d55e00", "#009e73"
 """Okabe and Ito's colours, which the colour-blind can tell apart."""
@@ -66,9 +71,7 @@ def figure(epochs: Sequence[Epoch], schedule: js.Schedule, title: str, path: Pat
     steps_per_epoch = epochs[0].step
     at = [epoch.epoch for epoch in epochs]
     steps = np.arange(epochs[-1].step)
-    with mpl.rc_context(
-        {"axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.3}
-    ):
+    with mpl.rc_context(STYLE):
         result = Figure(figsize=(12, 3.6), layout="constrained")
         loss, accuracy, rate = result.subplots(1, 3)
         loss.plot(at, [epoch.train_loss for epoch in epochs], color=LOSS)
@@ -84,3 +87,20 @@ def figure(epochs: Sequence[Epoch], schedule: js.Schedule, title: str, path: Pat
             axes.set_xlim(0, epochs[-1].epoch)
         result.suptitle(title, fontsize=10)
         result.savefig(path, dpi=120)
+
+
+def range_test(found: js.RangeTest, folder: Path) -> None:
+    """Writes a range test as a figure and its numbers as JSON."""
+    with mpl.rc_context(STYLE):
+        result = Figure(figsize=(6, 4), layout="constrained")
+        found.plot(result.subplots()).set_ylabel("loss")
+        result.savefig(folder / "find-lr.png", dpi=120)
+    count = int(found.count)
+    record = {
+        "steepest": float(found.steepest),
+        "tenth_of_best": float(found.tenth_of_best),
+        "diverged": bool(found.diverged),
+        "rates": np.asarray(found.rates[:count]).tolist(),
+        "losses": np.asarray(found.metrics[:count]).tolist(),
+    }
+    (folder / "find-lr.json").write_text(json.dumps(record, indent=1) + "\n")

@@ -1,0 +1,78 @@
+"""Writes the table of `docs/ports.md` from the tests' own data: `python docs/ports_table.py`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).parents[1]
+# The tests' data is not installed.
+sys.path += [str(ROOT), str(ROOT / "tests")]
+from cases_ports import PORTS
+from test_ports import CASES, GOLDENS, ported
+from test_ports_plateau import GOLDENS as PLATEAUS
+
+from benchmarks.report import markdown
+
+TABLE = "<!-- table -->"
+
+
+def worst_ulps(system: str, name: str) -> float:
+    """The largest difference from the original over all cases, in units in the last place of float32.
+
+    Rates below a billionth of the highest do not count: there the original's own rounding is what is left.
+    """
+    worst = 0.0
+    for case, _ in CASES[system, name]:
+        truth = np.array(case["rates"])
+        rates = np.asarray(ported(system, name, case)(np.array(case["steps"], np.int32)), np.float64)
+        unit = np.spacing(np.abs(truth).astype(np.float32))
+        far = np.abs(rates - truth) > 1e-9 * np.abs(truth).max()
+        worst = max(worst, float(np.max(np.abs(rates - truth) / unit, where=far, initial=0.0)))
+    return worst
+
+
+def instance(system: str, name: str) -> str:
+    """The expression of the port's instance in the tests."""
+    text = next(repr(build()) for key, build in PORTS.items() if key.split() == [system, name])
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def rows() -> list[dict[str, str]]:
+    """A row for each scheduler and each plateau."""
+    versions = {path.stem: json.loads(path.read_text())["version"] for path in GOLDENS.glob("*.json")}
+    table = [
+        {
+            "system": f"{system} {versions[system]}",
+            "scheduler": f"`{name}`",
+            "for example": f"`{instance(system, name)}`",
+            "cases": str(len(cases)),
+            "worst difference": f"{worst_ulps(system, name):.2f} ulp",
+        }
+        for (system, name), cases in CASES.items()
+    ]
+    for system, path in PLATEAUS.items():
+        record = json.loads(path.read_text())
+        row = {
+            "system": f"{system} {record['version']}",
+            "scheduler": f"`{record['traces'][0]['name']}`",
+            "for example": "a rule for `scale_by_plateau`",
+            "cases": f"{len(record['traces'])} traces",
+            "worst difference": "the same cuts",
+        }
+        table.append(row)
+    return sorted(table, key=lambda row: (row["system"], row["scheduler"]))
+
+
+def main() -> None:
+    """Replaces what stands between the two marks."""
+    page = ROOT / "docs" / "ports.md"
+    before, _, after = page.read_text().split(TABLE)
+    page.write_text(f"{before}{TABLE}\n\n{markdown(rows())}\n\n{TABLE}{after}")
+
+
+if __name__ == "__main__":
+    main()

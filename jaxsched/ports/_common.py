@@ -1,0 +1,249 @@
+"""What the ports of several systems share: checks, and the machines that they have in common."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxsched._fields import Number, as_numbers, checked_number, describe, is_concrete, show
+from jaxsched._plateau import Machine, Plateau
+from jaxsched._schedule import Constant, Lambda, Schedule
+from jaxsched._transition import Transition
+from jaxsched.combinators.clocks import per_epoch, shift
+from jaxsched.combinators.cycle import cycle
+from jaxsched.combinators.join import join
+from jaxsched.combinators.ramps import knots
+from jaxsched.presets import cyclic
+from jaxsched.shapes.cosine import Cosine
+from jaxsched.shapes.levels import Table
+from jaxsched.shapes.linear import Linear
+from jaxsched.shapes.polynomial import Polynomial
+from jaxsched.shapes.rational import InversePower
+
+Choice = TypeVar("Choice")
+
+ANNEALINGS: dict[str, type[Transition]] = {"cos": Cosine, "linear": Linear}
+"""What PyTorch and Paddle call an `anneal_strategy`."""
+
+
+def checked(**arguments: Any) -> list[Any]:
+    """The arguments, in the order given, each a number and finite where it is concrete.
+
+    Raises:
+      TypeError: one of them is no number.
+      ValueError: one of them is not finite.
+    """
+    return [checked_number(name, value) for name, value in arguments.items()]
+
+
+def whole(name: str, value: Any, **limits: float) -> Any:
+    """`checked_number`, and whole where it is concrete.
+
+    Raises:
+      TypeError: it is no number.
+      ValueError: it is not whole, or outside of the limits.
+    """
+    kept = checked_number(name, value, **limits)
+    if is_concrete(kept) and not float(kept).is_integer():
+        raise ValueError(f"`{name}` must be a whole number, got {show(kept)}.")
+    return kept
+
+
+def whole_steps(name: str, values: Any, *, ascending: bool = True, **limits: float) -> Any:
+    """A list of whole numbers as an array, sorted and each within limits where they are concrete.
+
+    Raises:
+      TypeError: it is no list of numbers.
+      ValueError: one of them is not whole, outside of the limits, or below the one before it.
+    """
+    kept = as_numbers(name, values)
+    if is_concrete(kept):
+        items = np.asarray(kept, np.float64).tolist()
+        for i, item in enumerate(items):
+            whole(f"{name}[{i}]", item, **limits)
+            if ascending and i and item < items[i - 1]:
+                raise ValueError(
+                    f"`{name}` must be sorted, got {show(items[i - 1])} before {show(item)} at index {i - 1}."
+                )
+    return kept
+
+
+def is_known(value: Any, number: float) -> bool:
+    """Whether `value` is concrete and that number."""
+    return is_concrete(value) and bool(value == number)
+
+
+def larger(a: Any, b: Any) -> Any:
+    """The larger of two numbers."""
+    return max(a, b) if is_concrete(a, b) else jnp.maximum(a, b)
+
+
+def one_of(name: str, value: Any, choices: Mapping[str, Choice]) -> Choice:
+    """What `choices` has under the name `value`.
+
+    Raises:
+      ValueError: it has none.
+    """
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"`{name}` must be one of {list(choices)}, got {value!r}.")
+    return choices[value]
+
+
+def step_function(
+    name: str, fn: Callable[[Any], Any], total_steps: int | None = None, first: int = 0
+) -> Schedule:
+    """A user's function of the step plus `first`: traced, or a table of `total_steps` if that is given.
+
+    Raises:
+      TypeError: `fn` is not callable, does not give a number, or needs `total_steps`.
+      ValueError: `total_steps` is no whole number of at least 1.
+    """
+    if not callable(fn):
+        raise TypeError(f"`{name}` must be a function, got {describe(fn)}.")
+    if total_steps is not None:
+        steps = int(whole("total_steps", total_steps, at_least=1))
+        return Table([checked_number(f"{name}({i})", fn(i)) for i in range(first, first + steps)])
+    try:
+        traced = Lambda(fn)
+    except TypeError as error:
+        raise TypeError(
+            f"`{name}` must be written with `jax.numpy` and give a number, unless `total_steps` is given; "
+            f"then it is called once with each step, a Python integer. {error}"
+        ) from error
+    return shift(traced, -first) if first else traced
+
+
+def running_product(name: str, fn: Callable[[int], Any], total_steps: int) -> Schedule:
+    """The product of `fn(1)` to `fn(t)`, a table of `total_steps` that holds its last.
+
+    Raises:
+      TypeError: `fn` is not callable, or does not give a number.
+      ValueError: `total_steps` is no whole number of at least 1.
+    """
+    if not callable(fn):
+        raise TypeError(f"`{name}` must be a function, got {describe(fn)}.")
+    steps = int(whole("total_steps", total_steps, at_least=1))
+    factors = [checked_number(f"{name}({i})", fn(i)) for i in range(1, steps)]
+    return Table(list(itertools.accumulate(factors, lambda a, b: a * b, initial=1.0)))
+
+
+def polynomial(init_value: Number, end_value: Number, steps: Number, power: Number) -> Schedule:
+    """`Polynomial`, but where the power is 0 constant, as `0 ** 0` is 1."""
+    return Constant(init_value) if is_known(power, 0) else Polynomial(init_value, end_value, steps, power)
+
+
+def growing_polynomials(init_value: Number, end_value: Number, steps: Number, power: Number) -> Schedule:
+    r"""A polynomial decay that begins again, each time as if it had begun at 0 and were longer.
+
+    $$f(t) = \text{end} + (\text{init} - \text{end}) \left(1 - \frac{t}{k N}\right)^\text{power},
+    \quad k = \max(1, \lceil t / N \rceil)$$
+
+    where $N$ is `steps`. What is left, $(k N - t) / (k N)$, is what is left of one decay over $N$ times
+    $1 / k$; after step 0 these decays take the steps 1 to $N$, $N + 1$ to $2 N$ and so on.
+    """
+    decays = cycle(shift(Polynomial(1.0, 0.0, steps, power), -1), steps)
+    heights = per_epoch(InversePower(1.0, 1.0, power), steps)
+    return join([init_value, end_value + (init_value - end_value) * decays * heights], [1])
+
+
+def one_cycle(values: Sequence[Number], ends: Sequence[Number], shape: type[Transition]) -> Schedule:
+    """The phases of a `OneCycleLR`: from one value to the next, until the step at which it is reached.
+
+    A phase that would end at or before step 0 is skipped, but the next one begins where it ended; so is a
+    last phase that would end before it begins.
+
+    Args:
+      values: one more than there are phases.
+      ends: as many: 0, and the ends of the phases.
+      shape: the curve.
+    """
+    begin, end = 0, len(ends)
+    if is_concrete(ends):
+        begin = max(i for i, step in enumerate(ends[:-1]) if step <= 0)
+        if ends[-2] >= ends[-1] and end - begin > 2:
+            end -= 1
+    start = ends[begin]
+    curve = knots(values[begin:end], [step - start for step in ends[begin:end]], shape)
+    return shift(curve, start) if begin else curve
+
+
+def triangles(
+    base: Number,
+    peak: Number,
+    rise_steps: Number,
+    fall_steps: Number,
+    mode: str,
+    gamma: Number,
+    scale_fn: Callable[[Any], Any] | None,
+    scale_mode: str,
+    total_steps: int | None,
+) -> Schedule:
+    """The rate of a `CyclicLR`, in whose modes or scaled by a user's function of the cycle or of the step."""
+    if scale_fn is None:
+        scaling: dict[str, Any] = one_of(
+            "mode",
+            mode,
+            {"triangular": {}, "triangular2": {"value_factor": 0.5}, "exp_range": {"decay_rate": gamma}},
+        )
+        return cyclic(base, peak, rise_steps, fall_steps, **scaling)
+    period = rise_steps + fall_steps
+    if one_of("scale_mode", scale_mode, {"cycle": True, "iterations": False}):
+        cycles = None if total_steps is None else math.ceil(total_steps / period)
+        scale: Schedule = per_epoch(step_function("scale_fn", scale_fn, cycles, first=1), period)
+    else:
+        scale = step_function("scale_fn", scale_fn, total_steps)
+    triangle = knots([0.0, 1.0, 0.0], [0, rise_steps, period])
+    return base + (peak - base) * cycle(triangle, period) * scale
+
+
+def plateau(
+    lr: Any,
+    machine: Machine,
+    *,
+    mode: str,
+    factor: Any,
+    patience: Any,
+    rtol: Any,
+    atol: Any,
+    cooldown: Any,
+    min_lr: Any,
+    eps: Any,
+) -> Plateau:
+    """A plateau with the machine of another system, whose absolute limits become fractions of `lr`.
+
+    Raises:
+      TypeError: an argument is no number.
+      ValueError: an argument is outside of its range.
+    """
+    base = checked_number("lr", lr, above=0)
+    floor = checked_number("min_lr", min_lr, at_least=0)
+    return Plateau(
+        factor=factor,
+        patience=patience,
+        rtol=rtol,
+        atol=atol,
+        cooldown=cooldown,
+        # A rate that is below the floor from the start stays where it is.
+        min_scale=min(floor / base, 1.0),
+        eps=checked_number("eps", eps, at_least=0) / base,
+        mode=mode,
+        machine=machine,
+    )
+
+
+def margins(threshold: Any, threshold_mode: str) -> dict[str, Any]:
+    """A threshold as the relative or the absolute margin, whichever its mode says.
+
+    Raises:
+      TypeError: `threshold` is no number.
+      ValueError: it is negative, or `threshold_mode` is neither "rel" nor "abs".
+    """
+    if threshold_mode not in ("rel", "abs"):
+        raise ValueError(f"`threshold_mode` must be 'rel' or 'abs', got {threshold_mode!r}.")
+    value = checked_number("threshold", threshold, at_least=0)
+    return {"rtol": value, "atol": 0.0} if threshold_mode == "rel" else {"rtol": 0.0, "atol": value}

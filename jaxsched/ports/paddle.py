@@ -1,0 +1,484 @@
+# ruff: noqa: N802, N803, N806 - the names are those of the originals.
+"""The schedulers of PaddlePaddle, `paddle.optimizer.lr`.
+
+Their arguments are the originals', which take the base rate themselves; the step is the original's
+`last_epoch`, the number of calls of `step()` so far.
+
+>>> from jaxsched.ports import paddle
+>>> paddle.LinearWarmup(paddle.CosineAnnealingDecay(0.3, T_max=15), 5, start_lr=0.0, end_lr=0.3)
+join([Linear(0, 0.3, 5), reflect(Cosine(0.3, 0, 15), 30)], [5])
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from jaxsched._fields import Number, Numbers, as_numbers, checked_number, is_concrete, show
+from jaxsched._plateau import Machine, Plateau
+from jaxsched._schedule import Constant, Schedule, ScheduleLike, as_schedule
+from jaxsched.combinators.cycle import cycle as restarts
+from jaxsched.combinators.cycle import reflect
+from jaxsched.combinators.join import join
+from jaxsched.ports._common import (
+    ANNEALINGS,
+    checked,
+    growing_polynomials,
+    is_known,
+    margins,
+    one_cycle,
+    one_of,
+    plateau,
+    running_product,
+    step_function,
+    triangles,
+    whole,
+    whole_steps,
+)
+from jaxsched.presets import inverse_sqrt, multi_step, step_decay
+from jaxsched.shapes.cosine import Cosine
+from jaxsched.shapes.exponential import Exponential
+from jaxsched.shapes.levels import Piecewise
+from jaxsched.shapes.linear import Linear
+from jaxsched.shapes.polynomial import Polynomial
+from jaxsched.shapes.rational import InversePower
+
+
+def NoamDecay(d_model: Number, warmup_steps: Number, learning_rate: Number = 1.0) -> Schedule:
+    r"""$\text{learning\_rate} \cdot \text{d\_model}^{-1/2} \min(t^{-1/2},\ t\,\text{warmup\_steps}^{-3/2})$.
+
+    The rate at step 0 is 0.
+
+    >>> from jaxsched.ports import paddle
+    >>> paddle.NoamDecay(64, 100, learning_rate=2.0)
+    warmup(InversePower(0.025, 100, 0.5), 100)
+
+    Args:
+      d_model: width of the model, above 0.
+      warmup_steps: above 0.
+      learning_rate: a factor, at least 0.
+
+    Source: `NoamDecay` of Paddle 3.3.1.
+    """
+    d_model = checked_number("d_model", d_model, above=0)
+    warmup_steps = checked_number("warmup_steps", warmup_steps, above=0)
+    return inverse_sqrt(_rate(learning_rate) * (d_model * warmup_steps) ** -0.5, warmup_steps)
+
+
+def PiecewiseDecay(boundaries: Numbers, values: Numbers) -> Schedule:
+    r"""$\text{values}[\#\{b \in \text{boundaries}:\ b \le t\}]$.
+
+    >>> from jaxsched.ports import paddle
+    >>> paddle.PiecewiseDecay([3, 6], [0.1, 0.2, 0.3])
+    Piecewise([0.1, 0.2, 0.3], [3, 6])
+
+    Args:
+      boundaries: steps, at least one, sorted, at least 0.
+      values: the rates, one more.
+
+    Source: `PiecewiseDecay` of Paddle 3.3.1. Deviation: values beyond these are refused; Paddle skips to the
+    last.
+    """
+    steps = as_numbers("boundaries", boundaries)
+    if len(steps) == 0:
+        raise ValueError("`boundaries` must have at least one entry, got none.")
+    return Piecewise(values, steps)
+
+
+def NaturalExpDecay(learning_rate: Number, gamma: Number) -> Schedule:
+    r"""$\text{learning\_rate} \cdot e^{-\text{gamma} \cdot t}$.
+
+    >>> import math
+    >>> from jaxsched.ports import paddle
+    >>> paddle.NaturalExpDecay(0.5, gamma=math.log(2))
+    Exponential(0.5, 0.5)
+
+    Args:
+      learning_rate: the first rate, at least 0.
+      gamma: above 0.
+
+    Source: `NaturalExpDecay` of Paddle 3.3.1.
+    """
+    return Exponential(_rate(learning_rate), 0.5, math.log(2) / checked_number("gamma", gamma, above=0))
+
+
+def InverseTimeDecay(learning_rate: Number, gamma: Number) -> Schedule:
+    r"""$\text{learning\_rate} / (1 + \text{gamma} \cdot t)$.
+
+    >>> from jaxsched.ports import paddle
+    >>> paddle.InverseTimeDecay(0.5, gamma=0.1)
+    InversePower(0.5, 10, 1)
+
+    Args:
+      learning_rate: the first rate, at least 0.
+      gamma: at least 0.
+
+    Source: `InverseTimeDecay` of Paddle 3.3.1.
+    """
+    gamma = checked_number("gamma", gamma, at_least=0)
+    if is_known(gamma, 0):
+        return Constant(_rate(learning_rate))
+    return InversePower(_rate(learning_rate), 1 / gamma, 1.0)
+
+
+def PolynomialDecay(
+    learning_rate: Number,
+    decay_steps: Number,
+    end_lr: Number = 0.0001,
+    power: Number = 1.0,
+    cycle: bool = False,
+) -> Schedule:
+    r"""A polynomial decay, once or again and again.
+
+    $$f(t) = \text{end\_lr} + (\text{learning\_rate} - \text{end\_lr})
+    \left(1 - \frac{t}{D}\right)^\text{power}$$
+
+    up to step $D$ = `decay_steps`. With `cycle`, $D$ is the least multiple of `decay_steps` that is not below
+    $t$.
+
+    >>> from jaxsched.ports import paddle
+    >>> paddle.PolynomialDecay(0.5, 20, end_lr=0.1, power=2.0)
+    Polynomial(0.5, 0.1, 20, 2)
+
+    Args:
+      learning_rate: the first rate, at least 0.
+      decay_steps: a whole number of at least 1.
+      end_lr: the last rate.
+      power: above 0 and at most 1,000,000.
+      cycle: whether it begins again, from the height that a decay of the longer length has there.
+
+    Source: `PolynomialDecay` of Paddle 3.3.1.
+    """
+    decay_steps = whole("decay_steps", decay_steps, at_least=1)
+    power = checked_number("power", power, above=0, at_most=1e6)
+    (end_lr,) = checked(end_lr=end_lr)
+    build = growing_polynomials if cycle else Polynomial
+    return build(_rate(learning_rate), end_lr, decay_steps, power)
+
+
+def LinearWarmup(
+    learning_rate: ScheduleLike, warmup_steps: Number, start_lr: Number, end_lr: Number
+) -> Schedule:
+    """A straight line from `start_lr` to `end_lr`, then `learning_rate` on its own clock.
+
+    >>> from jaxsched.ports import paddle
+    >>> paddle.LinearWarmup(0.5, 20, start_lr=0.0, end_lr=0.4)
+    join([Linear(0, 0.4, 20), 0.5], [20])
+
+    Args:
+      learning_rate: a schedule or a number, to which `end_lr` need not lead.
+      warmup_steps: a whole number of at least 1.
+      start_lr: the first rate, at least 0.
+      end_lr: above `start_lr`.
+
+    Source: `LinearWarmup` of Paddle 3.3.1.
+    """
+    warmup_steps = whole("warmup_steps", warmup_steps, at_least=1)
+    start_lr = checked_number("start_lr", start_lr, at_least=0)
+    (end_lr,) = checked(end_lr=end_lr)
+    if is_concrete(start_lr, end_lr) and not end_lr > start_lr:
+        raise ValueError(f"`end_lr` must be above `start_lr` ({show(start_lr)}), got {show(end_lr)}.")
+    ramp = Linear(start_lr, end_lr, warmup_steps)
+    return join([ramp, as_schedule("learning_rate", learning_rate)], [warmup_steps])
+
+
+def ExponentialDecay(learning_rate: Number, gamma: Number) -> Schedule:
+    r"""$\text{learning\_rate} \cdot \text{gamma}^t$.
+
+    >>> from jaxsched.ports import paddle
+    >>> paddle.ExponentialDecay(0.5, gamma=0.9)
+    Exponential(0.5, 0.9)
+
+    Args:
+      learning_rate: the first rate, at least 0.
+      gamma: above 0 and below 1.
+
+    Source: `ExponentialDecay` of Paddle 3.3.1.
+    """
+    return Exponential(_rate(learning_rate), checked_number("gamma", gamma, above=0, below=1))
+
+
+def MultiStepDecay(learning_rate: Number, milestones: Numbers, gamma: Number = 0.1) -> Schedule:
+    r"""$\text{learning\_rate} \cdot \text{gamma}^{\#\{m \in \text{milestones}:\ m \le t\}}$.
+
+    >>> from jaxsched.ports import paddle
+    >>> paddle.MultiStepDecay(0.4, [15, 30], gamma=0.5)
+    Piecewise([0.4, 0.2, 0.1], [15, 30])
+
+    Args:
+      learning_rate: the first rate, at least 0.
+      milestones: steps, whole numbers of at least 0, each above the one before.
+      gamma: the factor, below 1.
+
+    Source: `MultiStepDecay` of Paddle 3.3.1.
+    """
+    steps = whole_steps("milestones", milestones, at_least=0)
+    if is_concrete(steps) and len(set(steps.tolist())) < len(steps):
+        raise ValueError(f"`milestones` must increase, got {milestones!r}.")
+    return multi_step(_rate(learning_rate), checked_number("gamma", gamma, below=1), steps)
+
+
+def StepDecay(learning_rate: Number, step_size: Number, gamma: Number = 0.1) -> Schedule:
+    r"""$\text{learning\_rate} \cdot \text{gamma}^{\lfloor t / \text{step\_size} \rfloor}$.
+
+    >>> from jaxsched.ports import paddle
+    >>> paddle.StepDecay(0.5, 4, gamma=0.8)
+    staircase(Exponential(0.5, 0.8, 4), 4)
+
+    Args:
+      learning_rate: the first rate, at least 0.
+      step_size: steps between two cuts, a whole number of at least 1.
+      gamma: the factor, at least 0 and below 1.
+
+    Source: `StepDecay` of Paddle 3.3.1.
+    """
+    gamma = checked_number("gamma", gamma, at_least=0, below=1)
+    return step_decay(_rate(learning_rate), gamma, whole("step_size", step_size, at_least=1))
+
+
+def LambdaDecay(
+    learning_rate: Number, lr_lambda: Callable[[Any], Any], *, total_steps: int | None = None
+) -> Schedule:
+    """`learning_rate * lr_lambda(t)`.
+
+    >>> from jaxsched.ports import paddle
+    >>> paddle.LambdaDecay(0.5, lambda step: min(1.0, (step + 1) / 4), total_steps=5)
+    0.5 * Table([0.25, 0.5, 0.75, 1, 1])
+
+    Args:
+      learning_rate: the base rate, at least 0.
+      lr_lambda: a function of the step. It is traced, as that of `jaxsched.Lambda`, unless `total_steps` is
+        given.
+      total_steps: call `lr_lambda` with so many Python integers instead, 0 first; the last value stays.
+
+    Source: `LambdaDecay` of Paddle 3.3.1.
+    """
+    return _rate(learning_rate) * step_function("lr_lambda", lr_lambda, total_steps)
+
+
+def MultiplicativeDecay(
+    learning_rate: Number, lr_lambda: Callable[[int], float], *, total_steps: int
+) -> Schedule:
+    r"""$\text{learning\_rate} \prod_{i=1}^{t} \text{lr\_lambda}(i)$, a table.
+
+    >>> from jaxsched.ports import paddle
+    >>> paddle.MultiplicativeDecay(0.5, lambda step: 0.5, total_steps=4)
+    0.5 * Table([1, 0.5, 0.25, 0.125])
+
+    Args:
+      learning_rate: the base rate, at least 0.
+      lr_lambda: a function of the step, called with Python integers, 1 first.
+      total_steps: how many steps to tabulate; after them the last value stays, which is not so in Paddle.
+
+    Source: `MultiplicativeDecay` of Paddle 3.3.1.
+    """
+    return _rate(learning_rate) * running_product("lr_lambda", lr_lambda, total_steps)
+
+
+def CosineAnnealingDecay(learning_rate: Number, T_max: Number, eta_min: Number = 0) -> Schedule:
+    r"""A cosine, which rises again after `T_max`.
+
+    $$f(t) = \text{eta\_min} + (\text{learning\_rate} - \text{eta\_min}) \,
+    \tfrac12 (1 + \cos(\pi t / \text{T\_max}))$$
+
+    >>> from jaxsched.ports import paddle
+    >>> paddle.CosineAnnealingDecay(0.3, T_max=15, eta_min=0.01)
+    reflect(Cosine(0.3, 0.01, 15), 30)
+
+    Args:
+      learning_rate: the first rate, at least 0.
+      T_max: the step at which it is at `eta_min`, a whole number of at least 1; at `2 * T_max` it is at
+        `learning_rate` again.
+      eta_min: the lowest rate.
+
+    Source: `CosineAnnealingDecay` of Paddle 3.3.1.
+    """
+    T_max = whole("T_max", T_max, at_least=1)
+    (eta_min,) = checked(eta_min=eta_min)
+    return reflect(Cosine(_rate(learning_rate), eta_min, T_max), 2 * T_max)
+
+
+def OneCycleLR(
+    max_learning_rate: Number,
+    total_steps: Number,
+    divide_factor: Number = 25.0,
+    end_learning_rate: Number = 0.0001,
+    phase_pct: Number = 0.3,
+    anneal_strategy: str = "cos",
+    three_phase: bool = False,
+) -> Schedule:
+    """Up to `max_learning_rate` and down again in one run, below the rate it came from.
+
+    With `N` = `total_steps`, knots: `max_learning_rate / divide_factor` at 0, `max_learning_rate` at
+    `phase_pct * N - 1`, with three phases `max_learning_rate / divide_factor` again at
+    `2 * phase_pct * N - 2`, and `end_learning_rate` at `N - 1`. They need not be whole: a first knot before
+    step 0 is the beginning of a way down that is already under way.
+
+    >>> from jaxsched.ports import paddle
+    >>> paddle.OneCycleLR(1.0, total_steps=11, phase_pct=0.5, anneal_strategy="linear")
+    knots([0.04, 1, 0.0001], [0, 4.5, 10])
+
+    Args:
+      max_learning_rate: the highest rate, at least 0.
+      total_steps: of the whole run, a whole number of at least 1.
+      divide_factor: of the highest rate to the first, above 0.
+      end_learning_rate: the last rate, at least 0.
+      phase_pct: of the run in which the rate rises, from 0 to 1, with three phases below 0.5.
+      anneal_strategy: `"cos"` or `"linear"`.
+      three_phase: whether it goes down to the first rate, as fast as it went up, before the last.
+
+    Source: `OneCycleLR` of Paddle 3.3.1. Deviations: Paddle extrapolates at step `N`, below 0 where linear,
+    and raises after it; here the last rate stays. A phase of length 0 divides by 0 there and is skipped here.
+    """
+    peak = checked_number("max_learning_rate", max_learning_rate, at_least=0)
+    last = checked_number("end_learning_rate", end_learning_rate, at_least=0)
+    init = peak / checked_number("divide_factor", divide_factor, above=0)
+    steps = whole("total_steps", total_steps, at_least=1)
+    limit = {"below": 0.5} if three_phase else {"at_most": 1.0}
+    rise = checked_number("phase_pct", phase_pct, at_least=0, **limit) * steps
+    values = [init, peak, *([init] if three_phase else []), last]
+    ends = [0, rise - 1, *([2 * rise - 2] if three_phase else []), steps - 1]
+    return one_cycle(values, ends, one_of("anneal_strategy", anneal_strategy, ANNEALINGS))
+
+
+def CyclicLR(
+    base_learning_rate: Number,
+    max_learning_rate: Number,
+    step_size_up: Number,
+    step_size_down: Number | None = None,
+    mode: str = "triangular",
+    exp_gamma: Number = 1.0,
+    scale_fn: Callable[[Any], Any] | None = None,
+    scale_mode: str = "cycle",
+    *,
+    total_steps: int | None = None,
+) -> Schedule:
+    r"""Triangles from `base_learning_rate` to `max_learning_rate` and back, for ever.
+
+    With $h$ the height of the triangle, from 0 to 1, in the cycle $k = 1, 2, \dots$,
+
+    $$f(t) = \text{base} + (\text{max} - \text{base}) \, h(t) \cdot s, \quad
+    s = 1,\ 2^{1 - k},\ \text{exp\_gamma}^t,\ \text{scale\_fn}(k) \text{ or } \text{scale\_fn}(t)$$
+
+    Args:
+      base_learning_rate: the lower rate, at least 0.
+      max_learning_rate: the upper rate, at least 0.
+      step_size_up: steps from the lower to the upper rate, a whole number of at least 1.
+      step_size_down: steps back, as many if left out.
+      mode: `"triangular"`, `"triangular2"` or `"exp_range"`, for the first three $s$.
+      exp_gamma: of `"exp_range"`, at least 0.
+      scale_fn: takes the place of the mode. It is traced, as that of `jaxsched.Lambda`, unless
+        `total_steps` is given.
+      scale_mode: whether `scale_fn` is one of the `"cycle"`, from 1, or of the `"iterations"`, from 0.
+      total_steps: call `scale_fn` with Python integers instead, for so many steps; its last value stays.
+
+    Source: `CyclicLR` of Paddle 3.3.1.
+    """
+    base = checked_number("base_learning_rate", base_learning_rate, at_least=0)
+    peak = checked_number("max_learning_rate", max_learning_rate, at_least=0)
+    rise = whole("step_size_up", step_size_up, at_least=1)
+    fall = rise if step_size_down is None else whole("step_size_down", step_size_down, at_least=1)
+    gamma = checked_number("exp_gamma", exp_gamma, at_least=0)
+    return triangles(base, peak, rise, fall, mode, gamma, scale_fn, scale_mode, total_steps)
+
+
+def LinearLR(
+    learning_rate: Number, total_steps: Number, start_factor: Number = 1.0 / 3, end_factor: Number = 1.0
+) -> Schedule:
+    """A straight line from `learning_rate * start_factor` to `learning_rate * end_factor`.
+
+    >>> from jaxsched.ports import paddle
+    >>> paddle.LinearLR(0.4, 4, start_factor=0.5)
+    Linear(0.2, 0.4, 4)
+
+    Args:
+      learning_rate: the base rate, at least 0.
+      total_steps: the length, a whole number of at least 1.
+      start_factor: above 0 and at most 1.
+      end_factor: from 0 to 1.
+
+    Source: `LinearLR` of Paddle 3.3.1.
+    """
+    rate = _rate(learning_rate)
+    start_factor = checked_number("start_factor", start_factor, above=0, at_most=1)
+    end_factor = checked_number("end_factor", end_factor, at_least=0, at_most=1)
+    return Linear(rate * start_factor, rate * end_factor, whole("total_steps", total_steps, at_least=1))
+
+
+def CosineAnnealingWarmRestarts(
+    learning_rate: Number, T_0: Number, T_mult: Number = 1, eta_min: Number = 0
+) -> Schedule:
+    r"""Cosines from `learning_rate` towards `eta_min`, each `T_mult` times as long as the one before.
+
+    $$f(t) = \text{eta\_min} + (\text{learning\_rate} - \text{eta\_min}) \,
+    \tfrac12 (1 + \cos(\pi T_\text{cur} / T_i))$$
+
+    >>> from jaxsched.ports import paddle
+    >>> paddle.CosineAnnealingWarmRestarts(0.3, T_0=10, T_mult=2)
+    cycle(Cosine(0.3, 0, 10), 10, 2)
+
+    Args:
+      learning_rate: the first rate of each cosine, at least 0.
+      T_0: steps of the first cosine, a whole number of at least 1.
+      T_mult: a whole number of at least 1.
+      eta_min: the lowest rate, which no step sees, since the restart takes its place.
+
+    Source: `CosineAnnealingWarmRestarts` of Paddle 3.3.1. Deviation: `step(epoch)` there, also that of
+    `LinearWarmup`, finds the cycle by a logarithm that misses some restarts; here each is where calls of
+    `step()` have it.
+    """
+    T_0 = whole("T_0", T_0, at_least=1)
+    (eta_min,) = checked(eta_min=eta_min)
+    return restarts(Cosine(_rate(learning_rate), eta_min, T_0), T_0, whole("T_mult", T_mult, at_least=1))
+
+
+def _rate(learning_rate: Any) -> Any:
+    return checked_number("learning_rate", learning_rate, at_least=0)
+
+
+def ReduceOnPlateau(
+    learning_rate: Number,
+    mode: str = "min",
+    factor: Number = 0.1,
+    patience: Number = 10,
+    threshold: Number = 1e-4,
+    threshold_mode: str = "rel",
+    cooldown: Number = 0,
+    min_lr: Number = 0,
+    epsilon: Number = 1e-8,
+) -> Plateau:
+    """The rule for `jaxsched.scale_by_plateau`; a plateau is a factor on any schedule.
+
+    As in Paddle, the first metric is the best whatever it is, NaN included; a metric during a cooldown is
+    ignored; and a relative threshold is taken from the best metric itself, not its absolute value.
+
+    Args:
+      learning_rate: the base rate, above 0, of which `min_lr` and `epsilon` are made fractions.
+      mode: "min" or "max".
+      factor: of each cut, at least 0 and below 1.
+      patience: observations without improvement that are borne.
+      threshold: the margin of an improvement, at least 0.
+      threshold_mode: "rel" or "abs".
+      cooldown: observations after a cut that are ignored.
+      min_lr: the floor of the rate.
+      epsilon: a cut of no more than this is not made.
+
+    Raises:
+      TypeError: an argument is of the wrong type.
+      ValueError: an argument is outside of its range.
+
+    Source: `ReduceOnPlateau` of Paddle.
+    """
+    machine = Machine(signed_margin=True, infinities=True, first=True, cooldown="ignore")
+    return plateau(
+        learning_rate,
+        machine,
+        mode=mode,
+        factor=factor,
+        patience=patience,
+        cooldown=cooldown,
+        min_lr=min_lr,
+        eps=epsilon,
+        **margins(threshold, threshold_mode),
+    )

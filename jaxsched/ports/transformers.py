@@ -1,0 +1,470 @@
+r"""The schedules of Hugging Face Transformers, `transformers.optimization`.
+
+A port takes the base rate `lr` in the place of the optimizer; its step is the number of updates made. All
+but `get_constant_schedule` begin with a warmup, and most share these arguments:
+
+- `num_warmup_steps`: of the warmup, in which the rate is `lr * t / num_warmup_steps`, a whole number $W$.
+- `num_training_steps`: of the whole run, warmup included, a whole number $T$.
+- `num_cycles`: periods of the cosine between the two, $n$ of at least 0; a half goes down once.
+
+A cosine has no end in Transformers: past `num_training_steps` it rises again.
+
+>>> from jaxsched.ports import transformers
+>>> transformers.get_linear_schedule_with_warmup(0.1, num_warmup_steps=100, num_training_steps=1000)
+warmup(Linear(0.1, 0, 900), 100)
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+from jaxsched._fields import Number, check_range, checked_number, is_concrete
+from jaxsched._schedule import Constant, Schedule
+from jaxsched._transition import Transition
+from jaxsched.combinators.clocks import shift
+from jaxsched.combinators.cycle import cycle, reflect
+from jaxsched.combinators.join import join
+from jaxsched.combinators.ramps import warmup
+from jaxsched.ports._common import checked, is_known, larger, one_of, whole
+from jaxsched.presets import inverse_sqrt
+from jaxsched.shapes.cosine import Cosine
+from jaxsched.shapes.levels import Piecewise
+from jaxsched.shapes.linear import Linear
+from jaxsched.shapes.polynomial import OneMinusSqrt, Polynomial
+
+WARMUP_TYPES: dict[str, Callable[..., Transition]] = {
+    "linear": Linear,
+    "cosine": Cosine,
+    "1-sqrt": functools.partial(Polynomial, power=0.5),
+}
+"""The curves of the warmup of `get_wsd_schedule`."""
+
+
+def get_constant_schedule(lr: Number) -> Schedule:
+    """`lr`, for ever.
+
+    Args:
+      lr: the rate.
+
+    Source: `get_constant_schedule` of Transformers 5.23.
+    """
+    (lr,) = checked(lr=lr)
+    return Constant(lr)
+
+
+def get_constant_schedule_with_warmup(lr: Number, num_warmup_steps: Number) -> Schedule:
+    """A warmup to `lr`, which stays.
+
+    Args:
+      lr: the base rate.
+      num_warmup_steps: see the module.
+
+    Source: `get_constant_schedule_with_warmup` of Transformers 5.23.
+    """
+    (lr,) = checked(lr=lr)
+    return warmup(lr, _warmup_steps(num_warmup_steps))
+
+
+def get_linear_schedule_with_warmup(
+    lr: Number, num_warmup_steps: Number, num_training_steps: Number
+) -> Schedule:
+    r"""A warmup to `lr`, then a straight line to 0: $\text{lr} \max(0, (T - t) / (T - W))$.
+
+    Args:
+      lr: the base rate.
+      num_warmup_steps: see the module.
+      num_training_steps: see the module; without a step after the warmup the rate is 0 there.
+
+    Source: `get_linear_schedule_with_warmup` of Transformers 5.23.
+    """
+    (lr,) = checked(lr=lr)
+    warmup_steps, steps = _phases(num_warmup_steps, num_training_steps, at_least=0)
+    return _warmed_up(lr, warmup_steps, Linear(lr, 0.0, steps), _is_positive(steps))
+
+
+def get_cosine_schedule_with_warmup(
+    lr: Number, num_warmup_steps: Number, num_training_steps: Number, num_cycles: Number = 0.5
+) -> Schedule:
+    r"""A warmup to `lr`, then a cosine between it and 0, for ever.
+
+    $$f(t) = \text{lr} \cdot \tfrac12 \left(1 + \cos\left(2 \pi n \, \frac{t - W}{T - W}\right)\right)$$
+
+    >>> from jaxsched.ports import transformers
+    >>> transformers.get_cosine_schedule_with_warmup(0.1, num_warmup_steps=100, num_training_steps=1000)
+    warmup(reflect(Cosine(0.1, 0, 900), 1800), 100)
+
+    Args:
+      lr: the base rate.
+      num_warmup_steps: see the module, as for the next two.
+      num_training_steps: at least one step more than the warmup is reckoned with.
+      num_cycles: 0 is constant.
+
+    Source: `get_cosine_schedule_with_warmup` of Transformers 5.23.
+    """
+    return get_cosine_with_min_lr_schedule_with_warmup(
+        lr, num_warmup_steps, num_training_steps, num_cycles, min_lr=0.0
+    )
+
+
+def get_cosine_with_hard_restarts_schedule_with_warmup(
+    lr: Number, num_warmup_steps: Number, num_training_steps: Number, num_cycles: Number = 1
+) -> Schedule:
+    r"""A warmup to `lr`, then `num_cycles` halves of a cosine from `lr` to 0, and 0 afterwards.
+
+    $$f(t) = \text{lr} \cdot \tfrac12 \left(1 + \cos(\pi \, (n p \bmod 1))\right), \quad
+    p = \frac{t - W}{T - W} < 1$$
+
+    >>> from jaxsched.ports import transformers
+    >>> transformers.get_cosine_with_hard_restarts_schedule_with_warmup(0.1, 0, 900, num_cycles=3)
+    warmup(join([cycle(Cosine(0.1, 0, 300), 300), 0], [900]), 0)
+
+    Args:
+      lr: the base rate.
+      num_warmup_steps: see the module, as for the next one.
+      num_training_steps: at least one step more than the warmup is reckoned with.
+      num_cycles: how often it goes down, at least 0; 0 is constant up to the end. It need not be whole.
+
+    Source: `get_cosine_with_hard_restarts_schedule_with_warmup` of Transformers 5.23. Deviation: Transformers
+    is at 0 rather than `lr` at a few restarts, where the float of $n p$ is below its whole number: 50 cycles
+    of 1,000 steps at step 580. Here it is at `lr` at all of them.
+    """
+    (lr,) = checked(lr=lr)
+    warmup_steps, steps = _phases(num_warmup_steps, num_training_steps, at_least=1)
+    num_cycles = checked_number("num_cycles", num_cycles, at_least=0)
+    return warmup(_hard_restarts(lr, steps, num_cycles), warmup_steps)
+
+
+def get_polynomial_decay_schedule_with_warmup(
+    lr: Number,
+    num_warmup_steps: Number,
+    num_training_steps: Number,
+    lr_end: Number = 1e-7,
+    power: Number = 1.0,
+) -> Schedule:
+    r"""A warmup to `lr`, then a polynomial of what is left, down to `lr_end`.
+
+    $$f(t) = \text{lr\_end} + (\text{lr} - \text{lr\_end})
+    \left(1 - \frac{t - W}{T - W}\right)^\text{power}, \quad W \le t \le T$$
+
+    and `lr_end` afterwards.
+
+    >>> from jaxsched.ports import transformers
+    >>> transformers.get_polynomial_decay_schedule_with_warmup(0.1, 100, 1000, power=2.0)
+    warmup(Polynomial(0.1, 1e-07, 900, 2), 100)
+
+    Args:
+      lr: the base rate.
+      num_warmup_steps: see the module, as for the next one.
+      num_training_steps: without a step after the warmup the rate is `lr_end` there.
+      lr_end: the last rate, below `lr`.
+      power: from 0 to 1,000,000; with 0 the rate stays at `lr`, up to and with step `num_training_steps`.
+
+    Source: `get_polynomial_decay_schedule_with_warmup` of Transformers 5.23. Deviation: a warmup of
+    `num_training_steps` raises `ZeroDivisionError` there when it is over.
+    """
+    lr, lr_end = checked(lr=lr, lr_end=lr_end)
+    if is_concrete(lr, lr_end):
+        check_range("lr_end", float(lr_end), below=float(lr))
+    power = checked_number("power", power, at_least=0, at_most=1e6)
+    warmup_steps, steps = _phases(num_warmup_steps, num_training_steps, at_least=0)
+    decay: Schedule = Polynomial(lr, lr_end, steps, power)
+    if is_known(power, 0):
+        decay = Piecewise([lr, lr_end], [steps + 1])
+    return _warmed_up(lr, warmup_steps, decay, _is_positive(steps))
+
+
+def get_inverse_sqrt_schedule(
+    lr: Number, num_warmup_steps: Number, timescale: Number | None = None
+) -> Schedule:
+    r"""A warmup to `lr`, then the inverse square root of the step, for ever.
+
+    $$f(t) = \text{lr} \left(1 + \frac{t - W}{\text{timescale}}\right)^{-1/2}$$
+
+    >>> from jaxsched.ports import transformers
+    >>> transformers.get_inverse_sqrt_schedule(0.1, num_warmup_steps=100)
+    warmup(InversePower(0.1, 100, 0.5), 100)
+
+    Args:
+      lr: the base rate.
+      num_warmup_steps: see the module.
+      timescale: steps, above 0; as many as the warmup has if left out, or 10,000 if it has none.
+
+    Source: `get_inverse_sqrt_schedule` of Transformers 5.23.
+    """
+    (lr,) = checked(lr=lr)
+    warmup_steps = _warmup_steps(num_warmup_steps)
+    if timescale is None:
+        timescale = 10_000 if is_known(warmup_steps, 0) else warmup_steps
+    return inverse_sqrt(lr, warmup_steps, timescale=checked_number("timescale", timescale, above=0))
+
+
+def get_cosine_with_min_lr_schedule_with_warmup(
+    lr: Number,
+    num_warmup_steps: Number,
+    num_training_steps: Number,
+    num_cycles: Number = 0.5,
+    min_lr: Number | None = None,
+    min_lr_rate: Number | None = None,
+) -> Schedule:
+    """`get_cosine_schedule_with_warmup` down to `min_lr` instead of 0; its warmup begins at 0 all the same.
+
+    >>> from jaxsched.ports import transformers
+    >>> transformers.get_cosine_with_min_lr_schedule_with_warmup(0.1, 100, 1000, min_lr=0.01)
+    warmup(reflect(Cosine(0.1, 0.01, 900), 1800), 100)
+
+    Args:
+      lr: the base rate.
+      num_warmup_steps: see the module, as for the next two.
+      num_training_steps: at least one step more than the warmup is reckoned with.
+      num_cycles: 0 is constant.
+      min_lr: the lowest rate, at least 0; this or the next one must be given.
+      min_lr_rate: the same as a fraction of `lr`.
+
+    Source: `get_cosine_with_min_lr_schedule_with_warmup` of Transformers 5.23.
+    """
+    (lr,) = checked(lr=lr)
+    lowest = _lowest(lr, min_lr, min_lr_rate)
+    warmup_steps, steps = _phases(num_warmup_steps, num_training_steps, at_least=1)
+    return warmup(_waves(lr, lowest, steps, num_cycles), warmup_steps)
+
+
+def get_cosine_with_min_lr_schedule_with_warmup_lr_rate(
+    lr: Number,
+    num_warmup_steps: Number,
+    num_training_steps: Number,
+    num_cycles: Number = 0.5,
+    min_lr: Number | None = None,
+    min_lr_rate: Number | None = None,
+    warmup_lr_rate: Number | None = None,
+) -> Schedule:
+    r"""`get_cosine_with_min_lr_schedule_with_warmup` one step earlier, with a warmup that is not at 0.
+
+    Before step $W$ a straight line from `lr * warmup_lr_rate`, which is at `lr` at step $W - 1$; the cosine
+    begins there, and so it is at its lowest at $T - 1$, from which it rises.
+
+    >>> from jaxsched.ports import transformers
+    >>> transformers.get_cosine_with_min_lr_schedule_with_warmup_lr_rate(0.1, 4, 10, min_lr=0.01)
+    join([Linear(0.025, 0.1, 3), shift(reflect(Cosine(0.1, 0.01, 6), 12), -1)], [4])
+
+    Args:
+      lr: the base rate.
+      num_warmup_steps: see the module, as for the next two.
+      num_training_steps: at least one step more than the warmup is reckoned with.
+      num_cycles: 0 is constant.
+      min_lr: the lowest rate, at least 0; this or the next one must be given.
+      min_lr_rate: the same as a fraction of `lr`.
+      warmup_lr_rate: the first rate as a fraction of `lr`; `1 / num_warmup_steps` if left out.
+
+    Source: `get_cosine_with_min_lr_schedule_with_warmup_lr_rate` of Transformers 5.23.
+    """
+    (lr,) = checked(lr=lr)
+    lowest = _lowest(lr, min_lr, min_lr_rate)
+    warmup_steps, steps = _phases(num_warmup_steps, num_training_steps, at_least=1)
+    if warmup_lr_rate is None:
+        first = lr / larger(1.0, warmup_steps)
+    else:
+        first = lr * checked_number("warmup_lr_rate", warmup_lr_rate, at_least=0)
+    ramp = Linear(first, lr, larger(1.0, warmup_steps - 1))
+    return join([ramp, shift(_waves(lr, lowest, steps, num_cycles), -1)], [warmup_steps])
+
+
+def get_wsd_schedule(
+    lr: Number,
+    num_warmup_steps: Number,
+    num_decay_steps: Number,
+    num_training_steps: Number | None = None,
+    num_stable_steps: Number | None = None,
+    warmup_type: str = "linear",
+    decay_type: str = "cosine",
+    min_lr_ratio: Number = 0.0,
+    num_cycles: Number = 0.5,
+) -> Schedule:
+    """Warmup, stable, decay: from `lr * min_lr_ratio` to `lr`, which stays for a while, and back.
+
+    >>> from jaxsched.ports import transformers
+    >>> transformers.get_wsd_schedule(0.1, 100, 200, 1000, decay_type="1-sqrt")
+    warmup(join([0.1, OneMinusSqrt(0.1, 0, 200)], [700]), 100)
+
+    Args:
+      lr: the base rate.
+      num_warmup_steps: a whole number, as the next three.
+      num_decay_steps: of the decay.
+      num_training_steps: of all three together.
+      num_stable_steps: in between; it counts where both are given. If it is left out it is what the others
+        leave of `num_training_steps`, and if they leave less than nothing, the decay has begun before the
+        warmup is over.
+      warmup_type: `"linear"`, `"cosine"` or `"1-sqrt"`.
+      decay_type: the same.
+      min_lr_ratio: the first rate and the last as a fraction of `lr`, at least 0.
+      num_cycles: periods of a decay of type `"cosine"`, at least 0; a half goes down once, 0 stays at `lr`.
+
+    Source: `get_wsd_schedule` of Transformers 5.23, which warns where both numbers are given.
+    """
+    (lr,) = checked(lr=lr)
+    lowest = lr * checked_number("min_lr_ratio", min_lr_ratio, at_least=0)
+    ramp = one_of("warmup_type", warmup_type, WARMUP_TYPES)
+    decays: dict[str, Callable[..., Schedule]] = {
+        "linear": Linear,
+        "cosine": functools.partial(_cosine_decay, num_cycles=num_cycles),
+        "1-sqrt": OneMinusSqrt,
+    }
+    decay = one_of("decay_type", decay_type, decays)
+    warmup_steps = _warmup_steps(num_warmup_steps)
+    decay_steps = whole("num_decay_steps", num_decay_steps, at_least=0)
+    if num_stable_steps is not None:
+        stable_steps = whole("num_stable_steps", num_stable_steps, at_least=0)
+    elif num_training_steps is not None:
+        total_steps = whole("num_training_steps", num_training_steps, at_least=0)
+        stable_steps = total_steps - warmup_steps - decay_steps
+    else:
+        raise ValueError("`num_training_steps` or `num_stable_steps` must be given, got neither.")
+    rest = decay(lr, lowest, decay_steps)
+    begun = is_concrete(stable_steps) and bool(stable_steps < 0)
+    rest = shift(rest, stable_steps) if begun else join([lr, rest], [stable_steps])
+    at_lr = not begun and _is_positive(stable_steps + decay_steps)
+    return _warmed_up(lr, warmup_steps, rest, at_lr, lowest, ramp)
+
+
+SCHEDULES: dict[str, Callable[..., Schedule]] = {
+    "linear": get_linear_schedule_with_warmup,
+    "cosine": get_cosine_schedule_with_warmup,
+    "cosine_with_restarts": get_cosine_with_hard_restarts_schedule_with_warmup,
+    "polynomial": get_polynomial_decay_schedule_with_warmup,
+    "constant": get_constant_schedule,
+    "constant_with_warmup": get_constant_schedule_with_warmup,
+    "inverse_sqrt": get_inverse_sqrt_schedule,
+    "cosine_with_min_lr": get_cosine_with_min_lr_schedule_with_warmup,
+    "cosine_warmup_with_min_lr": get_cosine_with_min_lr_schedule_with_warmup_lr_rate,
+    "warmup_stable_decay": get_wsd_schedule,
+}
+"""What `get_scheduler` finds under the names of `SchedulerType`."""
+
+BY_METRIC = {
+    "reduce_lr_on_plateau": "use the rule `jaxsched.ports.torch.ReduceLROnPlateau`",
+    "greedy": "there is no port of it",
+}
+"""Names of what is no function of the step, and what to do instead."""
+
+
+def get_scheduler(
+    lr: Number,
+    name: str,
+    num_warmup_steps: Number | None = None,
+    num_training_steps: Number | None = None,
+    scheduler_specific_kwargs: dict[str, Any] | None = None,
+) -> Schedule:
+    """A schedule of this module by its name in `SchedulerType`.
+
+    >>> from jaxsched.ports import transformers
+    >>> transformers.get_scheduler(0.1, "linear", num_warmup_steps=100, num_training_steps=1000)
+    warmup(Linear(0.1, 0, 900), 100)
+
+    Args:
+      lr: the base rate.
+      name: `"linear"`, `"cosine"`, `"cosine_with_restarts"`, `"polynomial"`, `"constant"`,
+        `"constant_with_warmup"`, `"inverse_sqrt"`, `"cosine_with_min_lr"`, `"cosine_warmup_with_min_lr"` or
+        `"warmup_stable_decay"`.
+      num_warmup_steps: see the module, as for the next one; what a schedule does not take is not looked at.
+      num_training_steps: of the whole run.
+      scheduler_specific_kwargs: the other arguments of the schedule. One that it does not take is a
+        `TypeError`, also for the constant ones, where Transformers drops it.
+
+    Source: `get_scheduler` of Transformers 5.23, which takes the name before the optimizer.
+    """
+    schedule = _named(name)
+    steps = {"num_warmup_steps": num_warmup_steps, "num_training_steps": num_training_steps}
+    parameters = inspect.signature(schedule).parameters
+    steps = {key: value for key, value in steps.items() if key in parameters}
+    for key, value in steps.items():
+        if value is None and parameters[key].default is inspect.Parameter.empty:
+            raise ValueError(f"`{key}` must be given for {name!r}, got None.")
+    return schedule(lr, **steps, **(scheduler_specific_kwargs or {}))
+
+
+def _named(name: Any) -> Callable[..., Schedule]:
+    if isinstance(name, str) and name in SCHEDULES:
+        return SCHEDULES[name]
+    if isinstance(name, str) and name in BY_METRIC:
+        raise ValueError(
+            f"`name` must be that of a function of the step; {name!r} follows a metric: {BY_METRIC[name]}."
+        )
+    near = difflib.get_close_matches(str(name), SCHEDULES, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    raise ValueError(f"`name` must be one of {list(SCHEDULES)}, got {name!r}{hint}")
+
+
+def _warmup_steps(num_warmup_steps: Number) -> Any:
+    return whole("num_warmup_steps", num_warmup_steps, at_least=0)
+
+
+def _phases(num_warmup_steps: Number, num_training_steps: Number, at_least: float) -> tuple[Any, Any]:
+    """The steps of the warmup and those after it, which are `at_least` so many."""
+    warmup_steps = _warmup_steps(num_warmup_steps)
+    total_steps = whole("num_training_steps", num_training_steps, at_least=0)
+    return warmup_steps, larger(at_least, total_steps - warmup_steps)
+
+
+def _is_positive(value: Any) -> bool:
+    return is_concrete(value) and bool(value > 0)
+
+
+def _warmed_up(
+    lr: Any,
+    warmup_steps: Any,
+    rest: Schedule,
+    begins_at_lr: bool,
+    init_value: Any = 0.0,
+    shape: Any = Linear,
+) -> Schedule:
+    """A ramp to `lr` and the rest, which may be at its end at once rather than begin at `lr`."""
+    if begins_at_lr:
+        return warmup(rest, warmup_steps, init_value, shape)
+    return join([shape(init_value, lr, warmup_steps), rest], [warmup_steps])
+
+
+def _lowest(lr: Any, min_lr: Number | None, min_lr_rate: Number | None) -> Any:
+    if min_lr is not None and min_lr_rate is not None:
+        raise ValueError(
+            f"`min_lr` or `min_lr_rate` must be given, not both, got {min_lr!r} and {min_lr_rate!r}."
+        )
+    if min_lr is not None:
+        return checked_number("min_lr", min_lr, at_least=0)
+    if min_lr_rate is not None:
+        return lr * checked_number("min_lr_rate", min_lr_rate, at_least=0)
+    raise ValueError("`min_lr` or `min_lr_rate` must be given, got neither.")
+
+
+def _waves(lr: Any, lowest: Any, steps: Any, num_cycles: Number) -> Schedule:
+    """So many periods of a cosine in so many steps, and on for ever."""
+    num_cycles = checked_number("num_cycles", num_cycles, at_least=0)
+    if is_known(num_cycles, 0):
+        return Constant(lr)
+    half = steps / (2 * num_cycles)
+    return reflect(Cosine(lr, lowest, half), 2 * half)
+
+
+def _cosine_decay(lr: Any, lowest: Any, steps: Any, num_cycles: Number) -> Schedule:
+    if is_known(num_cycles, 0.5):
+        return Cosine(lr, lowest, steps)
+    return join([_waves(lr, lowest, larger(1.0, steps), num_cycles), lowest], [steps])
+
+
+def _hard_restarts(lr: Any, steps: Any, num_cycles: Any) -> Schedule:
+    """So many halves of a cosine in so many steps, and then 0."""
+    if is_known(num_cycles, 1):
+        return Cosine(lr, 0.0, steps)
+    if is_known(num_cycles, 0):
+        return Piecewise([lr, 0.0], [steps])
+    length = steps / num_cycles
+    restarts = cycle(Cosine(lr, 0.0, length), length)
+    if is_concrete(steps, num_cycles):
+        # Three times a float 5 / 3 may miss 5: what restarts at a whole step is a cycle of its own.
+        whole_step = (Fraction(float(steps)) / Fraction(float(num_cycles))).numerator
+        if length < whole_step < steps:
+            restarts = cycle(restarts, whole_step)
+    return join([restarts, 0.0], [steps])

@@ -1,0 +1,77 @@
+"""Every port against what the original system gave: `goldens/*.json`, made by `goldens/make_*.py`."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from goldens import functions
+
+GOLDENS = Path(__file__).parent / "goldens"
+
+
+def golden_cases():
+    """The cases by system and scheduler, and whether the original works in float32."""
+    cases = defaultdict(list)
+    for path in sorted(GOLDENS.glob("*.json")):
+        record = json.loads(path.read_text())
+        if "cases" in record:
+            for case in record["cases"]:
+                cases[record["system"], case["name"]].append((case, record.get("float32", False)))
+    return cases
+
+
+CASES = golden_cases()
+
+
+def ported(system, name, case):
+    """What a case describes, built with our port."""
+    module = importlib.import_module(f"jaxsched.ports.{system}")
+
+    def argument(value):
+        if isinstance(value, list):
+            return [argument(each) for each in value]
+        if isinstance(value, dict) and "function" in value:
+            return getattr(functions, value["function"])
+        if isinstance(value, dict) and "dict" in value:
+            return dict(value["dict"])
+        if isinstance(value, dict) and "port" in value:
+            return ported(system, value["port"], value)
+        return value
+
+    keywords = {key: argument(value) for key, value in case.get("kwargs", {}).items()}
+    return getattr(module, name)(*(argument(value) for value in case.get("args", [])), **keywords)
+
+
+def distance(rates, truth, single):
+    """The largest distance in units of what is allowed."""
+    truth = np.asarray(truth, np.float64)
+    rates = np.asarray(rates, np.float64)
+    if single:
+        allowed = 1e-6 * np.maximum(np.abs(truth), 1e-3 * np.abs(truth).max())
+    else:
+        allowed = np.maximum(4 * np.spacing(np.abs(truth).astype(np.float32)), 1e-9 * np.abs(truth).max())
+    return float(np.max(np.abs(rates - truth) / np.maximum(allowed, 1e-45)))
+
+
+@pytest.mark.parametrize(("system", "name"), [pytest.param(*key, id=" ".join(key)) for key in CASES])
+def test_port_gives_what_the_original_gave(system, name):
+    for case, single in CASES[system, name]:
+        schedule = ported(system, name, case)
+        rates = schedule(np.array(case["steps"], np.int32))
+        assert distance(rates, case["rates"], single) <= 1, (case, np.asarray(rates))
+
+
+def test_the_docs_show_every_port():
+    page = (Path(__file__).parents[1] / "docs" / "ports.md").read_text()
+    for (system, name), cases in CASES.items():
+        row = re.search(rf"^\| {system} [^|]*\| `{name}` \| [^\n]*$", page, re.MULTILINE)
+        assert row, (system, name)
+        *_, count, worst, _ = (cell.strip() for cell in row[0].split("|"))
+        assert int(count) == len(cases)
+        assert float(worst.removesuffix(" ulp")) <= 4

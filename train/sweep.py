@@ -1,0 +1,81 @@
+"""A grid of schedules from one: any of its numbers, over a range."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+import jaxsched as js
+
+
+class Over(NamedTuple):
+    """A number of a schedule, and the values to give it.
+
+    Attributes:
+      name: of the field, as `init_value`, or its whole path, as `schedule.init_value`.
+      values: in the order of the grid.
+    """
+
+    name: str
+    values: tuple[float, ...]
+
+    @classmethod
+    def read(cls, text: str) -> Over:
+        """Reads `name=low:high:count`, with `:log` behind it for equal ratios.
+
+        Raises:
+          ValueError: it is no such text; the message says what is wrong.
+        """
+        name, equals, span = text.partition("=")
+        low, high, count, *scale = [*span.split(":"), *("",) * 3]
+        scale = [each for each in scale if each]
+        if not (name and equals and low and high and count and scale in ([], ["log"])):
+            raise ValueError(f"`{text}` must be NAME=LOW:HIGH:COUNT or NAME=LOW:HIGH:COUNT:log.")
+        try:
+            first, last, number = float(low), float(high), int(count)
+        except ValueError:
+            raise ValueError(f"`{text}` must have two numbers and a whole number behind `=`.") from None
+        if not (np.isfinite([first, last]).all() and number >= 1):
+            raise ValueError(f"`{text}` must have finite ends and at least 1 value.")
+        if scale and not (first > 0 and last > 0):
+            raise ValueError(f"`{text}` must have ends above 0, as their ratios are equal.")
+        space = np.geomspace if scale else np.linspace
+        return cls(name, tuple(float(value) for value in space(first, last, number)))
+
+
+def grid(schedule: js.Schedule, overs: Sequence[Over]) -> dict[str, js.Schedule]:
+    """Every combination of the values, by its description.
+
+    Raises:
+      ValueError: the schedule has no such number, or several; or it does not take a value.
+    """
+    places = [_place(schedule, over.name) for over in overs]
+    leaves, structure = jax.tree.flatten(schedule)
+    members = {}
+    for values in itertools.product(*(over.values for over in overs)):
+        changed: list[Any] = list(leaves)
+        for place, value in zip(places, values, strict=True):
+            changed[place] = value
+        name = ", ".join(f"{over.name}={value:.4g}" for over, value in zip(overs, values, strict=True))
+        # Its text goes through the constructors, which check the values.
+        members[name] = js.parse(repr(jax.tree.unflatten(structure, changed)))
+    return members
+
+
+def _place(schedule: js.Schedule, name: str) -> int:
+    """Where in the leaves of a schedule a number is."""
+    paths = {
+        jax.tree_util.keystr(path, simple=True, separator="."): (i, leaf)
+        for i, (path, leaf) in enumerate(jax.tree.leaves_with_path(schedule))
+    }
+    numbers = {path: i for path, (i, leaf) in paths.items() if np.ndim(leaf) == 0}
+    found = [name] if name in numbers else [path for path in numbers if path.endswith(f".{name}")]
+    if len(found) != 1:
+        known = ", ".join(f"`{path}`" for path in (found or numbers))
+        many = "several numbers" if found else "no number"
+        raise ValueError(f"`{schedule!r}` has {many} named `{name}`; it has {known}.")
+    return numbers[found[0]]
