@@ -26,7 +26,7 @@ def worst_ulps(system: str, name: str) -> float:
     Rates below a billionth of the highest do not count: there the original's own rounding is what is left.
     """
     worst = 0.0
-    for case, _ in CASES[system, name]:
+    for case in CASES[system, name]:
         truth = np.array(case["rates"])
         rates = np.asarray(ported(system, name, case)(np.array(case["steps"], np.int32)), np.float64)
         unit = np.spacing(np.abs(truth).astype(np.float32))

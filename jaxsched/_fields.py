@@ -165,6 +165,17 @@ def checked_number(name: str, value: Any, **limits: float) -> Any:
     return kept
 
 
+def checked_flag(name: str, value: Any) -> bool:
+    """`value`, if it is True or False.
+
+    Raises:
+      TypeError: it is neither.
+    """
+    if not isinstance(value, bool | np.bool):
+        raise TypeError(f"`{name}` must be True or False, got {describe(value)}.")
+    return bool(value)
+
+
 def _is_real(dtype: Any) -> bool:
     return jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)
 

@@ -166,6 +166,8 @@ class Plateau(Rule):
     def check(self) -> None:
         if self.mode not in ("min", "max"):
             raise ValueError(f"`mode` must be 'min' or 'max', got {self.mode!r}.")
+        if not isinstance(self.machine, Machine):
+            raise TypeError(f"`machine` must be that of a port, got {self.machine!r}.")
 
     def init(self) -> PlateauState:
         """The state before the first observation."""

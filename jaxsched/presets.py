@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from jaxsched._fields import Number, as_numbers, checked_number, is_concrete
+from jaxsched._fields import Number, as_numbers, checked_flag, checked_number, is_concrete
 from jaxsched._schedule import Schedule
 from jaxsched._transition import EasingLike
 from jaxsched.combinators.clocks import shift, staircase
@@ -29,7 +29,7 @@ def step_decay(init_value: Number, decay_rate: Number, transition_steps: Number)
 
     Args:
       init_value: the first rate.
-      decay_rate: above 0.
+      decay_rate: at least 0.
       transition_steps: steps between two cuts, above 0.
 
     Source: `StepLR` of PyTorch, `exponential_decay(staircase=True)` of Optax.
@@ -217,7 +217,7 @@ def _up_and_down(
     shape: EasingLike,
     three_phases: bool,
 ) -> Schedule:
-    most = 0.5 if three_phases else 1.0
+    most = 0.5 if checked_flag("three_phases", three_phases) else 1.0
     peak_fraction = checked_number("peak_fraction", peak_fraction, at_least=0, at_most=most)
     total_steps = checked_number("total_steps", total_steps, at_least=0)
     peak = peak_fraction * total_steps
@@ -268,6 +268,8 @@ def cyclic(
         checked_number("peak_value", peak_value),
     )
     period = rise_steps + fall_steps
+    if is_concrete(period) and not period > 0:
+        raise ValueError("`rise_steps` and `fall_steps` must not both be 0.")
     triangle = knots([0.0, 1.0, 0.0], [0, rise_steps, period])
     height = (peak_value - init_value) * cycle(triangle, period, value_factor=value_factor)
     return init_value + (height if decay_rate is None else height * Exponential(1.0, decay_rate))
@@ -357,7 +359,8 @@ def inverse_sqrt(
     Source: Vaswani et al., *Attention Is All You Need*, arXiv:1706.03762, in the form of Raffel et al., *T5*,
     arXiv:1910.10683.
     """
-    timescale = warmup_steps if timescale is None else timescale
+    if timescale is None:
+        timescale = warmup_steps = checked_number("warmup_steps", warmup_steps, above=0)
     return warmup(InversePower(peak_value, timescale, 0.5), warmup_steps, init_value)
 
 

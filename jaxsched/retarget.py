@@ -40,7 +40,8 @@ class Continue(Policy):
     where $n$ is the step of the change and $e$ the last value of the new plan. There is no jump, and the
     end is reached when the new plan reaches it. This is for a new plan that decays from $n$ on: one that
     still warms up there would have its peak scaled by the same factor, and one that is at its end has no
-    curve left, an error.
+    curve left, an error. A new plan that goes on for ever, a `cycle` for one, has no end either: its value at
+    step 2^31 - 1 is taken for it.
     """
 
     def onwards(self, new: Schedule, step: float, rate: float) -> Schedule:

@@ -71,6 +71,11 @@ def _value(value: Any) -> str:
         return _value(value.value)
     if isinstance(value, Value):
         return to_text(value)
+    if hasattr(value, "_field_defaults"):
+        changed = {
+            name: each for name, each in value._asdict().items() if each != value._field_defaults[name]
+        }
+        return f"{type(value).__name__}({', '.join(f'{name}={each!r}' for name, each in changed.items())})"
     if isinstance(value, tuple | Parts):
         return f"[{', '.join(_value(item) for item in value)}]"
     if isinstance(value, Easing):

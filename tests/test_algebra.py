@@ -39,7 +39,7 @@ def compositions(parts):
 
 # Two levels: every pair of combinators meets, and what is compiled stays small.
 schedules = st.one_of(shapes, compositions(shapes))
-few = settings(max_examples=12, deadline=None)
+few = settings(max_examples=8, deadline=None)
 
 CLOCKS = {
     "shift": (js.shift, st.integers(-20, 20)),

@@ -5,23 +5,26 @@ from __future__ import annotations
 import jax
 import numpy as np
 import pytest
-from cases import CASES, COMBINATORS, PRESETS, SHAPES, SHORT, TRANSITIONS
+from cases import CASES, COMBINATORS, SHAPES, SHORT, TRANSITIONS
 
 import jaxsched as js
 from jaxsched.testing import LAWS, check_laws
 
+FIRST = {"shape_and_dtype", "total", "compiled", "one_trace", "differentiable", "value"}
+"""The laws for combinators that are not left to the thorough run; shapes take all of them first."""
 
-@pytest.mark.parametrize("law", LAWS)
-@pytest.mark.parametrize("case", SHAPES | COMBINATORS)
+
+def marks(case, law):
+    first = case in SHAPES or (case in COMBINATORS and law in FIRST)
+    return [] if first else pytest.mark.thorough
+
+
+@pytest.mark.parametrize(
+    ("case", "law"),
+    [pytest.param(case, law, marks=marks(case, law)) for case in CASES for law in LAWS],
+)
 def test_law(case, law):
     LAWS[law](CASES[case](SHORT))
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("law", LAWS)
-@pytest.mark.parametrize("preset", PRESETS)
-def test_law_of_a_preset(preset, law):
-    LAWS[law](PRESETS[preset](SHORT))
 
 
 @pytest.mark.parametrize("length", [0, 1])

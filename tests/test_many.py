@@ -65,6 +65,7 @@ def test_compare(tmp_path):
     assert "epoch 2/2" in output
 
 
+@pytest.mark.thorough
 def test_a_run_that_diverges_is_marked_and_the_others_go_on(tmp_path):
     output = train(
         *("sweep", "--schedule", "Constant(0.1)", "--over", "value=0.01:1e20:2", "--epochs", 2),
@@ -75,6 +76,7 @@ def test_a_run_that_diverges_is_marked_and_the_others_go_on(tmp_path):
     assert "diverged" in output
 
 
+@pytest.mark.thorough
 def test_find_lr(tmp_path):
     output = train(
         "find-lr", "--steps", 40, "--max-value", 1000, "--batch-size", 128, "--out", tmp_path / "f"
@@ -95,6 +97,8 @@ def test_a_grid_takes_every_combination():
         "warmup_steps=0, schedule.init_value=0.1",
         "warmup_steps=0, schedule.init_value=0.2",
     ]
+    close = grid(js.Constant(1.0), [Over.read("value=0.1:0.10001:5")])
+    assert len(close) == 5
     assert list(members.values())[4] == js.warmup(js.Cosine(0.2, 0.01, 15), 4)
 
 
@@ -103,7 +107,7 @@ MISTAKES = {
     "sweep over no number": (["sweep", "--over", "rate=0:1:2"], "has no number named `rate`; it has"),
     "sweep over several": (
         ["sweep", "--schedule", "0.1 * Constant(0.2)", "--over", "value=0:1:2"],
-        "has several numbers named `value`; it has `schedules.0.value`, `schedules.1.value`",
+        "has several numbers named `value`; it has `.schedules.0.value`, `.schedules.1.value`",
     ),
     "sweep of words": (["sweep", "--over", "init_value=a:b:3"], "must have two numbers and a whole number"),
     "sweep cut short": (["sweep", "--over", "init_value"], "must be NAME=LOW:HIGH:COUNT"),
@@ -112,7 +116,22 @@ MISTAKES = {
         "`warmup_steps` must be at least 0",
     ),
     "sweep of logarithms": (["sweep", "--over", "init_value=0:1:2:log"], "must have ends above 0"),
-    "option before the command": (["--epochs", 3, "compare"], "Write --epochs behind `compare`."),
+    "option before the command": (
+        ["--epochs", 3, "compare"],
+        "--epochs is for a single run: write it behind `compare`.",
+    ),
+    "option that the command has not": (
+        ["--seed", 3, "compare"],
+        "--seed is for a single run: `compare` takes none.",
+    ),
+    "sweep twice over one": (
+        ["sweep", "--over", "warmup_steps=0:1:2", "--over", ".warmup_steps=0:1:2"],
+        "Each number can be given once",
+    ),
+    "sweep over the first of two": (
+        ["sweep", "--over", "init_value=0:1:2"],
+        "it has `.schedule.init_value`, `.init_value`",
+    ),
     "batch too large with some held out": (
         ["compare", "--batch-size", 1300],
         "1300 is more than the 1294 images",

@@ -78,6 +78,27 @@ def test_every_trace_of_pytorch():
         same(states(rule_of(trace), trace["metrics"]).scale, rates_of(trace))
 
 
+@jax.jit
+def in_an_optimizer(rule, metrics):
+    """The scales of a plateau that is given each metric by `update`, and of one that observes it."""
+    tx = optimizer(rule)
+
+    def step(states, metric):
+        given_to, observing = states
+        _, given_to = tx.update(PARAMS, given_to, PARAMS, value=metric)
+        observing = rule.observe(observing, metric)
+        return (given_to, observing), (given_to[1].plateau.scale, observing[1].plateau.scale)
+
+    return jax.lax.scan(step, (tx.init(PARAMS), tx.init(PARAMS)), metrics)[1]
+
+
+def test_every_trace_of_pytorch_in_an_optimizer():
+    for trace in TRACES:
+        metrics = jnp.array(trace["metrics"], jnp.float32)
+        for scales in in_an_optimizer(rule_of(trace), metrics):
+            same(scales, rates_of(trace))
+
+
 @pytest.mark.parametrize("mode", ["min", "max"])
 def test_64_rules_at_once(mode):
     chosen = [trace for trace in TRACES if trace["arguments"]["mode"] == mode][:64]

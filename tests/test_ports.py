@@ -16,13 +16,13 @@ GOLDENS = Path(__file__).parent / "goldens"
 
 
 def golden_cases():
-    """The cases by system and scheduler, and whether the original works in float32."""
+    """The cases by system and scheduler."""
     cases = defaultdict(list)
     for path in sorted(GOLDENS.glob("*.json")):
         record = json.loads(path.read_text())
         if "cases" in record:
             for case in record["cases"]:
-                cases[record["system"], case["name"]].append((case, record.get("float32", False)))
+                cases[record["system"], case["name"]].append(case)
     return cases
 
 
@@ -48,23 +48,20 @@ def ported(system, name, case):
     return getattr(module, name)(*(argument(value) for value in case.get("args", [])), **keywords)
 
 
-def distance(rates, truth, single):
+def distance(rates, truth):
     """The largest distance in units of what is allowed."""
     truth = np.asarray(truth, np.float64)
     rates = np.asarray(rates, np.float64)
-    if single:
-        allowed = 1e-6 * np.maximum(np.abs(truth), 1e-3 * np.abs(truth).max())
-    else:
-        allowed = np.maximum(4 * np.spacing(np.abs(truth).astype(np.float32)), 1e-9 * np.abs(truth).max())
+    allowed = np.maximum(4 * np.spacing(np.abs(truth).astype(np.float32)), 1e-9 * np.abs(truth).max())
     return float(np.max(np.abs(rates - truth) / np.maximum(allowed, 1e-45)))
 
 
 @pytest.mark.parametrize(("system", "name"), [pytest.param(*key, id=" ".join(key)) for key in CASES])
 def test_port_gives_what_the_original_gave(system, name):
-    for case, single in CASES[system, name]:
+    for case in CASES[system, name]:
         schedule = ported(system, name, case)
         rates = schedule(np.array(case["steps"], np.int32))
-        assert distance(rates, case["rates"], single) <= 1, (case, np.asarray(rates))
+        assert distance(rates, case["rates"]) <= 1, (case, np.asarray(rates))
 
 
 def test_the_docs_show_every_port():
@@ -73,5 +70,5 @@ def test_the_docs_show_every_port():
         row = re.search(rf"^\| {system} [^|]*\| `{name}` \| [^\n]*$", page, re.MULTILINE)
         assert row, (system, name)
         *_, count, worst, _ = (cell.strip() for cell in row[0].split("|"))
-        assert int(count) == len(cases)
+        assert int(count) == len(cases) >= 20
         assert float(worst.removesuffix(" ulp")) <= 4

@@ -55,6 +55,16 @@ def test_the_rules_go_into_optax():
     assert js.learning_rate(state) == np.float32(0.025)
 
 
+def test_a_traced_rate_is_as_good_as_a_known_one():
+    limits = jax.jit(lambda lr: torch.ReduceLROnPlateau(lr, min_lr=0.02).min_scale)
+    assert limits(0.1) == pytest.approx(0.2)
+
+
+def test_a_rule_says_what_machine_it_is():
+    text = "Plateau(eps=1e-07, machine=Machine(signed_margin=True, infinities=True))"
+    assert repr(torch.ReduceLROnPlateau(0.1)) == text
+
+
 def test_lists_are_groups():
     rules = torch.ReduceLROnPlateau([0.1, 0.2], min_lr=[0.01, 0.1])
     assert [rule.min_scale for rule in rules] == pytest.approx([0.1, 0.5])
@@ -73,8 +83,14 @@ def test_lists_are_groups():
         (lambda: keras.ReduceLROnPlateau(0.1, "accuracy"), "`mode` must be 'min' or 'max' for `monitor="),
         (lambda: optax.reduce_on_plateau(patience=0), "`patience` must be at least 1, got 0."),
         (lambda: optax.reduce_on_plateau(accumulation_size=0), "`accumulation_size` must be at least 1"),
+        (lambda: optax.reduce_on_plateau(patience=1.5), "`patience` must be a whole number, got 1.5."),
+        (lambda: timm.PlateauLRScheduler(0.1, patience_t=-1), "`patience_t` must be at least 0, got -1."),
+        (lambda: timm.PlateauLRScheduler(0.1, noise_range_t=3), "`noise_range_t` must be None"),
+        (lambda: keras.ReduceLROnPlateau(0.1, min_delta=-1), "`min_delta` must be at least 0, got -1."),
+        (lambda: keras.ReduceLROnPlateau(0.1, None), "`mode` must be 'min' or 'max' for `monitor=None`"),
+        (lambda: js.Plateau(machine="x"), "`machine` must be that of a port, got 'x'."),
         (lambda: timm.PlateauLRScheduler(0.1, warmup_t=5), "the warmup is the schedule, `jaxsched.warmup"),
-        (lambda: paddle.ReduceOnPlateau(0.1, epsilon=-1), "`eps` must be at least 0, got -1."),
+        (lambda: paddle.ReduceOnPlateau(0.1, epsilon=-1), "`epsilon` must be at least 0, got -1."),
     ],
 )
 def test_bad_input(build, message):

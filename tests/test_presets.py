@@ -134,11 +134,16 @@ def test_formula(name):
         ),
         (lambda: js.cyclic(0.1, 0.3, -1), "`rise_steps` must be at least 0, got -1."),
         (lambda: js.cyclic(0.1, True, 5), "`peak_value` must be a number, got True"),
+        (lambda: js.cyclic(0.1, 0.3, 0), "`rise_steps` and `fall_steps` must not both be 0."),
+        (
+            lambda: js.one_cycle(0.1, 1.0, 0.0, 100, three_phases="no"),
+            r"`three_phases` must be True or False, got 'no' \(str\).",
+        ),
         (lambda: js.noam(0, 100), "`model_size` must be above 0, got 0."),
         (lambda: js.multi_step(0.3, 0.5, [20, 10]), "`boundaries` must be sorted"),
         (lambda: js.multi_step(0.3, "half", [10]), "`decay_rate` must be a number, got 'half'"),
         (lambda: js.multi_step(0.3, 0.5, 10), "`boundaries` must be a list of numbers, got 10"),
-        (lambda: js.inverse_sqrt(0.3, 0), "`timescale` must be above 0, got 0."),
+        (lambda: js.inverse_sqrt(0.3, 0), "`warmup_steps` must be above 0, got 0."),
     ],
 )
 def test_bad_input(build, message):

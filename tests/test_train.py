@@ -89,8 +89,8 @@ def test_a_run_is_what_its_seed_says():
         epochs = loop.run(config(seed=seed, momentum=0.9), Plan(js.Constant(0.01)), few(40, 10))
         return [epoch.train_loss for epoch in epochs]
 
-    assert run(0) == run(0)
-    assert run(0) != run(1)
+    assert run(2**32 - 1) == run(2**32 - 1)
+    assert run(2**32 - 1) != run(1)
 
 
 def test_an_epoch_is_its_steps_one_by_one():
@@ -166,6 +166,7 @@ MISTAKES = {
     ),
     "momentum": (["--momentum", 1], "Invalid value for '--momentum': 1.0 is not in the range 0<=x<1."),
     "momentum not a number": (["--momentum", "nan"], "Invalid value for '--momentum': 'nan' is no number."),
+    "seed too large": (["--seed", 2**32], "Invalid value for '--seed': 4294967296 is not in the range"),
     "seed": (["--seed", -1], "Invalid value for '--seed': -1 is not in the range"),
     "schedule": (
         ["--schedule", "Cosin(0.3, 0.01, 20)"],

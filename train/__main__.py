@@ -142,8 +142,10 @@ def main(
     if context.invoked_subcommand is not None:
         given = [name for name in context.params if _is_given(context, name)]
         if given:
-            option = f"--{given[0].replace('_', '-')}"
-            raise click.UsageError(f"Write {option} behind `{context.invoked_subcommand}`.")
+            command, option = context.invoked_subcommand, f"--{given[0].replace('_', '-')}"
+            takes = {each.name for each in main.commands[command].params}
+            advice = f"write it behind `{command}`" if given[0] in takes else f"`{command}` takes none"
+            raise click.UsageError(f"{option} is for a single run: {advice}.")
         return
     job = Job(dataset, data_dir, momentum, batch_size)
     epochs = epochs or job.defaults.epochs
@@ -225,7 +227,7 @@ def sweep(
     seeds: int,
     overs: tuple[str, ...],
 ) -> None:
-    """Trains a grid of schedules at once, as with --over init_value=0.05:0.5:16."""
+    """Trains a grid of schedules at once, as with --over schedule.init_value=0.05:0.5:16."""
     from train.step import Plan
     from train.sweep import Over, grid
 

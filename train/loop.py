@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import jax
+import numpy as np
 
 import jaxsched as js
 from train.config import Config
@@ -60,7 +61,7 @@ def run(config: Config, plan: Plan, data: Data) -> Iterator[Epoch]:
     """
     images, labels, test_images, test_labels = jax.device_put(dataclasses.astuple(data))
     trainer = Trainer(config.momentum, config.batch_size)
-    state = trainer.start(plan, config.seed)
+    state = trainer.start(plan, np.uint32(config.seed))
     key = jax.random.key(config.seed)
     steps_per_epoch = len(labels) // config.batch_size
     for epoch in range(config.epochs):

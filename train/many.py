@@ -81,8 +81,8 @@ def train_many(
         js.stack([plan.schedule for plan in plans]),
         None if rules is None else jax.tree.map(lambda *leaves: jnp.stack(leaves), *rules),
     )
-    states = _start(trainer, together, jnp.asarray(seeds))
-    keys = jax.vmap(jax.random.key)(jnp.asarray(seeds))
+    states = _start(trainer, together, jnp.asarray(seeds, jnp.uint32))
+    keys = jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))
     for epoch in range(epochs):
         began = time.perf_counter()
         now = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, epoch)

@@ -101,6 +101,8 @@ def range_test(found: js.RangeTest, folder: Path) -> None:
         "tenth_of_best": float(found.tenth_of_best),
         "diverged": bool(found.diverged),
         "rates": np.asarray(found.rates[:count]).tolist(),
-        "losses": np.asarray(found.metrics[:count]).tolist(),
+        "losses": [
+            loss if np.isfinite(loss) else None for loss in np.asarray(found.metrics[:count]).tolist()
+        ],
     }
-    (folder / "find-lr.json").write_text(json.dumps(record, indent=1) + "\n")
+    (folder / "find-lr.json").write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")

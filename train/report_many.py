@@ -77,12 +77,12 @@ class Comparison:
             name: {
                 "expression": expression,
                 "diverged": self.diverged()[i].tolist(),
-                **{what: self.curves(what)[i].tolist() for what in names},
+                **{what: _finite(self.curves(what)[i].tolist()) for what in names},
             }
             for i, (name, expression) in enumerate(self.expressions.items())
         }
         record = {"seconds": [each.seconds for each in self.rounds], "runs": runs}
-        path.write_text(json.dumps(record, indent=1) + "\n")
+        path.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")
 
     def figure(self, path: Path) -> None:
         """Draws rates, losses, accuracies, and the gap between train and test accuracy."""
@@ -110,6 +110,13 @@ class Comparison:
                 )
         axes.set_ylabel(name)
         axes.set_xlabel("epoch")
+
+
+def _finite(values: Any) -> Any:
+    """Lists of numbers with `None` for what JSON has no word for."""
+    if isinstance(values, list):
+        return [_finite(value) for value in values]
+    return values if np.isfinite(values) else None
 
 
 def _with_spread(values: np.ndarray) -> str:

@@ -16,7 +16,8 @@ class Over(NamedTuple):
     """A number of a schedule, and the values to give it.
 
     Attributes:
-      name: of the field, as `init_value`, or its whole path, as `schedule.init_value`.
+      name: of the field, as `init_value`, or the end of its path, as `schedule.init_value`; with a dot in
+        front the whole path, as `.init_value`.
       values: in the order of the grid.
     """
 
@@ -54,13 +55,15 @@ def grid(schedule: js.Schedule, overs: Sequence[Over]) -> dict[str, js.Schedule]
       ValueError: the schedule has no such number, or several; or it does not take a value.
     """
     places = [_place(schedule, over.name) for over in overs]
+    if len(set(places)) < len(places):
+        raise ValueError(f"Each number can be given once, got {', '.join(over.name for over in overs)}.")
     leaves, structure = jax.tree.flatten(schedule)
     members = {}
     for values in itertools.product(*(over.values for over in overs)):
         changed: list[Any] = list(leaves)
         for place, value in zip(places, values, strict=True):
             changed[place] = value
-        name = ", ".join(f"{over.name}={value:.4g}" for over, value in zip(overs, values, strict=True))
+        name = ", ".join(f"{over.name}={value:.12g}" for over, value in zip(overs, values, strict=True))
         # Its text goes through the constructors, which check the values.
         members[name] = js.parse(repr(jax.tree.unflatten(structure, changed)))
     return members
@@ -69,11 +72,12 @@ def grid(schedule: js.Schedule, overs: Sequence[Over]) -> dict[str, js.Schedule]
 def _place(schedule: js.Schedule, name: str) -> int:
     """Where in the leaves of a schedule a number is."""
     paths = {
-        jax.tree_util.keystr(path, simple=True, separator="."): (i, leaf)
+        f".{jax.tree_util.keystr(path, simple=True, separator='.')}": (i, leaf)
         for i, (path, leaf) in enumerate(jax.tree.leaves_with_path(schedule))
     }
     numbers = {path: i for path, (i, leaf) in paths.items() if np.ndim(leaf) == 0}
-    found = [name] if name in numbers else [path for path in numbers if path.endswith(f".{name}")]
+    whole = name.startswith(".")
+    found = [path for path in numbers if path == name or (not whole and path.endswith(f".{name}"))]
     if len(found) != 1:
         known = ", ".join(f"`{path}`" for path in (found or numbers))
         many = "several numbers" if found else "no number"

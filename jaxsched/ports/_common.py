@@ -83,6 +83,11 @@ def larger(a: Any, b: Any) -> Any:
     return max(a, b) if is_concrete(a, b) else jnp.maximum(a, b)
 
 
+def smaller(a: Any, b: Any) -> Any:
+    """The smaller of two numbers."""
+    return min(a, b) if is_concrete(a, b) else jnp.minimum(a, b)
+
+
 def one_of(name: str, value: Any, choices: Mapping[str, Choice]) -> Choice:
     """What `choices` has under the name `value`.
 
@@ -216,21 +221,22 @@ def plateau(
 ) -> Plateau:
     """A plateau with the machine of another system, whose absolute limits become fractions of `lr`.
 
+    What has another name there was checked under that name.
+
     Raises:
       TypeError: an argument is no number.
       ValueError: an argument is outside of its range.
     """
     base = checked_number("lr", lr, above=0)
-    floor = checked_number("min_lr", min_lr, at_least=0)
     return Plateau(
         factor=factor,
-        patience=patience,
+        patience=whole("patience", patience, at_least=0),
         rtol=rtol,
         atol=atol,
-        cooldown=cooldown,
+        cooldown=whole("cooldown", cooldown, at_least=0),
         # A rate that is below the floor from the start stays where it is.
-        min_scale=min(floor / base, 1.0),
-        eps=checked_number("eps", eps, at_least=0) / base,
+        min_scale=smaller(min_lr / base, 1.0),
+        eps=eps / base,
         mode=mode,
         machine=machine,
     )
@@ -247,3 +253,7 @@ def margins(threshold: Any, threshold_mode: str) -> dict[str, Any]:
         raise ValueError(f"`threshold_mode` must be 'rel' or 'abs', got {threshold_mode!r}.")
     value = checked_number("threshold", threshold, at_least=0)
     return {"rtol": value, "atol": 0.0} if threshold_mode == "rel" else {"rtol": 0.0, "atol": value}
+
+
+PYTORCH = Machine(signed_margin=True, infinities=True)
+"""How the plateau of PyTorch, and so that of timm, differs from ours."""

@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from jaxsched._fields import Number, Numbers, checked_number, describe
+from jaxsched._fields import Number, Numbers, checked_flag, checked_number, describe
 from jaxsched._plateau import Machine, Plateau
 from jaxsched._schedule import Constant, Schedule
 from jaxsched.combinators.clocks import staircase as stairs
@@ -56,7 +56,7 @@ def ExponentialDecay(
     (initial_learning_rate,) = checked(initial_learning_rate=initial_learning_rate)
     decay_steps = checked_number("decay_steps", decay_steps, above=0)
     decay = Exponential(initial_learning_rate, decay_rate, decay_steps)
-    return stairs(decay, decay_steps) if staircase else decay
+    return stairs(decay, decay_steps) if checked_flag("staircase", staircase) else decay
 
 
 def PiecewiseConstantDecay(boundaries: Numbers, values: Numbers) -> Schedule:
@@ -111,7 +111,7 @@ def PolynomialDecay(
     initial_learning_rate, end_learning_rate = checked(
         initial_learning_rate=initial_learning_rate, end_learning_rate=end_learning_rate
     )
-    check = whole if cycle else checked_number
+    check = whole if checked_flag("cycle", cycle) else checked_number
     decay_steps = check("decay_steps", decay_steps, above=0)
     if cycle and not is_known(power, 0):
         return growing_polynomials(initial_learning_rate, end_learning_rate, decay_steps, power)
@@ -145,7 +145,7 @@ def InverseTimeDecay(
     if is_known(decay_rate, 0):
         return Constant(initial_learning_rate)
     decay = InversePower(initial_learning_rate, decay_steps / decay_rate, 1.0)
-    return stairs(decay, decay_steps) if staircase else decay
+    return stairs(decay, decay_steps) if checked_flag("staircase", staircase) else decay
 
 
 def CosineDecay(
@@ -279,6 +279,7 @@ def ReduceLROnPlateau(
     monitor: str = "val_loss",
     factor: Number = 0.1,
     patience: Number = 10,
+    verbose: Any = 0,
     mode: str = "auto",
     min_delta: Number = 1e-4,
     cooldown: Number = 0,
@@ -295,6 +296,7 @@ def ReduceLROnPlateau(
       monitor: the name of the metric, for `mode="auto"`; it is not looked up here.
       factor: of each cut, at least 0 and below 1.
       patience: observations without improvement at which it cuts.
+      verbose: not used.
       mode: "min", "max", or "auto", which is "min" for a loss.
       min_delta: the margin of an improvement, absolute, at least 0.
       cooldown: observations after a cut in which none is counted, but for the last.
@@ -307,7 +309,7 @@ def ReduceLROnPlateau(
     Source: `keras.callbacks.ReduceLROnPlateau` of Keras 3.
     """
     if mode == "auto":
-        if "loss" not in monitor:
+        if not isinstance(monitor, str) or "loss" not in monitor:
             raise ValueError(f"`mode` must be 'min' or 'max' for `monitor={monitor!r}`, got 'auto'.")
         mode = "min"
     machine = Machine(infinities=True, first=True, trigger="at", cooldown="hold", keeps_counting=True)
@@ -318,8 +320,8 @@ def ReduceLROnPlateau(
         factor=factor,
         patience=patience,
         rtol=0.0,
-        atol=min_delta,
+        atol=checked_number("min_delta", min_delta, at_least=0),
         cooldown=cooldown,
-        min_lr=min_lr,
+        min_lr=checked_number("min_lr", min_lr, at_least=0),
         eps=0.0,
     )

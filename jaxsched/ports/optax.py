@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from jaxsched._fields import Number, Numbers, checked_number, describe, is_concrete, show
+from jaxsched._fields import Number, Numbers, checked_flag, checked_number, describe, is_concrete, show
 from jaxsched._plateau import Averaged, Machine, Plateau, Rule
 from jaxsched._schedule import Constant, Schedule, ScheduleLike
 from jaxsched._transition import Transition
@@ -153,7 +153,9 @@ def exponential_decay(
     """
     decay_rate = checked_number("decay_rate", decay_rate, above=0)
     decay: Schedule = Exponential(init_value, decay_rate, transition_steps)
-    decay = _begun(init_value, stairs(decay, transition_steps) if staircase else decay, transition_begin)
+    if checked_flag("staircase", staircase):
+        decay = stairs(decay, transition_steps)
+    decay = _begun(init_value, decay, transition_begin)
     if end_value is None:
         return decay
     (end_value,) = checked(end_value=end_value)
@@ -282,7 +284,7 @@ def cosine_onecycle_schedule(
     )
     steps = {
         _part("pct_start", pct_start, transition_steps): first,
-        int(transition_steps): 1.0 / (first * last),
+        transition_steps: 1.0 / (first * last),
     }
     return piecewise_interpolate_schedule("cosine", peak_value / first, steps)
 
@@ -401,6 +403,11 @@ def sgdr_schedule(cosine_kwargs: Iterable[Mapping[str, Any]]) -> Schedule:
     Source: `sgdr_schedule` of Optax 0.2.8.
     """
     cycles = list(cosine_kwargs)
+    for i, cycle in enumerate(cycles):
+        if not isinstance(cycle, Mapping):
+            raise TypeError(
+                f"`cosine_kwargs[{i}]` must be a dict of keyword arguments, got {describe(cycle)}."
+            )
     schedules = [warmup_cosine_decay_schedule(**cycle) for cycle in cycles]
     ends = itertools.accumulate(cycle["decay_steps"] for cycle in cycles[:-1])
     return join(schedules, list(ends))
@@ -436,7 +443,7 @@ def _cosine(init_value: Number, end_value: Number, steps: Number, exponent: Numb
 
 def _part(name: str, fraction: float, steps: Number) -> int:
     """The step that is that fraction of the run."""
-    steps = checked_number("transition_steps", steps, above=0)
+    steps = whole("transition_steps", steps, above=0)
     return int(checked_number(name, fraction, at_least=0) * steps)
 
 
@@ -446,8 +453,8 @@ def _levels(init_value: Number, factors: Mapping[int, Number] | None) -> tuple[l
     if not isinstance(factors, Mapping):
         raise TypeError(f"`{name}` must be a dict of factors by their steps, got {describe(factors)}.")
     boundaries, values = [], [checked_number("init_value", init_value)]
-    for step in sorted(factors):
-        boundaries.append(checked_number(f"{name} (a step)", step, at_least=0))
+    for step in sorted(factors, key=lambda step: checked_number(f"{name} (a step)", step, at_least=0)):
+        boundaries.append(float(step))
         values.append(values[-1] * checked_number(f"{name}[{step!r}]", factors[step], at_least=0))
     return boundaries, values
 
@@ -484,7 +491,7 @@ def reduce_on_plateau(
     """
     rule = Plateau(
         factor,
-        checked_number("patience", patience, at_least=1),
+        whole("patience", patience, at_least=1),
         rtol,
         atol,
         cooldown,

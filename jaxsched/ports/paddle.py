@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from jaxsched._fields import Number, Numbers, as_numbers, checked_number, is_concrete, show
+from jaxsched._fields import Number, Numbers, as_numbers, checked_flag, checked_number, is_concrete, show
 from jaxsched._plateau import Machine, Plateau
 from jaxsched._schedule import Constant, Schedule, ScheduleLike, as_schedule
 from jaxsched.combinators.cycle import cycle as restarts
@@ -153,7 +153,7 @@ def PolynomialDecay(
     decay_steps = whole("decay_steps", decay_steps, at_least=1)
     power = checked_number("power", power, above=0, at_most=1e6)
     (end_lr,) = checked(end_lr=end_lr)
-    build = growing_polynomials if cycle else Polynomial
+    build = growing_polynomials if checked_flag("cycle", cycle) else Polynomial
     return build(_rate(learning_rate), end_lr, decay_steps, power)
 
 
@@ -335,7 +335,7 @@ def OneCycleLR(
     last = checked_number("end_learning_rate", end_learning_rate, at_least=0)
     init = peak / checked_number("divide_factor", divide_factor, above=0)
     steps = whole("total_steps", total_steps, at_least=1)
-    limit = {"below": 0.5} if three_phase else {"at_most": 1.0}
+    limit = {"below": 0.5} if checked_flag("three_phase", three_phase) else {"at_most": 1.0}
     rise = checked_number("phase_pct", phase_pct, at_least=0, **limit) * steps
     values = [init, peak, *([init] if three_phase else []), last]
     ends = [0, rise - 1, *([2 * rise - 2] if three_phase else []), steps - 1]
@@ -472,13 +472,13 @@ def ReduceOnPlateau(
     """
     machine = Machine(signed_margin=True, infinities=True, first=True, cooldown="ignore")
     return plateau(
-        learning_rate,
+        checked_number("learning_rate", learning_rate, above=0),
         machine,
         mode=mode,
         factor=factor,
         patience=patience,
         cooldown=cooldown,
-        min_lr=min_lr,
-        eps=epsilon,
+        min_lr=checked_number("min_lr", min_lr, at_least=0),
+        eps=checked_number("epsilon", epsilon, at_least=0),
         **margins(threshold, threshold_mode),
     )

@@ -36,15 +36,15 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from jaxsched._fields import Number, Numbers, check_range, checked_number, is_concrete
-from jaxsched._plateau import Machine, Plateau
+from jaxsched._fields import Number, Numbers, check_range, checked_flag, checked_number, is_concrete
+from jaxsched._plateau import Plateau
 from jaxsched._schedule import Constant, Schedule
 from jaxsched.combinators.clip import clip
 from jaxsched.combinators.clocks import shift
 from jaxsched.combinators.cycle import cycle
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import warmup
-from jaxsched.ports._common import checked, is_known, larger, one_of, plateau, whole, whole_steps
+from jaxsched.ports._common import PYTORCH, checked, is_known, larger, one_of, plateau, whole, whole_steps
 from jaxsched.presets import multi_step, step_decay
 from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.levels import Table
@@ -420,17 +420,21 @@ def _warmed_up(
     to_due: bool = False,
 ) -> Schedule:
     """A warmup before the schedule or in the place of its first steps, to `lr` or to the rate due then."""
-    if noise_range_t is not None:
-        raise ValueError(f"`noise_range_t` must be None, as a schedule has no noise, got {noise_range_t!r}.")
+    _no_noise(noise_range_t)
     warmup_t = checked_number("warmup_t", warmup_t, at_least=0)
     warmup_lr_init = checked_number("warmup_lr_init", warmup_lr_init, at_least=0)
     if is_known(warmup_t, 0):
         return schedule
-    if not warmup_prefix:
+    if not checked_flag("warmup_prefix", warmup_prefix):
         schedule = shift(schedule, -warmup_t)
         if to_due:
             return warmup(schedule, warmup_t, warmup_lr_init)
     return join([Linear(warmup_lr_init, lr, warmup_t), schedule], [warmup_t])
+
+
+def _no_noise(noise_range_t: Any) -> None:
+    if noise_range_t is not None:
+        raise ValueError(f"`noise_range_t` must be None, as a schedule has no noise, got {noise_range_t!r}.")
 
 
 def PlateauLRScheduler(
@@ -443,6 +447,12 @@ def PlateauLRScheduler(
     warmup_lr_init: Number = 0,
     lr_min: Number = 0,
     mode: str = "max",
+    noise_range_t: Any = None,
+    noise_type: Any = "normal",
+    noise_pct: Any = 0.67,
+    noise_std: Any = 1.0,
+    noise_seed: Any = None,
+    initialize: bool = True,
 ) -> Plateau:
     """The rule for `jaxsched.scale_by_plateau`; a plateau is a factor on any schedule.
 
@@ -459,10 +469,16 @@ def PlateauLRScheduler(
       warmup_lr_init: 0 alone.
       lr_min: the floor of the rate.
       mode: "min" or "max".
+      noise_range_t: `None` alone, as there is no noise.
+      noise_type: not used.
+      noise_pct: not used.
+      noise_std: not used.
+      noise_seed: not used.
+      initialize: not used.
 
     Raises:
       TypeError: an argument is of the wrong type.
-      ValueError: an argument is outside of its range, or there is a warmup.
+      ValueError: an argument is outside of its range, or there is a warmup or noise.
 
     Source: `PlateauLRScheduler` of timm 1.0.31.
     """
@@ -471,15 +487,16 @@ def PlateauLRScheduler(
             f"`warmup_t` and `warmup_lr_init` must be 0, got {warmup_t} and {warmup_lr_init}: "
             "the warmup is the schedule, `jaxsched.warmup(lr, warmup_t, warmup_lr_init)`."
         )
+    _no_noise(noise_range_t)
     return plateau(
         lr,
-        Machine(signed_margin=True, infinities=True),
+        PYTORCH,
         mode=mode,
-        factor=decay_rate,
-        patience=patience_t,
-        rtol=threshold,
+        factor=checked_number("decay_rate", decay_rate, at_least=0, below=1),
+        patience=whole("patience_t", patience_t, at_least=0),
+        rtol=checked_number("threshold", threshold, at_least=0),
         atol=0.0,
-        cooldown=cooldown_t,
-        min_lr=lr_min,
+        cooldown=whole("cooldown_t", cooldown_t, at_least=0),
+        min_lr=checked_number("lr_min", lr_min, at_least=0),
         eps=1e-8,
     )

@@ -20,13 +20,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from jaxsched._fields import Number, Numbers, checked_number, is_concrete
-from jaxsched._plateau import Machine, Plateau
+from jaxsched._fields import Number, Numbers, checked_flag, checked_number, is_concrete
+from jaxsched._plateau import Plateau
 from jaxsched._schedule import Product, Schedule, ScheduleLike, as_schedule, as_schedules
 from jaxsched.combinators.cycle import cycle, reflect
 from jaxsched.combinators.join import join
 from jaxsched.ports._common import (
     ANNEALINGS,
+    PYTORCH,
     checked,
     margins,
     one_cycle,
@@ -589,11 +590,12 @@ def _phase_ends(
             f"got {total_steps}, {epochs} and {steps_per_epoch}."
         )
     rise = checked_number("pct_start", pct_start, at_least=0, at_most=1) * steps
+    checked_flag("three_phase", three_phase)
     return [0, rise - 1, *([2 * rise - 2] if three_phase else []), steps - 1]
 
 
 def _cycles_momentum(cycle_momentum: bool) -> None:
-    if not cycle_momentum:
+    if not checked_flag("cycle_momentum", cycle_momentum):
         raise ValueError(
             f"`cycle_momentum` must be True where the momentum is cycled, got {cycle_momentum!r}."
         )
@@ -635,19 +637,12 @@ def ReduceLROnPlateau(
 
     Source: `ReduceLROnPlateau` of PyTorch 2.13.
     """
-    rest: dict[str, Any] = {
-        "mode": mode,
-        "factor": factor,
-        "patience": patience,
-        "cooldown": cooldown,
-        "eps": eps,
-    }
+    rest = {"factor": factor, "patience": patience, "cooldown": cooldown}
+    rest |= margins(threshold, threshold_mode)
+    eps = checked_number("eps", eps, at_least=0)
 
     def one(lr: Any, min_lr: Any) -> Plateau:
-        return plateau(lr, MACHINE, min_lr=min_lr, **rest, **margins(threshold, threshold_mode))
+        floor = checked_number("min_lr", min_lr, at_least=0)
+        return plateau(lr, PYTORCH, mode=mode, min_lr=floor, eps=eps, **rest)
 
     return _each_group(one, lr=lr, min_lr=min_lr)
-
-
-MACHINE = Machine(signed_margin=True, infinities=True)
-"""How PyTorch's plateau differs from ours."""

@@ -215,7 +215,7 @@ def main(system: str) -> None:
             last = rate
         record = {"name": name, "kwargs": kwargs, "metrics": trace, "rates": changes}
         lines.append(json.dumps(record, separators=(",", ":")))
-    version = importlib.metadata.version(PACKAGES.get(system, system))
+    version = importlib.metadata.version(PACKAGES.get(system, system)).partition("+")[0]
     head = json.dumps({"system": system, "version": version}, separators=(",", ":"))
     path = Path(__file__).parent / f"plateau_{system}.json"
     path.write_text(head[:-1] + ',"traces":[\n' + ",\n".join(lines) + "\n]}\n")
