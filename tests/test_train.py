@@ -100,7 +100,7 @@ def test_an_epoch_is_its_steps_one_by_one():
     trainer, plan = step.Trainer(0.5, batch_size), Plan(schedule)
     plain = optax.sgd(schedule, momentum=0.5)
     key = jax.random.fold_in(jax.random.key(3), 0)
-    params = trainer.start(plan, 0).params
+    params = trainer.start(plan, np.uint32(0)).params
     state = plain.init(params)
     gradient = jax.jit(jax.value_and_grad(step.loss_and_accuracy, has_aux=True))
     losses = []
@@ -112,7 +112,7 @@ def test_an_epoch_is_its_steps_one_by_one():
         params = optax.apply_updates(params, updates)
         losses.append(loss)
     images, labels = jnp.asarray(data.train_images), jnp.asarray(data.train_labels)
-    result, metrics = trainer.epoch(trainer.start(plan, 0), plan, images, labels, key)
+    result, metrics = trainer.epoch(trainer.start(plan, np.uint32(0)), plan, images, labels, key)
     assert js.learning_rate(result.opt_state) == schedule(3)
     np.testing.assert_allclose(metrics.loss, np.mean(losses), rtol=1e-5)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), result.params, params)
@@ -121,7 +121,7 @@ def test_an_epoch_is_its_steps_one_by_one():
 @pytest.mark.parametrize("count", [1, 8, 23])
 def test_evaluation_leaves_no_image_out(count):
     data = few(count, 1)
-    params = step.Trainer(0.0, 8).start(Plan(js.Constant(0.1)), 0).params
+    params = step.first_params(np.uint32(0))
     logits = np.asarray(step.apply(params, data.train_images), np.float64)
     guesses = logits.argmax(-1)
     labels = np.where(np.arange(count) == count - 1, guesses, (guesses + 1) % 10)

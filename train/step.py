@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 from jax import lax
+from jax.typing import ArrayLike
 
 import jaxsched as js
 from train.model import LeNet
@@ -62,10 +63,9 @@ class Trainer:
             parts.append(js.scale_by_plateau(plan.rule, metric=None))
         return optax.chain(*parts)
 
-    @partial(jax.jit, static_argnums=0)
-    def start(self, plan: Plan, seed: jax.Array) -> State:
+    def start(self, plan: Plan, seed: ArrayLike) -> State:
         """The first state."""
-        params = nnx.state(LeNet(nnx.Rngs(jax.random.key(seed))), nnx.Param)
+        params = first_params(seed)
         return State(params, self.optimizer(plan).init(params))
 
     @partial(jax.jit, static_argnums=0, donate_argnums=1)
@@ -108,6 +108,12 @@ class Trainer:
 
         first = self.start(Plan(js.Constant(min_value)), jnp.asarray(seed, jnp.uint32))
         return js.range_test(attempt, first, min_value=min_value, max_value=max_value, steps=steps)
+
+
+@jax.jit
+def first_params(seed: ArrayLike) -> Any:
+    """The parameters of an untrained LeNet."""
+    return nnx.state(LeNet(nnx.Rngs(jax.random.key(seed))), nnx.Param)
 
 
 GRAPH = nnx.graphdef(nnx.eval_shape(lambda: LeNet(nnx.Rngs(0))))
