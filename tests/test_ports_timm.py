@@ -8,6 +8,7 @@ import math
 import jax
 import numpy as np
 import pytest
+from refusals import refusals
 
 import jaxsched as js
 from jaxsched.ports import timm
@@ -151,14 +152,7 @@ TYPE_ERRORS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("kind", "build", "message"),
-    [
-        *((ValueError, *VALUE_ERRORS[name]) for name in VALUE_ERRORS),
-        *((TypeError, *TYPE_ERRORS[name]) for name in TYPE_ERRORS),
-    ],
-    ids=[*VALUE_ERRORS, *TYPE_ERRORS],
-)
+@refusals(VALUE_ERRORS, TYPE_ERRORS)
 def test_refused(kind, build, message):
     with pytest.raises(kind) as caught:
         build()

@@ -81,10 +81,7 @@ class Trainer:
         tx = self.optimizer(plan)
 
         def step(state: State, batch: jax.Array) -> tuple[State, Metrics]:
-            gradient = jax.value_and_grad(loss_and_accuracy, has_aux=True)
-            (loss, accuracy), slopes = gradient(state.params, images[batch], labels[batch])
-            updates, opt_state = tx.update(slopes, state.opt_state, state.params)
-            return State(optax.apply_updates(state.params, updates), opt_state), Metrics(loss, accuracy)
+            return descend(tx, state, images[batch], labels[batch])
 
         state, metrics = lax.scan(step, state, order.reshape(batches, self.batch_size))
         return state, jax.tree.map(jnp.mean, metrics)
@@ -100,14 +97,25 @@ class Trainer:
 
         def attempt(state: State, rate: jax.Array, i: jax.Array) -> tuple[State, jax.Array]:
             batch = lax.dynamic_slice_in_dim(order, i % batches * self.batch_size, self.batch_size)
-            gradient = jax.value_and_grad(loss_and_accuracy, has_aux=True)
-            (loss, _), slopes = gradient(state.params, images[batch], labels[batch])
-            schedule = js.Constant(rate)
-            updates, opt_state = tx.update(slopes, state.opt_state, state.params, schedule=schedule)
-            return State(optax.apply_updates(state.params, updates), opt_state), loss
+            state, metrics = descend(tx, state, images[batch], labels[batch], schedule=js.Constant(rate))
+            return state, metrics.loss
 
         first = self.start(Plan(js.Constant(min_value)), jnp.asarray(seed, jnp.uint32))
         return js.range_test(attempt, first, min_value=min_value, max_value=max_value, steps=steps)
+
+
+def descend(
+    tx: optax.GradientTransformationExtraArgs,
+    state: State,
+    images: jax.Array,
+    labels: jax.Array,
+    **extra_args: Any,
+) -> tuple[State, Metrics]:
+    """One optimizer step on a batch."""
+    gradient = jax.value_and_grad(loss_and_accuracy, has_aux=True)
+    (loss, accuracy), slopes = gradient(state.params, images, labels)
+    updates, opt_state = tx.update(slopes, state.opt_state, state.params, **extra_args)
+    return State(optax.apply_updates(state.params, updates), opt_state), Metrics(loss, accuracy)
 
 
 @jax.jit

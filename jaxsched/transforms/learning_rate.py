@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxsched._fields import checked_flag
 from jaxsched._schedule import Schedule, ScheduleLike, as_schedule
 
 Rates: TypeAlias = "jax.Array | dict[str, jax.Array]"
@@ -77,9 +78,7 @@ def scale_by_learning_rate(
     """
     grouped = param_labels is not None
     mine = _schedules(schedule, grouped)
-    if not isinstance(flip_sign, bool):
-        raise TypeError(f"`flip_sign` must be True or False, got {flip_sign!r}.")
-    sign = -1 if flip_sign else 1
+    sign = -1 if checked_flag("flip_sign", flip_sign) else 1
 
     def labels_of(tree: Any) -> Any:
         """A tree of labels that is a prefix of `tree`; one label for all where there are no groups."""
