@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
@@ -79,6 +80,12 @@ def test_imports_go_one_way(module):
             assert not same_folder, f"{module} imports {other} beside it"
             if module.parts[0] == "combinators" and other.parts[0] == "shapes":
                 assert str(other) == "shapes/linear", f"{module} imports the shape {other}"
+
+
+def test_importing_starts_no_backend():
+    """`jax.distributed.initialize` must come before one, and after the imports."""
+    check = "import jaxsched, train.__main__; from jax._src import xla_bridge as x; assert not x._backends"
+    subprocess.run([sys.executable, "-c", check], check=True, cwd=PACKAGE.parent)
 
 
 @pytest.mark.parametrize("module", MODULES, ids=str)

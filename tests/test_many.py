@@ -6,10 +6,10 @@ import json
 
 import numpy as np
 import pytest
-from test_train import config, few, train
+from test_train import config, few, run, train
 
 import jaxsched as js
-from train import loop, many
+from train import many
 from train.chapter import CHAPTER
 from train.step import Plan, Trainer
 from train.sweep import Over, grid
@@ -22,7 +22,7 @@ def test_each_run_is_what_it_would_be_alone():
     rounds = list(many.train_many(plans, Trainer(0.5, 8), data, 2, [0, 7]))
     for i, schedule in enumerate(schedules):
         for j, seed in enumerate((0, 7)):
-            alone = list(loop.run(config(seed=seed, momentum=0.5), Plan(schedule), data))
+            alone = run(config(seed=seed, momentum=0.5), Plan(schedule), data)
             for each, together in zip(alone, rounds, strict=True):
                 assert together.learning_rate[i, j] == np.float32(each.learning_rate)
                 assert together.train_loss[i, j] == pytest.approx(each.train_loss, rel=1e-4)
@@ -35,7 +35,7 @@ def test_a_plateau_sees_the_images_that_were_held_out():
     rounds = list(many.train_many(plans, Trainer(0.0, 8), data, 4, [0]))
     rates = np.stack([each.learning_rate[:, 0] for each in rounds], axis=1)
     np.testing.assert_array_equal(rates, np.float32([[0.1, 0.1, 0.05, 0.025], [0.1] * 4]))
-    held = many.hold_out(data)
+    held = data.parts(held_out=True)
     assert len(held["train_labels"]) == 72
     together = np.concatenate([held["train_images"], held["held_images"]]).reshape(80, -1)
     assert sorted(map(bytes, together)) == sorted(map(bytes, data.train_images.reshape(80, -1)))

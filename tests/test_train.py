@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from test_data import REAL, files, write  # noqa: F401  # a fixture among them
 
 import jaxsched as js
-from train import loop, step
+from train import devices, loop, step
 from train.__main__ import main
 from train.config import Config
 from train.data import Data
@@ -21,9 +21,15 @@ from train.step import Plan
 
 
 def train(*arguments, code=0):
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    result = CliRunner().invoke(main, _arguments(arguments))
     assert result.exit_code == code, result.output
     return result.output
+
+
+def _arguments(given):
+    """One device unless said otherwise, and no compiled programs in the user's folder."""
+    one = [] if "--devices" in given else ["--devices", "1"]
+    return [*map(str, given), "--no-cache", *one]
 
 
 def few(train_count, test_count, seed=0):
@@ -41,8 +47,16 @@ def few(train_count, test_count, seed=0):
 
 
 def config(**changes):
-    plain = {"dataset": "digits", "schedule": "", "per_epoch": False, "momentum": 0.0, "seed": 0}
-    return Config(**(plain | {"batch_size": 8, "epochs": 2} | changes))
+    plain = {"dataset": "digits", "data_dir": None, "schedule": "0.1", "trained": "0.1", "per_epoch": False}
+    return Config(
+        **(plain | {"plateau": None, "momentum": 0.0, "seed": 0, "batch_size": 8, "epochs": 2} | changes)
+    )
+
+
+def run(config, plan, data, mesh=None):
+    """All epochs of a run from its beginning."""
+    rounds = loop.run(config, plan, data, mesh or devices.mesh(1), loop.begin(config, plan))
+    return [progress.epochs[-1] for progress in rounds]
 
 
 def test_digits_with_no_flags(tmp_path, monkeypatch):
@@ -81,17 +95,17 @@ def test_five_epochs_of_the_books_cosine_on_fashion_mnist(tmp_path):
 
 def test_per_epoch_trains_epoch_k_at_the_rate_of_k():
     schedule = js.per_epoch(js.Linear(0.3, 0.0, 3), 4)
-    rates = [epoch.learning_rate for epoch in loop.run(config(epochs=4), Plan(schedule), few(35, 5))]
+    rates = [epoch.learning_rate for epoch in run(config(epochs=4), Plan(schedule), few(35, 5))]
     np.testing.assert_array_equal(rates, js.Linear(0.3, 0.0, 3)(np.arange(4)))
 
 
 def test_a_run_is_what_its_seed_says():
-    def run(seed):
-        epochs = loop.run(config(seed=seed, momentum=0.9), Plan(js.Constant(0.01)), few(40, 10))
+    def losses(seed):
+        epochs = run(config(seed=seed, momentum=0.9), Plan(js.Constant(0.01)), few(40, 10))
         return [epoch.train_loss for epoch in epochs]
 
-    assert run(2**32 - 1) == run(2**32 - 1)
-    assert run(2**32 - 1) != run(1)
+    assert losses(2**32 - 1) == losses(2**32 - 1)
+    assert losses(2**32 - 1) != losses(1)
 
 
 def test_an_epoch_is_its_steps_one_by_one():
@@ -112,8 +126,10 @@ def test_an_epoch_is_its_steps_one_by_one():
         updates, state = plain.update(slopes, state)
         params = optax.apply_updates(params, updates)
         losses.append(loss)
-    images, labels = jnp.asarray(data.train_images), jnp.asarray(data.train_labels)
-    result, metrics = trainer.epoch(trainer.start(plan, np.uint32(0)), plan, images, labels, key)
+    mesh = devices.mesh(1)
+    seed = jax.random.key_data(jax.random.key(3))
+    parts = step.spread(data.parts(held_out=False), mesh)
+    result, metrics = trainer.epoch_on(mesh, trainer.start(plan, np.uint32(0)), plan, parts, seed, 0)
     assert js.learning_rate(result.opt_state) == schedule(3)
     np.testing.assert_allclose(metrics.loss, np.mean(losses), rtol=1e-5)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), result.params, params)
@@ -126,26 +142,21 @@ def test_evaluation_leaves_no_image_out(count):
     logits = np.asarray(step.apply(params, data.train_images), np.float64)
     guesses = logits.argmax(-1)
     labels = np.where(np.arange(count) == count - 1, guesses, (guesses + 1) % 10)
-    tested = step.evaluate(params, data.train_images, labels, batch_size=8)
+    tested = step.evaluate(params, data.train_images, jnp.asarray(labels), batch_size=8)
     assert tested.accuracy == np.float32(1 / count)
     losses = np.log(np.exp(logits).sum(-1)) - logits[np.arange(count), labels]
     np.testing.assert_allclose(tested.loss, losses.mean(), rtol=1e-5)
 
 
 def test_a_run_that_diverges_says_so_and_keeps_its_lines(tmp_path):
-    output = train("--schedule", "1e30", "--epochs", 3, "--out", tmp_path / "run", code=1)
-    assert "The loss of epoch 1 is nan, at step 22 and a learning rate of 1e+30" in " ".join(output.split())
-    assert (tmp_path / "run" / "metrics.jsonl").exists()
-
-
-def test_lines_are_kept_when_a_run_is_interrupted(tmp_path):
-    def interrupted():
-        yield from loop.run(config(), Plan(js.Constant(0.01)), few(16, 4))
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        loop.record(interrupted(), tmp_path / "metrics.jsonl", lambda epoch: None)
-    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 2
+    schedule = "Piecewise([0.05, 1e30], [30])"
+    output = train("--schedule", schedule, "--epochs", 3, "--out", tmp_path / "run", code=1)
+    # 22 steps are an epoch; the first loss after the update at step 30 is that of step 31.
+    assert (
+        "In epoch 2 the loss is no longer finite, at step 31 and a learning rate of 1e+30: try a smaller "
+        "rate or a longer warmup. The checkpoint of epoch 1 is kept in"
+    ) in " ".join(output.split())
+    assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 1
 
 
 def test_a_run_on_a_terminal_shows_a_bar(monkeypatch, tmp_path):
@@ -184,10 +195,13 @@ MISTAKES = {
         ["--dataset", "fashion_mnist", "--data-dir", "."],
         "There is no train-images-idx3-ubyte",
     ),
-    "out is a file": (["--out", "file"], "Invalid value for --out: file cannot be a folder: File exists."),
+    "out is a file": (
+        ["--out", "file"],
+        "Invalid value for --out: file cannot be a folder to write to: File exists.",
+    ),
     "out is in a file": (
         ["--out", "file/run"],
-        "Invalid value for --out: file/run cannot be a folder: Not a directory.",
+        "Invalid value for --out: file/run cannot be a folder to write to: Not a directory.",
     ),
     "out holds a run": (["--out", "taken"], "Invalid value for --out: taken already holds a run."),
 }

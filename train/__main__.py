@@ -2,117 +2,30 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
-from rich.console import Console
 
 import jaxsched as js
-from train.config import DEFAULTS, Config, default_schedule
-from train.data import DATASETS, Data, DataError, load
-
-
-class ScheduleText(click.ParamType[js.Schedule]):
-    """A schedule in its text form."""
-
-    name = "EXPR"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> js.Schedule:
-        """Reads the text; where it is wrong, says where and why."""
-        if isinstance(value, js.Schedule):
-            return value
-        try:
-            return js.parse(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-class Finite(click.FloatRange):
-    """A range of numbers that holds no NaN."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Reads the number."""
-        number: float = super().convert(value, param, ctx)
-        if number != number:
-            self.fail(f"{value!r} is no number.", param, ctx)
-        return number
-
-
-def _defaults(name: str) -> str:
-    values = [f"{getattr(defaults, name)} for {dataset}" for dataset, defaults in DEFAULTS.items()]
-    return f"[default: {', '.join(values)}]"
-
-
-def shared(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that every command has."""
-    options = [
-        click.option("--dataset", type=click.Choice(DATASETS), default="digits", show_default=True),
-        click.option(
-            "--data-dir",
-            type=click.Path(path_type=Path),
-            help="Folder with the four IDX files of fashion_mnist; without it TensorFlow Datasets loads it.",
-        ),
-        click.option("--momentum", type=Finite(0, 1, max_open=True), default=0.0, show_default=True),
-        click.option("--batch-size", type=click.IntRange(1), help=_defaults("batch_size")),
-        click.option(
-            "--out", type=click.Path(path_type=Path), help="Folder for what it writes.  [default: runs/...]"
-        ),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-SEED = click.IntRange(0, 2**32 - 1)
-PER_EPOCH = click.option("--per-epoch", is_flag=True, help="The schedule counts epochs, not steps.")
-EPOCHS = click.option("--epochs", type=click.IntRange(1), help=_defaults("epochs"))
-SEEDS = click.option(
-    "--seeds", type=click.IntRange(1), default=1, show_default=True, help="Runs of each, with other seeds."
+from jaxsched.retarget import Policy
+from train import devices
+from train.config import Config, ConfigError
+from train.job import Job, folder_for
+from train.options import (
+    EPOCHS,
+    PER_EPOCH,
+    PLATEAU,
+    SCHEDULE,
+    SEED,
+    SEEDS,
+    Finite,
+    PolicyText,
+    Shared,
+    shared,
 )
-SCHEDULE = click.option(
-    "--schedule",
-    type=ScheduleText(),
-    help='Learning rate in optimizer steps, as "warmup(Cosine(0.3, 0.01, 15), 5)".  '
-    "[default: such a warmup-cosine over the run]",
-)
-
-
-class Job:
-    """What the shared options say, checked: the data, how it is cut into batches, and where to write."""
-
-    def __init__(
-        self,
-        dataset: str,
-        data_dir: Path | None,
-        momentum: float,
-        batch_size: int | None,
-        held_out: bool = False,
-    ) -> None:
-        self.dataset = dataset
-        self.defaults = DEFAULTS[dataset]
-        self.momentum = momentum
-        self.batch_size = batch_size or self.defaults.batch_size
-        self.data = _data(dataset, data_dir)
-        images = len(self.data.train_labels)
-        images -= images // 10 if held_out else 0
-        self.steps_per_epoch = images // self.batch_size
-        if not self.steps_per_epoch:
-            raise click.BadParameter(
-                f"{self.batch_size} is more than the {images} images to train on.", param_hint="--batch-size"
-            )
-
-    def schedule(self, given: js.Schedule | None, epochs: int, per_epoch: bool) -> js.Schedule:
-        """The schedule that was given, or the default over the run."""
-        length = epochs if per_epoch else epochs * self.steps_per_epoch
-        return given or default_schedule(self.defaults.peak_value, length)
-
-    def in_steps(self, schedule: js.Schedule, per_epoch: bool) -> js.Schedule:
-        """A schedule on the clock of the optimizer."""
-        return js.per_epoch(schedule, self.steps_per_epoch) if per_epoch else schedule
 
 
 @click.group(
@@ -122,54 +35,96 @@ class Job:
 @shared
 @SCHEDULE
 @PER_EPOCH
+@PLATEAU
 @click.option("--seed", type=SEED, default=0, show_default=True)
 @EPOCHS
+@click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Go on with the run in DIR.")
+@click.option(
+    "--retarget",
+    type=PolicyText(),
+    help="How a resumed run goes over to another --schedule: Continue, HoldToPlan or Rewarmup(STEPS).",
+)
 @click.pass_context
 def main(
     context: click.Context,
+    options: Shared,
     *,
-    dataset: str,
-    data_dir: Path | None,
-    momentum: float,
-    batch_size: int | None,
-    out: Path | None,
     schedule: js.Schedule | None,
     per_epoch: bool,
+    plateau: tuple[float, int] | None,
     seed: int,
     epochs: int | None,
+    resume: Path | None,
+    retarget: Policy | None,
 ) -> None:
     """Trains a LeNet with a learning-rate schedule; the commands below train many at once."""
+    given = [name for name in context.params if _is_given(context, name)]
     if context.invoked_subcommand is not None:
-        given = [name for name in context.params if _is_given(context, name)]
         if given:
-            command, option = context.invoked_subcommand, f"--{given[0].replace('_', '-')}"
+            command, option = context.invoked_subcommand, _option(given[0])
             takes = {each.name for each in main.commands[command].params}
             advice = f"write it behind `{command}`" if given[0] in takes else f"`{command}` takes none"
             raise click.UsageError(f"{option} is for a single run: {advice}.")
         return
-    job = Job(dataset, data_dir, momentum, batch_size)
+    if resume is not None:
+        _resume(context.params, given, options, resume)
+        return
+    if retarget is not None:
+        raise click.UsageError("--retarget is for a run that goes on: it needs --resume DIR.")
+
+    job = Job(options, held_out=plateau is not None, shares_batches=True)
     epochs = epochs or job.defaults.epochs
-    schedule = job.schedule(schedule, epochs, per_epoch)
-    folder = _folder(out, dataset, "metrics.jsonl")
+    text = repr(job.schedule(schedule, epochs, per_epoch))
+    config = Config(
+        dataset=options.dataset,
+        data_dir=None if options.data_dir is None else str(options.data_dir),
+        schedule=text,
+        trained=text,
+        per_epoch=per_epoch,
+        plateau=plateau,
+        momentum=options.momentum,
+        seed=seed,
+        batch_size=job.batch_size,
+        epochs=epochs,
+    )
+    folder = folder_for(options.out, options.dataset, "config.json", "metrics.jsonl", "checkpoints")
+    # Here, as it takes seconds to import: `--help` and mistakes answer at once.
+    from train import single
 
-    # Here, as they take seconds to import: `--help` and mistakes answer at once.
-    from train import loop, report
-    from train.step import Plan
+    single.train(job, config, folder)
 
-    config = Config(dataset, repr(schedule), per_epoch, momentum, seed, job.batch_size, epochs)
-    config.save(folder / "config.json")
-    console = Console()
-    unit = "epochs" if per_epoch else "steps"
-    console.print(f"{config.schedule} in {unit}, {epochs} epochs", highlight=False)
-    in_steps = job.in_steps(schedule, per_epoch)
-    with report.watching(console, epochs) as watch:
-        try:
-            known = loop.record(loop.run(config, Plan(in_steps), job.data), folder / "metrics.jsonl", watch)
-        except loop.DivergedError as error:
-            raise click.ClickException(str(error)) from error
-    console.print(report.table(known))
-    report.figure(known, in_steps, config.schedule, folder / "figure.png")
-    _wrote(console, folder, "config.json", "metrics.jsonl", "figure.png")
+
+def _resume(params: dict[str, Any], given: list[str], options: Shared, folder: Path) -> None:
+    """Goes on with a run, as it began but for what may change."""
+    if "out" in given:
+        raise click.UsageError("A resumed run goes on in its own folder: leave out --out.")
+    try:
+        config = Config.load(folder / "config.json")
+    except ConfigError as error:
+        raise click.BadParameter(str(error), param_hint="--resume") from error
+    for name in ("dataset", "momentum", "batch_size", "per_epoch", "plateau", "seed"):
+        if name in given and params[name] != getattr(config, name):
+            raise click.BadParameter(
+                f"{params[name]} is not what the run in {folder} has: {getattr(config, name)}.",
+                param_hint=_option(name),
+            )
+    began = config
+    config = dataclasses.replace(
+        config,
+        data_dir=str(options.data_dir) if options.data_dir else config.data_dir,
+        epochs=params["epochs"] or config.epochs,
+    )
+    options = dataclasses.replace(
+        options,
+        dataset=config.dataset,
+        data_dir=None if config.data_dir is None else Path(config.data_dir),
+        momentum=config.momentum,
+        batch_size=config.batch_size,
+    )
+    job = Job(options, held_out=config.plateau is not None, shares_batches=True)
+    from train import single
+
+    single.resume(job, began, config, folder, params["schedule"], params["retarget"])
 
 
 @main.command()
@@ -180,19 +135,15 @@ def main(
     "--as-published", is_flag=True, help="One epoch late, as the book's loop sets its own schedulers."
 )
 def compare(
+    options: Shared,
     *,
-    dataset: str,
-    data_dir: Path | None,
-    momentum: float,
-    batch_size: int | None,
-    out: Path | None,
     epochs: int,
     seeds: int,
     as_published: bool,
 ) -> None:
     """Trains the book's chapter: seven schedules side by side."""
-    job = Job(dataset, data_dir, momentum, batch_size, held_out=True)
-    folder = _folder(out, f"compare-{dataset}", "compare.json")
+    job = Job(options, held_out=True)
+    folder = folder_for(options.out, f"compare-{options.dataset}", "compare.json")
     from train.chapter import CHAPTER
 
     expressions = {run.name: run.expression(as_published) for run in CHAPTER}
@@ -215,12 +166,8 @@ def compare(
     help="A number of the schedule and its values; several make a grid.",
 )
 def sweep(
+    options: Shared,
     *,
-    dataset: str,
-    data_dir: Path | None,
-    momentum: float,
-    batch_size: int | None,
-    out: Path | None,
     schedule: js.Schedule | None,
     per_epoch: bool,
     epochs: int | None,
@@ -231,13 +178,13 @@ def sweep(
     from train.step import Plan
     from train.sweep import Over, grid
 
-    job = Job(dataset, data_dir, momentum, batch_size)
+    job = Job(options)
     epochs = epochs or job.defaults.epochs
     try:
         members = grid(job.schedule(schedule, epochs, per_epoch), [Over.read(text) for text in overs])
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--over") from error
-    folder = _folder(out, f"sweep-{dataset}", "sweep.json")
+    folder = folder_for(options.out, f"sweep-{options.dataset}", "sweep.json")
     expressions = {name: repr(member) for name, member in members.items()}
     plans = [Plan(job.in_steps(member, per_epoch)) for member in members.values()]
     _train_many(job, folder, "sweep", expressions, plans, epochs, seeds)
@@ -250,12 +197,8 @@ def sweep(
 @click.option("--max-value", type=Finite(0, min_open=True), default=10.0, show_default=True)
 @click.option("--steps", type=click.IntRange(2), default=100, show_default=True)
 def find_lr(
+    options: Shared,
     *,
-    dataset: str,
-    data_dir: Path | None,
-    momentum: float,
-    batch_size: int | None,
-    out: Path | None,
     seed: int,
     min_value: float,
     max_value: float,
@@ -266,19 +209,17 @@ def find_lr(
         raise click.BadParameter(
             f"{max_value} must be above --min-value {min_value}.", param_hint="--max-value"
         )
-    job = Job(dataset, data_dir, momentum, batch_size)
-    folder = _folder(out, f"find-lr-{dataset}", "find-lr.json")
+    job = Job(options)
+    folder = folder_for(options.out, f"find-lr-{options.dataset}", "find-lr.json")
     from train import report
     from train.step import Trainer
 
-    console = Console()
     trainer = Trainer(job.momentum, job.batch_size)
     found = trainer.find_rate(job.data.train_images, job.data.train_labels, seed, min_value, max_value, steps)
-    report.range_test(found, folder)
-    console.print(
-        f"steepest at {float(found.steepest):.3g}, a tenth of the best {float(found.tenth_of_best):.3g}"
-    )
-    _wrote(console, folder, "find-lr.json", "find-lr.png")
+    if devices.is_first():
+        report.range_test(found, folder)
+    job.say(f"steepest at {float(found.steepest):.3g}, a tenth of the best {float(found.tenth_of_best):.3g}")
+    job.wrote(folder, "find-lr.json", "find-lr.png")
 
 
 def _train_many(
@@ -294,47 +235,23 @@ def _train_many(
     from train import many, report_many
     from train.step import Trainer
 
-    console = Console()
-    rounds = many.train_many(plans, Trainer(job.momentum, job.batch_size), job.data, epochs, range(seeds))
-    known = report_many.watched(console, rounds, epochs)
+    trainer = Trainer(job.momentum, job.batch_size)
+    rounds = many.train_many(plans, trainer, job.data, epochs, range(seeds), job.mesh)
+    known = report_many.watched(job.console, rounds, epochs)
     result = report_many.Comparison(expressions, known)
-    console.print(result.table())
-    result.figure(folder / f"{name}.png")
-    result.save(folder / f"{name}.json")
-    _wrote(console, folder, f"{name}.json", f"{name}.png")
+    job.console.print(result.table())
+    if devices.is_first():
+        result.figure(folder / f"{name}.png")
+        result.save(folder / f"{name}.json")
+    job.wrote(folder, f"{name}.json", f"{name}.png")
 
 
 def _is_given(context: click.Context, name: str) -> bool:
     return context.get_parameter_source(name) is not ParameterSource.DEFAULT
 
 
-def _wrote(console: Console, folder: Path, *names: str) -> None:
-    console.print(f"Wrote {folder}: {', '.join(names)}", soft_wrap=True, highlight=False)
-
-
-def _data(dataset: str, data_dir: Path | None) -> Data:
-    if data_dir is not None and dataset != "fashion_mnist":
-        raise click.BadParameter(f"{dataset} comes without files.", param_hint="--data-dir")
-    try:
-        return load(dataset, data_dir)
-    except DataError as error:
-        raise click.UsageError(str(error)) from error
-
-
-def _folder(out: Path | None, name: str, result: str) -> Path:
-    """Makes the folder of a run: `out`, or the next free one; `result` is what a run leaves there."""
-    numbered = (Path("runs") / f"{name}-{number}" for number in itertools.count(1))
-    folder = out or next(path for path in numbered if not path.exists())
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        taken = (folder / result).exists()
-    except OSError as error:
-        raise click.BadParameter(
-            f"{folder} cannot be a folder: {error.strerror}.", param_hint="--out"
-        ) from error
-    if taken:
-        raise click.BadParameter(f"{folder} already holds a run.", param_hint="--out")
-    return folder
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 if __name__ == "__main__":

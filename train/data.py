@@ -35,6 +35,20 @@ class Data:
     test_images: np.ndarray
     test_labels: np.ndarray
 
+    def parts(self, held_out: bool) -> dict[str, np.ndarray]:
+        """The arrays by name; every tenth training image is `held_out`, or none."""
+        if not held_out:
+            return dict(vars(self))
+        held = np.arange(len(self.train_labels)) % 10 == 9
+        return {
+            "train_images": self.train_images[~held],
+            "train_labels": self.train_labels[~held],
+            "held_images": self.train_images[held],
+            "held_labels": self.train_labels[held],
+            "test_images": self.test_images,
+            "test_labels": self.test_labels,
+        }
+
 
 def load(name: str, data_dir: Path | None = None) -> Data:
     """Loads a data set.

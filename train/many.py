@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
 
 import jaxsched as js
+from train import devices
 from train.data import Data
-from train.step import Metrics, Plan, State, Trainer, evaluate
+from train.devices import AXIS
+from train.step import Metrics, Parts, Plan, State, Trainer
 
 NEVER = js.Plateau(patience=2.0**31)
 """The rule of a run that has none, so that all runs are of one kind."""
@@ -40,68 +46,80 @@ class Round:
     seconds: float
 
 
-@partial(jax.jit, static_argnums=0)
-def _start(trainer: Trainer, plans: Plan, seeds: jax.Array) -> State:
-    return jax.vmap(lambda plan: jax.vmap(lambda seed: trainer.start(plan, seed))(seeds))(plans)
+@partial(jax.jit, static_argnums=(0, 1))
+def _start(trainer: Trainer, mesh: Mesh, plans: Plan, seeds: jax.Array) -> State:
+    def share(plans: Plan, seeds: jax.Array) -> State:
+        return jax.vmap(lambda plan: jax.vmap(lambda seed: trainer.start(plan, seed))(seeds))(plans)
+
+    return jax.shard_map(share, mesh=mesh, in_specs=(P(AXIS), P()), out_specs=P(AXIS))(plans, seeds)
 
 
-@partial(jax.jit, static_argnums=0, donate_argnums=1)
+@partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)
 def _epoch(
-    trainer: Trainer, states: State, plans: Plan, data: dict[str, jax.Array], keys: jax.Array
-) -> tuple[State, Metrics, jax.Array, jax.Array]:
-    """One epoch of all runs; then each plateau observes the loss over the images that were held out."""
+    trainer: Trainer,
+    mesh: Mesh,
+    states: State,
+    plans: Plan,
+    parts: Parts,
+    seeds: Any,
+    number: Any,
+) -> tuple[State, Metrics]:
+    """One epoch of all runs, which the devices share; every device gets all metrics."""
 
-    def one(state: State, plan: Plan, key: jax.Array) -> tuple[State, Metrics, jax.Array, jax.Array]:
-        state, metrics = trainer.epoch(state, plan, data["train_images"], data["train_labels"], key)
-        rate = js.learning_rate(state.opt_state)
-        if plan.rule is not None:
-            held_out = evaluate(state.params, data["held_images"], data["held_labels"])
-            state = State(state.params, plan.rule.observe(state.opt_state, held_out.loss))
-        tested = evaluate(state.params, data["test_images"], data["test_labels"])
-        return state, metrics, rate, tested.accuracy
+    def one(state: State, plan: Plan, parts: Parts, order: jax.Array) -> tuple[State, Metrics]:
+        return trainer.epoch(state, plan, parts, order)
 
-    over_seeds = jax.vmap(one, in_axes=(0, None, 0))
-    return jax.vmap(over_seeds, in_axes=(0, 0, None))(states, plans, keys)
+    def share(states: State, plans: Plan, parts: Parts, seeds: jax.Array) -> tuple[State, Metrics]:
+        keys = jax.vmap(lambda seed: jax.random.fold_in(jax.random.key(seed), number))(seeds)
+        orders = jax.vmap(lambda key: trainer.order(key, len(parts["train_labels"])))(keys)
+        over_seeds = jax.vmap(one, in_axes=(0, None, None, 0))
+        over_runs = jax.vmap(over_seeds, in_axes=(0, 0, None, None))
+        states, metrics = over_runs(states, plans, parts, orders)
+        return states, lax.all_gather(metrics, AXIS, tiled=True)
+
+    specs = (P(AXIS), P(AXIS), P(), P())
+    shared = jax.shard_map(share, mesh=mesh, in_specs=specs, out_specs=(P(AXIS), P()), check_vma=False)
+    return shared(states, plans, parts, seeds)
 
 
 def train_many(
-    plans: Sequence[Plan], trainer: Trainer, data: Data, epochs: int, seeds: Sequence[int]
+    plans: Sequence[Plan],
+    trainer: Trainer,
+    data: Data,
+    epochs: int,
+    seeds: Sequence[int],
+    mesh: Mesh | None = None,
 ) -> Iterator[Round]:
     """Trains every plan with every seed, all at once, on the same images in the same order.
 
-    Where a plan has a plateau, a tenth of the training images is held out for it, from all runs alike.
+    Where a plan has a plateau, a tenth of the training images is held out for it, from all runs alike. The
+    devices of `mesh`, all by default, share the plans.
 
     Yields:
       What is known after each epoch. A run whose loss is no longer finite goes on beside the others.
     """
-    arrays = hold_out(data) if any(plan.rule for plan in plans) else vars(data)
-    on_device = jax.device_put(dict(arrays))
-    rules = [plan.rule or NEVER for plan in plans] if any(plan.rule for plan in plans) else None
+    mesh = mesh or devices.mesh()
+    with_plateau = any(plan.rule for plan in plans)
+    parts = devices.replicated(mesh, data.parts(held_out=with_plateau))
+    # As many for each device: what fills up is trained and not shown.
+    filled = [*plans, *[plans[-1]] * (-len(plans) % mesh.size)]
+    rules = [plan.rule or NEVER for plan in filled] if with_plateau else None
     together = Plan(
-        js.stack([plan.schedule for plan in plans]),
+        js.stack([plan.schedule for plan in filled]),
         None if rules is None else jax.tree.map(lambda *leaves: jnp.stack(leaves), *rules),
     )
-    states = _start(trainer, together, jnp.asarray(seeds, jnp.uint32))
-    keys = jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))
+    together = jax.tree.map(np.array, together)
+    numbers = np.asarray(seeds, np.uint32)
+    states = _start(trainer, mesh, together, numbers)
     for epoch in range(epochs):
         began = time.perf_counter()
-        now = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, epoch)
-        states, metrics, rates, accuracy = _epoch(trainer, states, together, on_device, now)
-        rate, loss, train_accuracy, test_accuracy = jax.device_get(
-            (rates, metrics.loss, metrics.accuracy, accuracy)
+        states, on_device = _epoch(trainer, mesh, states, together, parts, numbers, np.uint32(epoch))
+        known = jax.tree.map(lambda each: each[: len(plans)], jax.device_get(on_device))
+        yield Round(
+            epoch + 1,
+            known.learning_rate,
+            known.loss,
+            known.accuracy,
+            known.test_accuracy,
+            time.perf_counter() - began,
         )
-        seconds = time.perf_counter() - began
-        yield Round(epoch + 1, rate, loss, train_accuracy, test_accuracy, seconds)
-
-
-def hold_out(data: Data) -> Mapping[str, np.ndarray]:
-    """The data with every tenth training image taken out, as `held_images` and `held_labels`."""
-    held = np.arange(len(data.train_labels)) % 10 == 9
-    return {
-        "train_images": data.train_images[~held],
-        "train_labels": data.train_labels[~held],
-        "held_images": data.train_images[held],
-        "held_labels": data.train_labels[held],
-        "test_images": data.test_images,
-        "test_labels": data.test_labels,
-    }

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
 from jax import lax
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
 from jax.typing import ArrayLike
 
 import jaxsched as js
+from train import devices
+from train.devices import AXIS
 from train.model import LeNet
+
+Parts: TypeAlias = "dict[str, jax.Array]"
+"""Images and labels, as `train.data.Data.parts` names them."""
 
 
 class Plan(NamedTuple):
@@ -37,10 +45,22 @@ class State(NamedTuple):
 
 
 class Metrics(NamedTuple):
-    """Means over the batches of an epoch, as they were trained."""
+    """What an epoch shows.
+
+    Attributes:
+      loss: the mean over the epoch's batches, as they were trained.
+      accuracy: the same of the fraction that is right.
+      learning_rate: of the latest update or, where a loss was no finite number, of the first such.
+      first_bad: the first update of the epoch, from 0, whose loss was no finite number, the first one after
+        the epoch included; -1 if there is none.
+      test_accuracy: over all test images, after the epoch.
+    """
 
     loss: jax.Array
     accuracy: jax.Array
+    learning_rate: jax.Array
+    first_bad: jax.Array
+    test_accuracy: jax.Array
 
 
 @dataclass(frozen=True)
@@ -68,23 +88,61 @@ class Trainer:
         params = first_params(seed)
         return State(params, self.optimizer(plan).init(params))
 
-    @partial(jax.jit, static_argnums=0, donate_argnums=1)
     def epoch(
-        self, state: State, plan: Plan, images: jax.Array, labels: jax.Array, key: jax.Array
+        self, state: State, plan: Plan, parts: Parts, order: jax.Array, axis: str | None = None
     ) -> tuple[State, Metrics]:
-        """One pass over images that lie on the device, in the order that `key` says.
+        """One pass over the training images in an order; then the plateau looks, and the test is taken.
 
-        The state is consumed. What is left over from the last whole batch is dropped.
+        With `axis`, the devices share the work: `order` is this one's share of every batch, and `parts` holds
+        its share of the images that are not trained on.
         """
-        batches = len(labels) // self.batch_size
-        order = jax.random.permutation(key, len(labels))[: batches * self.batch_size]
         tx = self.optimizer(plan)
+        images, labels = parts["train_images"], parts["train_labels"]
 
-        def step(state: State, batch: jax.Array) -> tuple[State, Metrics]:
-            return descend(tx, state, images[batch], labels[batch])
+        def step(state: State, batch: jax.Array) -> tuple[State, tuple[jax.Array, jax.Array, jax.Array]]:
+            state, (loss, accuracy) = descend(tx, state, images[batch], labels[batch], axis)
+            return state, (loss, accuracy, js.learning_rate(state.opt_state))
 
-        state, metrics = lax.scan(step, state, order.reshape(batches, self.batch_size))
-        return state, jax.tree.map(jnp.mean, metrics)
+        state, (losses, accuracies, rates) = lax.scan(step, state, order)
+        finite = jnp.array([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params)]).all()
+        bad = ~jnp.append(jnp.isfinite(losses), finite)
+        first_bad = jnp.where(bad.any(), bad.argmax(), -1)
+        if plan.rule is not None:
+            held_out = evaluate(state.params, parts["held_images"], parts["held_labels"], axis)
+            state = State(state.params, plan.rule.observe(state.opt_state, held_out.loss))
+        tested = evaluate(state.params, parts["test_images"], parts["test_labels"], axis)
+        # Out of bounds is the last: the step after the epoch has no rate yet.
+        rate = rates.at[first_bad].get(mode="clip", wrap_negative_indices=True)
+        return state, Metrics(losses.mean(), accuracies.mean(), rate, first_bad, tested.accuracy)
+
+    def order(self, key: jax.Array, images: int) -> jax.Array:
+        """The images of each batch of an epoch; what is left over from the last whole batch is dropped."""
+        batches = images // self.batch_size
+        order = jax.random.permutation(key, images)[: batches * self.batch_size]
+        return order.reshape(batches, self.batch_size)
+
+    @partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)
+    def epoch_on(
+        self, mesh: Mesh, state: State, plan: Plan, parts: Parts, key: Any, number: Any
+    ) -> tuple[State, Metrics]:
+        """An epoch on many devices. The state is consumed.
+
+        Args:
+          mesh: the devices.
+          state: the same on all, as what comes back.
+          plan: the same on all.
+          parts: the images, spread as by `spread`.
+          key: the run's, as `jax.random.key_data` gives it.
+          number: epochs made before.
+        """
+        now = jax.random.fold_in(jax.random.wrap_key_data(key), number)
+        epoch = jax.shard_map(
+            partial(self.epoch, axis=AXIS),
+            mesh=mesh,
+            in_specs=(P(), P(), {name: _share(name) for name in parts}, P(None, AXIS)),
+            out_specs=P(),
+        )
+        return epoch(state, plan, parts, self.order(now, len(parts["train_labels"])))
 
     def find_rate(
         self, images: Any, labels: Any, seed: int, min_value: float, max_value: float, steps: int
@@ -97,8 +155,8 @@ class Trainer:
 
         def attempt(state: State, rate: jax.Array, i: jax.Array) -> tuple[State, jax.Array]:
             batch = lax.dynamic_slice_in_dim(order, i % batches * self.batch_size, self.batch_size)
-            state, metrics = descend(tx, state, images[batch], labels[batch], schedule=js.Constant(rate))
-            return state, metrics.loss
+            state, (loss, _) = descend(tx, state, images[batch], labels[batch], schedule=js.Constant(rate))
+            return state, loss
 
         first = self.start(Plan(js.Constant(min_value)), jnp.asarray(seed, jnp.uint32))
         return js.range_test(attempt, first, min_value=min_value, max_value=max_value, steps=steps)
@@ -109,13 +167,20 @@ def descend(
     state: State,
     images: jax.Array,
     labels: jax.Array,
+    axis: str | None = None,
     **extra_args: Any,
-) -> tuple[State, Metrics]:
-    """One optimizer step on a batch."""
-    gradient = jax.value_and_grad(loss_and_accuracy, has_aux=True)
-    (loss, accuracy), slopes = gradient(state.params, images, labels)
+) -> tuple[State, tuple[jax.Array, jax.Array]]:
+    """One optimizer step on a batch, or on this device's share of it; gives the batch's loss and accuracy."""
+
+    def objective(params: Any) -> tuple[jax.Array, jax.Array]:
+        result = loss_and_accuracy(params, images, labels)
+        # The gradient of this mean, with respect to parameters that are the same everywhere, is everywhere
+        # the gradient of the whole batch.
+        return result if axis is None else lax.pmean(result, axis)
+
+    result, slopes = jax.value_and_grad(objective, has_aux=True)(state.params)
     updates, opt_state = tx.update(slopes, state.opt_state, state.params, **extra_args)
-    return State(optax.apply_updates(state.params, updates), opt_state), Metrics(loss, accuracy)
+    return State(optax.apply_updates(state.params, updates), opt_state), result
 
 
 @jax.jit
@@ -146,21 +211,51 @@ def loss_and_accuracy(params: Any, images: jax.Array, labels: jax.Array) -> tupl
     return losses.mean(), hits.mean()
 
 
-@partial(jax.jit, static_argnames="batch_size")
-def evaluate(params: Any, images: jax.Array, labels: jax.Array, batch_size: int = 1000) -> Metrics:
-    """The mean loss and the accuracy over all images, none left out."""
-    missing = -len(labels) % batch_size
-    padded = jnp.pad(images, ((0, missing), (0, 0), (0, 0), (0, 0)))
-    answers = jnp.pad(labels, (0, missing))
-    counts = jnp.arange(len(answers)) < len(labels)
+class Tested(NamedTuple):
+    """The mean loss and the accuracy over images."""
 
-    def totals(batch: tuple[jax.Array, jax.Array, jax.Array]) -> Metrics:
-        images, labels, counts = batch
-        losses, hits = losses_and_hits(params, images, labels)
-        return Metrics(jnp.sum(losses, where=counts), jnp.sum(hits, where=counts))
+    loss: jax.Array
+    accuracy: jax.Array
 
-    batches = (
-        padded.reshape(-1, batch_size, 28, 28, 1),
-        *(x.reshape(-1, batch_size) for x in (answers, counts)),
+
+def evaluate(
+    params: Any, images: jax.Array, labels: jax.Array, axis: str | None = None, batch_size: int = 1000
+) -> Tested:
+    """Evaluates all images, or with `axis` this device's share of them; one labelled -1 does not count."""
+    batch_size = min(batch_size, len(labels))
+    images, labels = filled_up(images, labels, batch_size)
+
+    def totals(batch: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array, jax.Array]:
+        losses, hits = losses_and_hits(params, *batch)
+        counts = batch[1] >= 0
+        return jnp.sum(losses, where=counts), jnp.sum(hits, where=counts), jnp.sum(counts)
+
+    batches = images.reshape(-1, batch_size, 28, 28, 1), labels.reshape(-1, batch_size)
+    sums = jax.tree.map(jnp.sum, lax.map(totals, batches))
+    loss, hits, count = sums if axis is None else lax.psum(sums, axis)
+    return Tested(loss / count, hits / count)
+
+
+def filled_up(images: Any, labels: Any, multiple: int) -> tuple[jax.Array, jax.Array]:
+    """Images and labels with more behind them that do not count, labelled -1, up to a multiple."""
+    missing = -len(labels) % multiple
+    return (
+        jnp.pad(images, ((0, missing), (0, 0), (0, 0), (0, 0))),
+        jnp.pad(labels, (0, missing), constant_values=-1),
     )
-    return jax.tree.map(lambda total: total.sum() / len(labels), lax.map(totals, batches))
+
+
+def spread(parts: Mapping[str, Any], mesh: Mesh) -> Parts:
+    """Images and labels on their devices: what is trained on on all, what is looked at in shares."""
+    filled = dict(parts)
+    for name in ("held", "test"):
+        if f"{name}_images" in filled:
+            images, labels = filled[f"{name}_images"], filled[f"{name}_labels"]
+            images, labels = jax.device_get(filled_up(images, labels, mesh.size))
+            filled[f"{name}_images"], filled[f"{name}_labels"] = images, labels
+    return devices.put(mesh, filled, {name: _share(name) for name in filled})
+
+
+def _share(name: str) -> P:
+    """How a part of the data is spread over the devices."""
+    return P() if name.startswith("train") else P(AXIS)

@@ -21,8 +21,9 @@ PARTITION = type(optax.partition({}, {}).init({}))
 CLOCKS = (
     LearningRateState,
     optax.ScaleByScheduleState,
-    type(optax.add_decayed_weights(lambda count: 0.0).init(())),
-    type(optax.schedules.WrappedSchedule(lambda count: 0.0).init()),
+    # Their shapes alone: arrays would start JAX's backend, which `jax.distributed.initialize` must precede.
+    type(jax.eval_shape(optax.add_decayed_weights(lambda count: 0.0).init, ())),
+    type(jax.eval_shape(optax.schedules.WrappedSchedule(lambda count: 0.0).init)),
     *INJECTED,
 )
 """The states whose `count` is the clock of a schedule."""

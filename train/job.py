@@ -1,0 +1,139 @@
+"""What the shared options of a command say, checked: the devices, the data, the batches, where to write."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from pathlib import Path
+
+import click
+import jax
+import platformdirs
+from rich.console import Console
+
+import jaxsched as js
+from train import devices
+from train.config import DEFAULTS, default_schedule
+from train.data import Data, DataError, load
+from train.options import Shared
+
+
+class Job:
+    """The surroundings of a run or of many.
+
+    Args:
+      options: what the command was given.
+      held_out: whether a tenth of the training images is taken out of them.
+      shares_batches: whether the devices share each batch.
+    """
+
+    def __init__(self, options: Shared, held_out: bool = False, shares_batches: bool = False) -> None:
+        if options.cache:
+            _keep_compiled_programs()
+        _join(options)
+        self.mesh = devices.mesh(_device_count(options))
+        self.dataset = options.dataset
+        self.defaults = DEFAULTS[options.dataset]
+        self.momentum = options.momentum
+        self.batch_size = options.batch_size or self.defaults.batch_size
+        if shares_batches and self.batch_size % self.mesh.size:
+            raise click.BadParameter(
+                f"{self.batch_size} images cannot be shared evenly by {self.mesh.size} devices.",
+                param_hint="--batch-size",
+            )
+        self.data = _data(options.dataset, options.data_dir)
+        images = len(self.data.parts(held_out)["train_labels"])
+        self.steps_per_epoch = images // self.batch_size
+        if not self.steps_per_epoch:
+            raise click.BadParameter(
+                f"{self.batch_size} is more than the {images} images to train on.", param_hint="--batch-size"
+            )
+        self.console = Console(quiet=not devices.is_first())
+
+    def schedule(self, given: js.Schedule | None, epochs: int, per_epoch: bool) -> js.Schedule:
+        """The schedule that was given, or the default over the run."""
+        length = epochs if per_epoch else epochs * self.steps_per_epoch
+        return given or default_schedule(self.defaults.peak_value, length)
+
+    def in_steps(self, schedule: js.Schedule, per_epoch: bool) -> js.Schedule:
+        """A schedule on the clock of the optimizer."""
+        return js.per_epoch(schedule, self.steps_per_epoch) if per_epoch else schedule
+
+    def say(self, text: str) -> None:
+        """Prints a line, from the first process."""
+        self.console.print(text, soft_wrap=True, highlight=False)
+
+    def wrote(self, folder: Path, *names: str) -> None:
+        """Says what is there now."""
+        self.say(f"Wrote {folder}: {', '.join(names)}")
+
+
+def _keep_compiled_programs() -> None:
+    """Keeps them in the user's cache folder, or where JAX's own variable says."""
+    if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
+        folder = platformdirs.user_cache_path("jaxsched") / "compiled"
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def _join(options: Shared) -> None:
+    coordinator, processes, process = options.coordinator, options.processes, options.process
+    missing = (coordinator, processes, process).count(None)
+    if missing == 3 and not options.distributed:
+        return
+    if missing < 3 and options.distributed:
+        raise click.UsageError("--distributed finds --coordinator, --processes and --process by itself.")
+    if missing in (1, 2):
+        raise click.UsageError("--coordinator, --processes and --process are given together or not at all.")
+    if processes is not None and process is not None and process >= processes:
+        raise click.BadParameter(f"{process} must be below --processes {processes}.", param_hint="--process")
+    if coordinator is not None and not re.fullmatch(r".+:[0-9]+", coordinator):
+        raise click.BadParameter(f"{coordinator} must be HOST:PORT.", param_hint="--coordinator")
+    try:
+        devices.join_job(coordinator, processes, process)
+    except RuntimeError as error:
+        raise click.ClickException(f"The job cannot be joined: {error}") from error
+
+
+def _device_count(options: Shared) -> int | None:
+    there = jax.device_count()
+    if options.devices is None or options.devices == there:
+        return None
+    if options.devices > there:
+        raise click.BadParameter(
+            f"{options.devices} is more than the {there} there are.", param_hint="--devices"
+        )
+    if not devices.alone():
+        raise click.BadParameter(f"A job of several processes uses all its {there}.", param_hint="--devices")
+    return options.devices
+
+
+def _data(dataset: str, data_dir: Path | None) -> Data:
+    if data_dir is not None and dataset != "fashion_mnist":
+        raise click.BadParameter(f"{dataset} comes without files.", param_hint="--data-dir")
+    try:
+        return load(dataset, data_dir)
+    except DataError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def folder_for(out: Path | None, name: str, *results: str) -> Path:
+    """Makes the folder of a run: `out`, or the next free one; `results` are what a run leaves there."""
+    numbered = (Path("runs") / f"{name}-{number}" for number in itertools.count(1))
+    folder = out or next(path for path in numbered if not path.exists())
+    if not devices.is_first():
+        return folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        taken = any((folder / result).exists() for result in results)
+        (folder / ".writable").touch()
+        (folder / ".writable").unlink()
+    except OSError as error:
+        raise click.BadParameter(
+            f"{folder} cannot be a folder to write to: {error.strerror}.", param_hint="--out"
+        ) from error
+    if taken:
+        raise click.BadParameter(f"{folder} already holds a run.", param_hint="--out")
+    return folder
