@@ -5,12 +5,14 @@ from jaxsched._fields import Number, Numbers, number, numbers, optional_number
 from jaxsched._plateau import Plateau, PlateauState
 from jaxsched._schedule import Constant, Lambda, Schedule, part, parts
 from jaxsched._transition import Transition
+from jaxsched.check import Finding, check
 from jaxsched.combinators.clip import clip
 from jaxsched.combinators.clocks import per_epoch, shift, staircase, stretch
 from jaxsched.combinators.cycle import cycle, reflect
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import cooldown, knots, warmup
 from jaxsched.combinators.stack import stack
+from jaxsched.display import plot
 from jaxsched.presets import (
     cyclic,
     cyclic_momentum,
@@ -33,6 +35,7 @@ from jaxsched.shapes.linear import Linear
 from jaxsched.shapes.polynomial import OneMinusSqrt, Polynomial
 from jaxsched.shapes.rational import InversePower, Rex
 from jaxsched.shapes.sigmoid import Logistic, Relaxation, Tanh
+from jaxsched.simulate import Simulation, simulate
 from jaxsched.text import parse
 from jaxsched.transforms.clocks import learning_rate, set_count
 from jaxsched.transforms.learning_rate import LearningRateState, scale_by_learning_rate
@@ -43,6 +46,7 @@ __all__ = [
     "Continue",
     "Cosine",
     "Exponential",
+    "Finding",
     "Geometric",
     "HoldToPlan",
     "InversePower",
@@ -62,9 +66,11 @@ __all__ = [
     "Rewarmup",
     "Rex",
     "Schedule",
+    "Simulation",
     "Table",
     "Tanh",
     "Transition",
+    "check",
     "clip",
     "cooldown",
     "cycle",
@@ -85,6 +91,7 @@ __all__ = [
     "part",
     "parts",
     "per_epoch",
+    "plot",
     "ports",
     "range_test",
     "reflect",
@@ -93,6 +100,7 @@ __all__ = [
     "scale_by_plateau",
     "set_count",
     "shift",
+    "simulate",
     "stack",
     "staircase",
     "step_decay",

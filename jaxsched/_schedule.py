@@ -135,6 +135,12 @@ class Schedule(Value, abc.ABC, abstract=True):
         """
         return call(self, step)
 
+    def _repr_html_(self) -> str | None:
+        """What a notebook shows; `None`, so that it shows the text, where there is no picture."""
+        from jaxsched.display import to_html
+
+        return to_html(self)
+
     def __mul__(self, other: Any) -> Schedule:
         return _combine(Product, self, other)
 

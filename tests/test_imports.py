@@ -31,9 +31,16 @@ ORDER = [
     "transforms",
     "range_test",
     "retarget",
+    "_marks",
+    "check",
+    "simulate",
     "text",
+    "_svg",
+    "_horizon",
+    "display",
     "testing",
     "__init__",
+    "__main__",
 ]
 FIRST = {"transforms": ["learning_rate", "plateau"], "ports": ["_common"]}
 """The files of a folder that those beside them may import, in this order."""

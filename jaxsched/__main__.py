@@ -1,0 +1,130 @@
+"""The command line: `python -m jaxsched show "warmup(Cosine(0.3, 0.01, 15), 5)" --steps 30`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from jaxsched._clock import LAST_STEP
+from jaxsched._horizon import horizon
+from jaxsched._marks import boundaries
+from jaxsched._schedule import Schedule
+from jaxsched.check import check
+from jaxsched.display import LOGS, SUFFIXES, labelled, rates_of, sampled_steps, save
+from jaxsched.text import parse
+
+EVERY = 2**20
+"""Of a run of no more steps than this the peak is looked for among all of them."""
+
+MOST_BOUNDARIES = 20
+"""More than these are not listed."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line, and returns its exit status."""
+    parser, show = _parsers()
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help()
+        return 0
+    if options.log and not options.out:
+        show.error("argument --log: takes a picture to draw, --out")
+    warned = False
+    for schedule in options.schedules:
+        steps = options.steps or horizon(schedule)
+        findings = check(schedule, steps)
+        print(schedule, "", *_key_rates(schedule, steps), "", sep="\n")
+        print(*([str(each) for each in findings] or ["no findings"]), "", sep="\n")
+        warned = warned or any(finding.level == "warning" for finding in findings)
+    if options.out:
+        try:
+            save(options.schedules, options.out, options.steps, log=options.log)
+        except (ImportError, OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            show.error(f"argument --out: {options.out} cannot be written: {reason}")
+    return int(options.strict and warned)
+
+
+def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
+    """The command line, and its command `show`."""
+    parser = argparse.ArgumentParser("python -m jaxsched", description="Learning-rate schedules for JAX.")
+    commands = parser.add_subparsers(dest="command", title="commands")
+    show = commands.add_parser(
+        "show",
+        help="what a schedule does in a run",
+        description="Prints the key rates of a schedule and what may be a mistake in it, and draws it. "
+        "The exit status is 0, or 1 with --strict where there is a warning, or 2 for wrong arguments.",
+    )
+    show.add_argument(
+        "schedules",
+        metavar="EXPR",
+        type=_schedules,
+        help='a schedule, as "warmup(Cosine(0.3, 0.01, 15), 5)"; "stack([..., ...])" shows several',
+    )
+    show.add_argument(
+        "--steps",
+        metavar="N",
+        type=_steps,
+        help="how many updates the run makes; left out, as many as it takes until nothing new comes",
+    )
+    show.add_argument(
+        "--out",
+        metavar="FILE",
+        type=_file,
+        help=f"write a picture or a table: {', '.join(SUFFIXES)} (.png takes Matplotlib)",
+    )
+    show.add_argument("--log", choices=LOGS[1:], default="", help="the logarithmic axes of the picture")
+    show.add_argument("--strict", action="store_true", help="exit with status 1 where there is a warning")
+    return parser, show
+
+
+def _schedules(text: str) -> list[Schedule]:
+    """The schedules of a text: one, or the members of a stack."""
+    try:
+        return [schedule for _, schedule in labelled(parse(text))[0]]
+    except (TypeError, ValueError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _steps(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= LAST_STEP:
+        raise argparse.ArgumentTypeError(f"must be an integer from 1 to {LAST_STEP}, got {text!r}")
+    return int(text)
+
+
+def _file(text: str) -> Path:
+    if Path(text).suffix.lower() not in SUFFIXES:
+        raise argparse.ArgumentTypeError(f"must end in one of {', '.join(SUFFIXES)}, got {text!r}")
+    return Path(text)
+
+
+def _key_rates(schedule: Schedule, steps: int) -> list[str]:
+    """A table of the first rate, those at boundaries, the peak and the last one."""
+    seen = sampled_steps(schedule, steps, EVERY)
+    rates = rates_of(schedule, seen)
+    turns = boundaries(schedule, steps)
+    roles: dict[int, list[str]] = {0: ["first"]}
+    for turn in turns[:MOST_BOUNDARIES]:
+        roles.setdefault(turn, []).append("boundary")
+    if np.isfinite(rates).any():
+        roles.setdefault(int(seen[np.nanargmax(np.where(np.isfinite(rates), rates, np.nan))]), []).append(
+            "peak"
+        )
+    roles.setdefault(steps - 1, []).append("last")
+    at = sorted(roles)
+    rows = [("step", "learning rate", "")]
+    rows += [
+        (str(step), str(rate), ", ".join(roles[step]))
+        for step, rate in zip(at, rates_of(schedule, np.array(at)), strict=True)
+    ]
+    width = max(len(step) for step, _, _ in rows)
+    lines = [f"{step:>{width}}  {rate:14}  {role}".rstrip() for step, rate, role in rows]
+    return [*lines, "and more boundaries"] if len(turns) > MOST_BOUNDARIES else lines
+
+
+if __name__ == "__main__":
+    sys.exit(main())

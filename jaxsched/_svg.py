@@ -1,0 +1,281 @@
+"""Pictures of curves as SVG: a few kB of text, drawn by no other program.
+
+A picture takes the colour of the text around it (`currentColor`) for its axes and mixes it into its curves,
+which so are darker on a light page and lighter on a dark one. One that is a file of its own has no text
+around it: it brings its own page, light or dark as its reader's screen is.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+WIDTH = 400
+HEIGHT = 150
+"""Of the axes with their numbers, in pixels; labels come below."""
+
+TOP, RIGHT, BOTTOM = 22, 12, 34
+"""What is around the curves, for numbers and names; on the left it depends on the numbers."""
+
+CHARACTER = 6.1
+"""The width of a character of a label, in pixels, in a font of the size `FONT`."""
+
+FONT = 10
+LINE = 14
+MOST_LINES = 5
+"""A longer label is cut."""
+
+TOLERANCE = 0.3
+"""By how many pixels a curve may be off."""
+
+BLACK = "#000000"
+"""A curve of this colour is drawn in that of the text."""
+
+PAGE = "svg.jaxsched{color:#1f2328;background:#fff}"
+DARK_PAGE = "svg.jaxsched{color:#e6edf3;background:#0d1117}"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A rate by step, each held until the next.
+
+    Attributes:
+      label: what it is.
+      colour: as `#0072b2`.
+      dashed: whether its line is.
+      steps: ascending integers, shape (n,).
+      rates: shape (n,); what is not finite leaves a gap.
+    """
+
+    label: str
+    colour: str
+    dashed: bool
+    steps: np.ndarray
+    rates: np.ndarray
+
+
+def picture(
+    curves: Sequence[Curve],
+    end: int,
+    marks: Sequence[int] = (),
+    log: str = "",
+    labelled: bool = True,
+    note: str = "",
+    standalone: bool = False,
+) -> str:
+    """The curves as an `<svg>` element.
+
+    Args:
+      curves: what to draw, at least one.
+      end: the step at which the last rates end.
+      marks: steps to mark by a vertical line.
+      log: the axes that are logarithmic, out of `x` and `y`; there what is not above 0 leaves a gap.
+      labelled: whether the labels stand below.
+      note: what stands below them.
+      standalone: whether it is a file of its own, rather than a part of a page.
+    """
+    low, high = _limits([curve.rates for curve in curves], "y" in log)
+    left = 12 + CHARACTER * max(len(_number(tick)) for tick in _ticks(low, high, "y" in log))
+    x = _Scale(float("x" in log), float(max(end, 2 if "x" in log else 1)), left, WIDTH - RIGHT, "x" in log)
+    y = _Scale(low, high, HEIGHT - BOTTOM, TOP, "y" in log)
+    indent = 28 if len(curves) > 1 else 4
+    columns = int((WIDTH - 4 - indent) / CHARACTER)
+    labels = [wrapped(curve.label, columns) for curve in curves] if labelled else []
+    labels += [[note]] if note else []
+    height = HEIGHT + LINE * sum(map(len, labels))
+    title = "; ".join(_cut(curve.label, 200) for curve in curves)
+    style = f"<style>{PAGE}@media(prefers-color-scheme:dark){{{DARK_PAGE}}}</style>" if standalone else ""
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" class="jaxsched" width="{WIDTH}" height="{height}" '
+            f'viewBox="0 0 {WIDTH} {height}" style="max-width:100%;height:auto" role="img" '
+            f'font-family="system-ui,sans-serif" font-size="{FONT}" fill="currentColor">',
+            f"{style}<title>{_escaped(title)}</title>",
+            *_axes(x, y, f"learning rate{_unknown(curves)}"),
+            *(_mark(x(mark), y) for mark in marks if x.low <= mark <= x.high),
+            *(_curve(curve, end, x, y) for curve in curves),
+            *_labels(curves, labels, indent),
+            "</svg>",
+        ]
+    )
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """Where on the picture a number is.
+
+    Attributes:
+      low: the number at `start`.
+      high: the number at `stop`.
+      start: a place in pixels.
+      stop: another.
+      log: whether it is even in the logarithm.
+    """
+
+    low: float
+    high: float
+    start: float
+    stop: float
+    log: bool
+
+    def __call__(self, values: Any) -> Any:
+        if not self.log:
+            return self.start + (values - self.low) / (self.high - self.low) * (self.stop - self.start)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            way = np.log10(np.asarray(values, float) / self.low) / math.log10(self.high / self.low)
+        return self.start + way * (self.stop - self.start)
+
+
+def _limits(rates: Sequence[np.ndarray], log: bool) -> tuple[float, float]:
+    """The lowest and the highest number of the axis of the rates."""
+    values = np.concatenate(rates).astype(float)
+    values = values[np.isfinite(values) & ((values > 0) | (not log))]
+    if not values.size:
+        return (0.1, 1.0) if log else (0.0, 1.0)
+    low, high = float(values.min()), float(values.max())
+    if log:
+        return (low / 2, high * 2) if high < 1.1 * low else (low / 1.1, high * 1.1)
+    level = high - low <= 1e-6 * max(-low, high)
+    if low >= 0 and (level or low <= high / 2):
+        low = 0.0
+    if high <= 0 and (level or high >= low / 2):
+        high = 0.0
+    if low == high:
+        high = 1.0
+    margin = 0.05 * (high - low)
+    return low - margin * (low != 0), high + margin * (high != 0)
+
+
+def _ticks(low: float, high: float, log: bool) -> list[float]:
+    """Round numbers from `low` to `high`, about four."""
+    if log:
+        powers = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
+        if len(powers) > 2:
+            return [10.0**power for power in powers[:: math.ceil(len(powers) / 5)]]
+        around = range(math.floor(math.log10(low)), math.ceil(math.log10(high)))
+        values = [digit * 10.0**power for power in around for digit in (1, 2, 5)]
+        if len(inside := [value for value in values if low <= value <= high]) > 1:
+            return inside
+    unit = 10.0 ** math.floor(math.log10((high - low) / 4))
+    step = next(unit * k for k in (1, 2, 5, 10) if (high - low) / (unit * k) <= 5)
+    return [step * k for k in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+def _number(value: float) -> str:
+    """A tick in few characters: `0.02`, `5e-5`, `2e9`."""
+    return re.sub(r"e\+?(-?)0*", r"e\1", f"{value:.6g}")
+
+
+def _unknown(curves: Sequence[Curve]) -> str:
+    """Where there is first something that cannot be drawn."""
+    steps = np.concatenate([curve.steps[~np.isfinite(curve.rates)] for curve in curves])
+    return f", not finite at step {steps.min()}" if steps.size else ""
+
+
+def _axes(x: _Scale, y: _Scale, title: str) -> list[str]:
+    """The grid, the numbers at it, and what they are."""
+    columns = [tick for tick in _ticks(x.low, x.high, x.log) if tick == int(tick)]
+    rows = _ticks(y.low, y.high, y.log)
+    grid = "".join(f"M{x.start:.1f} {y(tick):.1f}H{x.stop:.1f}" for tick in rows)
+    grid += "".join(f"M{x(tick):.1f} {y.start:.1f}V{y.stop:.1f}" for tick in columns)
+    at_columns = "".join(
+        f'<text x="{x(tick):.1f}" y="{y.start + 13:.1f}">{_number(tick)}</text>' for tick in columns
+    )
+    at_rows = "".join(
+        f'<text x="{x.start - 5:.1f}" y="{y(tick) + 3.5:.1f}">{_number(tick)}</text>' for tick in rows
+    )
+    return [
+        f'<path d="{grid}" stroke="currentColor" stroke-opacity="0.15" fill="none"/>',
+        f'<g text-anchor="middle" opacity="0.8">{at_columns}'
+        f'<text x="{(x.start + x.stop) / 2:.1f}" y="{y.start + 27:.1f}">step</text></g>',
+        f'<g text-anchor="end" opacity="0.8">{at_rows}</g>',
+        f'<text x="4" y="12" opacity="0.8">{title}</text>',
+    ]
+
+
+def _mark(place: float, y: _Scale) -> str:
+    return (
+        f'<path d="M{place:.1f} {y.start:.1f}V{y.stop:.1f}" stroke="currentColor" stroke-opacity="0.5" '
+        'stroke-dasharray="1 3"/>'
+    )
+
+
+def _curve(curve: Curve, end: int, x: _Scale, y: _Scale) -> str:
+    """The line of a curve: level from a step to the next one, straight over steps that were left out."""
+    steps, rates = np.asarray(curve.steps, float), np.asarray(curve.rates, float)
+    if x.log:
+        steps, rates = steps[steps >= 1], rates[steps >= 1]
+    ends = np.append(steps[1:], end)
+    level = (ends - steps == 1) | (ends == end)
+    corners = x(np.stack([steps, ends], axis=1)), y(np.stack([rates, rates], axis=1))
+    points = np.stack(corners, axis=-1)[np.stack([np.ones_like(level), level], axis=1)]
+    known = np.isfinite(points).all(axis=1)
+    runs = np.split(np.arange(len(points)), np.flatnonzero(np.diff(known)) + 1)
+    path = "".join(_run(points[run]) for run in runs if run.size and known[run[0]])
+    return f'<path d="{path}" {_stroke(curve)} fill="none" stroke-linejoin="round"/>'
+
+
+def _run(points: np.ndarray) -> str:
+    return "M" + " ".join(f"{px:.1f} {py:.1f}" for px, py in _thinned(points))
+
+
+def _thinned(points: np.ndarray) -> np.ndarray:
+    """The points that a line needs to be off by no more than `TOLERANCE`: Douglas and Peucker's."""
+    needed = {0, len(points) - 1}
+    open_ends = [(0, len(points) - 1)]
+    while open_ends:
+        first, last = open_ends.pop()
+        if last - first < 2:
+            continue
+        chord, offsets = points[last] - points[first], points[first + 1 : last] - points[first]
+        way = np.clip(offsets @ chord / max(float(chord @ chord), 1e-12), 0, 1)
+        distances = np.linalg.norm(offsets - way[:, None] * chord, axis=1)
+        if distances.max() > TOLERANCE:
+            middle = first + 1 + int(distances.argmax())
+            needed.add(middle)
+            open_ends += [(first, middle), (middle, last)]
+    return points[sorted(needed)]
+
+
+def wrapped(label: str, columns: int) -> list[str]:
+    """A label in lines of so many characters."""
+    short = _cut(label, columns * MOST_LINES)
+    return textwrap.wrap(short, columns, break_on_hyphens=False, max_lines=MOST_LINES, placeholder=" …")
+
+
+def _labels(curves: Sequence[Curve], labels: Sequence[list[str]], left: int) -> list[str]:
+    """The labels below the axes; where there are several, each after a piece of its line."""
+    elements = []
+    y = HEIGHT + 4
+    for i, lines in enumerate(labels):
+        if i < len(curves) > 1:
+            elements.append(f'<path d="M4 {y - 3.5}H22" {_stroke(curves[i])}/>')
+        for line in lines:
+            elements.append(f'<text x="{left}" y="{y}">{_escaped(line)}</text>')
+            y += LINE
+    return ['<g font-family="ui-monospace,monospace">', *elements, "</g>"] if elements else []
+
+
+def _stroke(curve: Curve) -> str:
+    """How a line looks; who does not know `color-mix` takes the plain colour."""
+    dashes = ' stroke-dasharray="6 3"' if curve.dashed else ""
+    if curve.colour == BLACK:
+        return f'stroke="currentColor" stroke-width="2"{dashes}'
+    mixed = f"color-mix(in srgb,{curve.colour} 75%,currentColor)"
+    return f'stroke="{curve.colour}" style="stroke:{mixed}" stroke-width="2"{dashes}'
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def _escaped(text: str) -> str:
+    """`text` as it stands in XML, which has no word for most control characters."""
+    return html.escape("".join(character if character.isprintable() else "\ufffd" for character in text))

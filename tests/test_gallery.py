@@ -1,0 +1,83 @@
+"""The gallery shows everything, and is what its command writes now."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import runpy
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from test_ports_laws import SYSTEMS
+
+import jaxsched as js
+from jaxsched.text import PRESETS
+
+DOCS = Path(__file__).parents[1] / "docs"
+GALLERY = runpy.run_path(str(DOCS / "gallery.py"))
+SHAPES_AND_COMBINATORS = {
+    name
+    for name, value in vars(js).items()
+    if inspect.isclass(value) and issubclass(value, js.Schedule) and not inspect.isabstract(value)
+} | {"stack", "table", "Product", "Sum"}
+
+
+@pytest.fixture(scope="module")
+def sections():
+    return GALLERY["sections"]()
+
+
+def first_words(*sections):
+    return {panel.name.split()[0] for section in sections for panel in section}
+
+
+def test_every_shape_combinator_and_preset_is_there(sections):
+    assert first_words(sections["Shapes"], sections["Combinators"]) == SHAPES_AND_COMBINATORS
+    assert first_words(sections["Presets"]) == set(PRESETS)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_every_port_is_there(sections, system):
+    module = importlib.import_module(f"jaxsched.ports.{system}")
+    ports = {
+        name
+        for name, value in vars(module).items()
+        if inspect.isfunction(value) and value.__module__ == module.__name__ and name[0] != "_"
+    }
+    panels = [*sections[f"Ports: {system}"], *sections["Plateaus"]]
+    assert ports == {panel.name.split()[1] for panel in panels if panel.name.split()[0] == system}
+
+
+def test_a_call_is_what_was_called(sections):
+    for panel in sections["Presets"]:
+        assert eval(panel.call, {"js": js}) == panel.value
+
+
+def test_the_page_is_up_to_date(sections):
+    assert (DOCS / "gallery.md").read_text() == GALLERY["page"](sections)
+
+
+def test_each_picture_has_a_file_of_its_own(sections):
+    files = [panel.file for section in sections.values() for panel in section]
+    assert len({file.lower() for file in files}) == len(files)
+    assert set(files) == {f"gallery/{path.name}" for path in (DOCS / "gallery").iterdir()}
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        pytest.param(title, marks=[] if title == "Shapes" else pytest.mark.thorough)
+        for title in GALLERY["SECTIONS"]
+    ],
+)
+def test_pictures_are_up_to_date(sections, title):
+    for panel in sections[title]:
+        assert (DOCS / panel.file).read_text() == GALLERY["drawn"](panel), panel.name
+
+
+def test_the_sheet_is_up_to_date(sections):
+    shown = [panel for title in GALLERY["SHEET"] for panel in sections[title]]
+    assert first_words(shown) == SHAPES_AND_COMBINATORS | set(PRESETS)
+    with Image.open(DOCS / "gallery.png") as sheet:
+        assert sheet.text["Description"] == GALLERY["metadata"](shown)["Description"]
