@@ -226,6 +226,16 @@ def test_a_corrupt_file_ends_with_status_2(files, tmp_path):  # noqa: F811
     assert "is no IDX file of bytes: it begins with 63 6f 72 72." in " ".join(output.split())
 
 
+def test_a_mistake_in_the_schedule_is_found_before_the_run(tmp_path):
+    schedule = ("--schedule", "warmup(Cosine(0.2, 0.0, 100), 500)", "--epochs", 1, "--out", tmp_path / "run")
+    output = " ".join(train(*schedule, "--strict", code=1).split())
+    assert "note at step 0: The rate is 0" in output
+    assert "warning at step" in output
+    assert "The schedule has a warning, and --strict allows none." in output
+    assert not (tmp_path / "run").exists()
+    assert "warning at step" in train(*schedule)
+
+
 def test_runs_of_one_data_set_are_numbered(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for number in (1, 3):

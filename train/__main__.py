@@ -38,6 +38,7 @@ from train.options import (
 @PLATEAU
 @click.option("--seed", type=SEED, default=0, show_default=True)
 @EPOCHS
+@click.option("--strict", is_flag=True, help="Do not train where the schedule gives a warning.")
 @click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Go on with the run in DIR.")
 @click.option(
     "--retarget",
@@ -54,6 +55,7 @@ def main(
     plateau: tuple[float, int] | None,
     seed: int,
     epochs: int | None,
+    strict: bool,
     resume: Path | None,
     retarget: Policy | None,
 ) -> None:
@@ -74,7 +76,9 @@ def main(
 
     job = Job(options, held_out=plateau is not None, shares_batches=True)
     epochs = epochs or job.defaults.epochs
-    text = repr(job.schedule(schedule, epochs, per_epoch))
+    plan = job.schedule(schedule, epochs, per_epoch)
+    job.preview(plan, epochs, per_epoch, strict)
+    text = repr(plan)
     config = Config(
         dataset=options.dataset,
         data_dir=None if options.data_dir is None else str(options.data_dir),
@@ -124,7 +128,7 @@ def _resume(params: dict[str, Any], given: list[str], options: Shared, folder: P
     job = Job(options, held_out=config.plateau is not None, shares_batches=True)
     from train import single
 
-    single.resume(job, began, config, folder, params["schedule"], params["retarget"])
+    single.resume(job, began, config, folder, params["schedule"], params["retarget"], params["strict"])
 
 
 @main.command()

@@ -60,6 +60,14 @@ class Job:
         """A schedule on the clock of the optimizer."""
         return js.per_epoch(schedule, self.steps_per_epoch) if per_epoch else schedule
 
+    def preview(self, schedule: js.Schedule, epochs: int, per_epoch: bool, strict: bool) -> None:
+        """Says what may be a mistake in a schedule; where `strict`, a warning is an error."""
+        findings = js.check(self.in_steps(schedule, per_epoch), epochs * self.steps_per_epoch)
+        for finding in findings:
+            self.say(str(finding))
+        if strict and any(finding.level == "warning" for finding in findings):
+            raise click.ClickException("The schedule has a warning, and --strict allows none.")
+
     def say(self, text: str) -> None:
         """Prints a line, from the first process."""
         self.console.print(text, soft_wrap=True, highlight=False)

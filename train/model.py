@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 
 class ConvReluPool(nnx.Module):
-    """A 5 x 5 convolution, relu, and maxima over 2 x 2: three layers in one, because on a CPU they are one
-    matrix product and a maximum (`_by_matrix_product`). On a GPU or TPU they are the three layers.
+    """A 5 x 5 convolution, relu, and maxima over 2 x 2: three layers in one, because on a CPU they are a
+    product of matrices and a maximum (`_by_matrix_product`). On a GPU or TPU they are the three layers.
 
     Args:
       channels: of the images.
@@ -23,10 +24,13 @@ class ConvReluPool(nnx.Module):
         self.padding = padding
 
     def __call__(self, images: jax.Array) -> jax.Array:
-        """Maps images, (batch, height, width, channels), to half their height and width."""
+        """Maps images, (batch, height, width, channels), of even height and width, to half of these."""
         if jax.default_backend() == "cpu":
             assert self.conv.bias is not None  # `nnx.Conv` has one unless told otherwise
-            return _by_matrix_product(images, self.conv.kernel[...], self.conv.bias[...], self.padding)
+            kernel, bias = self.conv.kernel[...], self.conv.bias[...]
+            # XLA gives one core to a product of this size, and runs what is independent side by side.
+            halves = jnp.array_split(images, 2)
+            return jnp.concatenate([_by_matrix_product(half, kernel, bias, self.padding) for half in halves])
         return nnx.max_pool(nnx.relu(self.conv(images)), (2, 2), (2, 2))
 
 
@@ -50,49 +54,75 @@ class LeNet(nnx.Module):
 
 
 def _by_matrix_product(images: jax.Array, kernel: jax.Array, bias: jax.Array, padding: int) -> jax.Array:
-    """Convolution, relu and pooling as one product of matrices and a maximum.
+    """Convolution, relu and pooling as a product of matrices and a maximum, for each place of the result.
 
     What a result sees is a 6 x 6 window of stride 2; each of the four positions that it is the maximum of
     sees 25 of its 36 pixels. So a matrix that holds the kernel at its four offsets in the window, times the
-    matrix of all windows, gives all four. The batch is the innermost axis, where every slice of pixels is a
+    windows of all images, gives all four. The batch is the innermost axis, where every slice of pixels is a
     run of numbers.
     """
-    pixels = jnp.pad(images.transpose(3, 1, 2, 0), ((0, 0), (padding,) * 2, (padding,) * 2, (0, 0)))
+    pixels = jnp.pad(images.transpose(1, 2, 3, 0), ((padding,) * 2, (padding,) * 2, (0, 0), (0, 0)))
     windows = _windows(pixels)
-    inputs, height, width, batch = windows.shape
-    features = kernel.shape[-1]
-    products = _four_offsets(kernel) @ windows.reshape(inputs, -1)
-    maxima = _first_maximum(products.reshape(4, features, height, width, batch))
-    return nnx.relu(maxima + bias[:, None, None, None]).transpose(3, 1, 2, 0)
+    height, width, inputs, batch = windows.shape
+    places, features = height * width, len(bias)
+    # A copy of the matrix for each place lets the places stay the outermost axis of the products.
+    matrices = jnp.broadcast_to(_four_offsets(kernel), (places, 4 * features, inputs))
+    products = matrices @ windows.reshape(places, inputs, batch)
+    maxima = _first_maximum(products.reshape(places, 4, features, batch))
+    results = nnx.relu(maxima + bias[:, None])
+    return results.reshape(places * features, batch).T.reshape(batch, height, width, features)
 
 
 def _windows(pixels: jax.Array) -> jax.Array:
-    """All 6 x 6 windows of stride 2 of pixels, (channels, height, width, batch).
+    """All 6 x 6 windows of stride 2 of pixels, (height, width, channels, batch).
 
     Returns:
-      Shape (36 channels, height / 2 - 2, width / 2 - 2, batch): three shifts down, of three shifts to the
-      right, of the channels, of the rows and of the columns of blocks of 2 x 2.
+      Shape (height / 2 - 2, width / 2 - 2, 36 channels, batch): three shifts down, of three shifts to the
+      right, of the rows and of the columns of blocks of 2 x 2, of the channels.
     """
-    channels, height, width, batch = pixels.shape
-    blocks = pixels.reshape(channels, height // 2, 2, width // 2, 2, batch).transpose(0, 2, 4, 1, 3, 5)
-    blocks = blocks.reshape(4 * channels, height // 2, width // 2, batch)
-    rows = jnp.concatenate([blocks[:, :, i : i + width // 2 - 2] for i in range(3)])
-    return jnp.concatenate([rows[:, i : i + height // 2 - 2] for i in range(3)])
+    height, width, channels, batch = pixels.shape
+    blocks = pixels.reshape(height // 2, 2, width // 2, 2, channels, batch).transpose(0, 2, 1, 3, 4, 5)
+    blocks = blocks.reshape(height // 2, width // 2, 4 * channels, batch)
+    rows = jnp.concatenate([blocks[:, i : i + width // 2 - 2] for i in range(3)], axis=2)
+    return jnp.concatenate([rows[i : i + height // 2 - 2] for i in range(3)], axis=2)
+
+
+def _placements() -> np.ndarray:
+    """Where the 25 numbers of a kernel lie in a 6 x 6 window, ordered as `_windows`, at its four offsets."""
+    numbers = np.eye(25, dtype=np.float32).reshape(5, 5, 25)
+    offsets = [(down, right) for down in (0, 1) for right in (0, 1)]
+    placed = [np.pad(numbers, ((down, 1 - down), (right, 1 - right), (0, 0))) for down, right in offsets]
+    return np.stack(placed).reshape(4, 3, 2, 3, 2, 25).transpose(0, 1, 3, 2, 4, 5).reshape(4 * 36, 25)
+
+
+PLACEMENTS = _placements()
 
 
 def _four_offsets(kernel: jax.Array) -> jax.Array:
     """A kernel at its four offsets in a 6 x 6 window, (4 features, 36 channels), ordered as `_windows`."""
     _, _, channels, features = kernel.shape
-    offsets = [(down, right) for down in (0, 1) for right in (0, 1)]
-    placed = [
-        jnp.pad(kernel, ((down, 1 - down), (right, 1 - right), (0, 0), (0, 0))) for down, right in offsets
-    ]
-    blocks = jnp.stack(placed).reshape(4, 3, 2, 3, 2, channels, features)
-    return blocks.transpose(0, 6, 1, 3, 5, 2, 4).reshape(4 * features, 36 * channels)
+    placed = jnp.reshape(PLACEMENTS @ kernel.reshape(25, -1), (4, 36, channels, features))
+    return placed.transpose(0, 3, 1, 2).reshape(4 * features, 36 * channels)
 
 
+@jax.custom_jvp
 def _first_maximum(x: jax.Array) -> jax.Array:
-    """The maxima over the first axis, of length 4; among equals the first has the gradient, as in pooling."""
-    upper = jnp.where(x[0] >= x[1], x[0], x[1])
-    lower = jnp.where(x[2] >= x[3], x[2], x[3])
-    return jnp.where(upper >= lower, upper, lower)
+    """The maxima over the second axis, of length 4; among equals the first has the slope, as in pooling."""
+    return _maximum_and_place(x)[0]
+
+
+@_first_maximum.defjvp
+def _slope_of_first_maximum(
+    primals: tuple[jax.Array], tangents: tuple[jax.Array]
+) -> tuple[jax.Array, jax.Array]:
+    (x,), (slopes,) = primals, tangents
+    maximum, place = _maximum_and_place(x)
+    chosen = place[:, None] == jnp.arange(4)[:, None, None]
+    return maximum, jnp.where(chosen, slopes, 0).sum(1)
+
+
+def _maximum_and_place(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    a, b, c, d = (x[:, i] for i in range(4))
+    upper, lower = jnp.where(a >= b, a, b), jnp.where(c >= d, c, d)
+    place = jnp.where(upper >= lower, jnp.where(a >= b, 0, 1), jnp.where(c >= d, 2, 3))
+    return jnp.where(upper >= lower, upper, lower), place

@@ -35,6 +35,7 @@ def resume(
     folder: Path,
     schedule: js.Schedule | None,
     policy: Policy | None,
+    strict: bool,
 ) -> None:
     """Goes on from the newest good checkpoint.
 
@@ -45,6 +46,7 @@ def resume(
       folder: of the run.
       schedule: that is asked for now, or `None` for the same.
       policy: how to go over to it, or `None`.
+      strict: whether a warning about it is an error.
     """
     checkpoints = _checkpoints(folder)
     try:
@@ -70,6 +72,7 @@ def resume(
             )
         trained = _retargeted(before.trained, asked, config.per_epoch, progress, policy)
     config = dataclasses.replace(config, schedule=asked, trained=trained)
+    job.preview(js.parse(trained), config.epochs, config.per_epoch, strict)
     made = len(progress.epochs)
     job.say(f"Going on after epoch {made}" if made else "No checkpoint: beginning anew")
     follow(job, config, folder, progress, checkpoints)
