@@ -77,7 +77,10 @@ class RangeTest:
                 "`jax.tree.map(lambda leaf: leaf[0], tests).plot()`."
             )
         if ax is None:
-            ax = _new_axes()
+            # Here, as it stands below this module.
+            from jaxsched.display import new_axes
+
+            ax = new_axes()
         count = int(self.count)
         rates, metrics, smoothed = (
             np.asarray(values)[:count] for values in (self.rates, self.metrics, self.smoothed)
@@ -328,14 +331,3 @@ def _suggestions(rates: jax.Array, costs: jax.Array) -> tuple[jax.Array, jax.Arr
     falls = jnp.where(on_the_way, costs[:-1] - costs[1:], 0)
     steepest = jnp.where(falls.max() > 0, rates[falls.argmax()], jnp.nan)
     return steepest, jnp.where(jnp.isfinite(known[best]), rates[best], jnp.nan)
-
-
-def _new_axes() -> Axes:
-    try:
-        from matplotlib import pyplot as plt
-    except ImportError as error:
-        raise ImportError("A figure takes Matplotlib: `pip install matplotlib`.") from error
-    _, ax = plt.subplots(layout="constrained")
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(alpha=0.3)
-    return ax

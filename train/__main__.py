@@ -241,7 +241,7 @@ def _train_many(
 
     trainer = Trainer(job.momentum, job.batch_size)
     rounds = many.train_many(plans, trainer, job.data, epochs, range(seeds), job.mesh)
-    known = report_many.watched(job.console, rounds, epochs)
+    known = report_many.watched(job.console, expressions, rounds, epochs)
     result = report_many.Comparison(expressions, known)
     job.console.print(result.table())
     if devices.is_first():

@@ -6,7 +6,6 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -16,13 +15,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 import jaxsched as js
+from jaxsched.display import COLOURS, STYLE
 from train.loop import Epoch
 
-STYLE: Any = {"axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.3}
-"""What every figure looks like."""
-
-LOSS, TRAIN, TEST, RATE = "#333333", "#0072b2", "#d55e00", "#009e73"
-"""Okabe and Ito's colours, which the colour-blind can tell apart."""
+TRAIN, TEST, RATE = COLOURS[:3]
+LOSS = "#333333"
 
 
 @contextlib.contextmanager

@@ -15,15 +15,16 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
+from jaxsched.display import COLOURS, STYLE
 from train.many import Round
-from train.report import STYLE
-
-COLOURS = ("#000000", "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
-"""Okabe and Ito's, which the colour-blind can tell apart."""
 
 
-def watched(console: Console, rounds: Iterable[Round], epochs: int) -> list[Round]:
-    """All rounds, each shown as a line: the best test accuracy so far and how long it took."""
+def watched(
+    console: Console, expressions: dict[str, str], rounds: Iterable[Round], epochs: int
+) -> list[Round]:
+    """All rounds; shows what is trained, and a line for each: the best test accuracy and how long it took."""
+    for name, expression in expressions.items():
+        console.print(f"{name}: {expression}" if name != expression else name, soft_wrap=True)
     known = []
     for each in rounds:
         best = np.nanmax(each.test_accuracy)
@@ -35,6 +36,8 @@ def watched(console: Console, rounds: Iterable[Round], epochs: int) -> list[Roun
 @dataclass(frozen=True)
 class Comparison:
     """Runs side by side.
+
+    A run of which one seed diverged is shown as diverged; its numbers are kept.
 
     Args:
       expressions: what each run is, as text, by its name, in the order of the arrays.
@@ -52,22 +55,28 @@ class Comparison:
         """Whether a run's loss was infinite or not a number at any time, shape (runs, seeds)."""
         return ~np.isfinite(self.curves("train_loss")).all(axis=-1)
 
-    def table(self) -> Table:
+    def rows(self) -> list[dict[str, str]]:
         """A row a run: the mean of its seeds and, with several, its spread."""
-        table = Table()
-        columns = ("run", "expression", "train loss", "train accuracy", "test accuracy", "best")
+        rows = []
+        quantities = {name: self.curves(name) for name in ("train_loss", "train_accuracy", "test_accuracy")}
+        for i, name in enumerate(self.expressions):
+            row = {"run": name}
+            for what, curve in quantities.items():
+                row[what.replace("_", " ")] = _with_spread(curve[i, :, -1])
+            row["best"] = _with_spread(quantities["test_accuracy"][i].max(axis=-1))
+            rows.append({"run": name, "train loss": "diverged"} if self.diverged()[i].any() else row)
+        return rows
+
+    def table(self) -> Table:
+        """The rows, and the time of all."""
+        seconds = sum(each.seconds for each in self.rounds)
+        runs = self.diverged().size
+        table = Table(caption=f"{runs} runs, side by side: {seconds:.1f} s, {seconds / runs:.1f} s for each")
+        columns = ("run", "train loss", "train accuracy", "test accuracy", "best")
         for column in columns:
             table.add_column(column, overflow="fold")
-        quantities = {name: self.curves(name) for name in ("train_loss", "train_accuracy", "test_accuracy")}
-        for i, (name, expression) in enumerate(self.expressions.items()):
-            if self.diverged()[i].any():
-                table.add_row(name, expression, "diverged", "", "", "")
-                continue
-            last = [_with_spread(curve[i, :, -1]) for curve in quantities.values()]
-            best = _with_spread(quantities["test_accuracy"][i].max(axis=-1))
-            table.add_row(name, expression, *last, best)
-        seconds = sum(each.seconds for each in self.rounds)
-        table.caption = f"{len(self.expressions)} runs together: {seconds:.1f} s"
+        for row in self.rows():
+            table.add_row(*(row.get(column, "") for column in columns))
         return table
 
     def save(self, path: Path) -> None:
@@ -92,8 +101,11 @@ class Comparison:
             train, test = self.curves("train_accuracy"), self.curves("test_accuracy")
             self._draw(rate, "learning rate", self.curves("learning_rate"))
             self._draw(loss, "train loss", self.curves("train_loss"))
+            loss.set_yscale("log")
             self._draw(accuracy, "test accuracy", test)
             self._draw(gap, "train accuracy - test accuracy", train - test)
+            for axes, curves in ((accuracy, test), (gap, train - test)):
+                _leave_out_the_start(axes, curves)
             handles, names = rate.get_legend_handles_labels()
             labels = [f"{name}: {self.expressions[name]}" for name in names]
             figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=8)
@@ -110,6 +122,15 @@ class Comparison:
                 )
         axes.set_ylabel(name)
         axes.set_xlabel("epoch")
+
+
+def _leave_out_the_start(axes: Axes, curves: np.ndarray) -> None:
+    """Limits the axis to what comes after a tenth of the epochs, beside which all else would be flat."""
+    later = curves[..., curves.shape[-1] // 10 :]
+    later = later[np.isfinite(later)]
+    if later.size:
+        low, high = np.quantile(later, [0.01, 1.0])
+        axes.set_ylim(low - 0.05 * (high - low) - 1e-3, high + 0.05 * (high - low) + 1e-3)
 
 
 def _finite(values: Any) -> Any:
