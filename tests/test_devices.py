@@ -114,13 +114,13 @@ def start(cache, *arguments, devices=1):
     )
 
 
-def start_job(cache, *arguments):
-    """Two processes of two devices."""
+def start_job(cache, first, second, *arguments):
+    """Two processes of two devices, with some arguments of their own."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    job = ["--coordinator", f"127.0.0.1:{port}", "--processes", 2]
-    return [start(cache, *arguments, *job, "--process", i, devices=2) for i in (0, 1)]
+    job = ["--coordinator", f"127.0.0.1:{port}", "--processes", 2, *arguments]
+    return [start(cache, *mine, *job, "--process", i, devices=2) for i, mine in enumerate((first, second))]
 
 
 def outputs(processes):
@@ -139,8 +139,11 @@ def test_two_processes_are_as_one(cache, tmp_path):
     """Also when the second half of the run is a resume."""
     schedule = ["--schedule", "Linear(0.05, 0.01, 40)"]
     train(*RUN, *schedule, "--out", tmp_path / "alone")
-    outputs(start_job(cache, *RUN, *schedule, "--epochs", 2, "--out", tmp_path / "job"))
-    processes = start_job(cache, "--resume", tmp_path / "job", "--epochs", 4)
+    outputs(start_job(cache, [], [], *RUN, *schedule, "--epochs", 2, "--out", tmp_path / "job"))
+    # The second process has no such folder: all that it needs comes from the first.
+    processes = start_job(
+        cache, ["--resume", tmp_path / "job"], ["--resume", tmp_path / "none"], "--epochs", 4
+    )
     first, second = outputs(processes)
     assert [process.returncode for process in processes] == [0, 0], first + second
     assert "on 4 devices (cpu)" in first
@@ -156,7 +159,7 @@ def test_two_processes_are_as_one(cache, tmp_path):
 @pytest.mark.thorough
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_killed_process_ends_the_job_with_a_message(cache, tmp_path, victim):
-    processes = start_job(cache, *RUN[2:], "--epochs", 100_000, "--out", tmp_path / "job")
+    processes = start_job(cache, [], [], *RUN[2:], "--epochs", 100_000, "--out", tmp_path / "job")
     try:
         deadline = time.monotonic() + 120
         while not (tmp_path / "job" / "metrics.jsonl").exists() or len(lines(tmp_path / "job")) < 2:

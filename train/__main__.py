@@ -13,7 +13,7 @@ import jaxsched as js
 from jaxsched.retarget import Policy
 from train import devices
 from train.config import Config, ConfigError
-from train.job import Job, folder_for
+from train.job import Job, folder_for, join, shared_config
 from train.options import (
     EPOCHS,
     PER_EPOCH,
@@ -102,8 +102,9 @@ def _resume(params: dict[str, Any], given: list[str], options: Shared, folder: P
     """Goes on with a run, as it began but for what may change."""
     if "out" in given:
         raise click.UsageError("A resumed run goes on in its own folder: leave out --out.")
+    join(options)
     try:
-        config = Config.load(folder / "config.json")
+        config = shared_config(folder / "config.json")
     except ConfigError as error:
         raise click.BadParameter(str(error), param_hint="--resume") from error
     for name in ("dataset", "momentum", "batch_size", "per_epoch", "plateau", "seed"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+import json
 import os
 import re
 from pathlib import Path
@@ -14,7 +16,7 @@ from rich.console import Console
 
 import jaxsched as js
 from train import devices
-from train.config import DEFAULTS, default_schedule
+from train.config import DEFAULTS, Config, default_schedule
 from train.data import Data, DataError, load
 from train.options import Shared
 
@@ -31,7 +33,7 @@ class Job:
     def __init__(self, options: Shared, held_out: bool = False, shares_batches: bool = False) -> None:
         if options.cache:
             _keep_compiled_programs()
-        _join(options)
+        join(options)
         self.mesh = devices.mesh(_device_count(options))
         self.dataset = options.dataset
         self.defaults = DEFAULTS[options.dataset]
@@ -86,10 +88,11 @@ def _keep_compiled_programs() -> None:
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
-def _join(options: Shared) -> None:
+def join(options: Shared) -> None:
+    """Joins the job that the options name, if they name one and it is not joined yet."""
     coordinator, processes, process = options.coordinator, options.processes, options.process
     missing = (coordinator, processes, process).count(None)
-    if missing == 3 and not options.distributed:
+    if jax.distributed.is_initialized() or (missing == 3 and not options.distributed):
         return
     if missing < 3 and options.distributed:
         raise click.UsageError("--distributed finds --coordinator, --processes and --process by itself.")
@@ -125,6 +128,16 @@ def _data(dataset: str, data_dir: Path | None) -> Data:
         return load(dataset, data_dir)
     except DataError as error:
         raise click.UsageError(str(error)) from error
+
+
+def shared_config(path: Path) -> Config:
+    """The configuration that the first process reads.
+
+    Raises:
+      ConfigError: there is none, or it is damaged; in the first process.
+    """
+    mine = Config.load(path) if devices.is_first() else None
+    return Config.of(json.loads(devices.from_first(json.dumps(mine and dataclasses.asdict(mine)))))
 
 
 def folder_for(out: Path | None, name: str, *results: str) -> Path:

@@ -1,0 +1,183 @@
+"""How Sphinx builds the site: `sphinx-build -W docs site`."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any, ClassVar
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import ReferenceRole, SphinxDirective
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))  # what is documented, benchmarked and trained need not be installed
+
+import jaxsched as js  # noqa: E402
+from benchmarks.report import RESULTS, markdown  # noqa: E402
+from jaxsched.display import to_html  # noqa: E402
+
+project = "jaxsched"
+author = "the jaxsched authors"
+release = "0.1.0"
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
+exclude_patterns = ["**.ipynb_checkpoints"]
+
+html_theme = "furo"
+html_title = "jaxsched"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_show_copyright = False
+html_show_sphinx = False
+html_copy_source = False
+html_use_index = False
+html_domain_indices = False
+pygments_style = "friendly"
+pygments_dark_style = "github-dark"
+
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+nb_execution_mode = "force"
+nb_execution_timeout = 600
+nb_execution_raise_on_error = True
+nb_execution_show_tb = True
+nb_merge_streams = True
+
+default_role = "name"
+add_module_names = False
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+napoleon_use_rtype = False
+napoleon_use_ivar = True
+
+MATHJAX = "tex-svg.js", "input/tex/extensions/textmacros.js"
+"""One program with its fonts, and what it needs for `\\_` in a text; nothing comes from a network."""
+
+mathjax_path = "mathjax/tex-svg.js"
+mathjax3_config = {
+    "loader": {"load": ["[tex]/textmacros"]},
+    "tex": {"packages": {"[+]": ["textmacros"]}},
+    "options": {"enableMenu": False},
+}
+
+
+class Name(ReferenceRole):
+    """Text between backticks in a docstring: code, and a link where it names something of ours.
+
+    Names that begin with a small letter are arguments as often as functions, and in the ports names are the
+    originals'; there only what begins with `jaxsched.` is a link.
+    """
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        ours = r"jaxsched\.[\w.]+" if "ports" in self.env.docname else r"jaxsched\.[\w.]+|[A-Z]\w+"
+        link = self.env.domains["py"].role("obj")
+        if link is not None and re.fullmatch(ours, self.text):
+            return link("py:obj", self.rawtext, self.text, self.lineno, self.inliner)
+        return [nodes.literal(self.rawtext, self.text)], []
+
+
+class Curve(SphinxDirective):
+    """Draws the expressions in its lines, as a notebook does: one picture, with the text below."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        schedules = [js.parse(line) for line in self.content if line]
+        picture = to_html(schedules[0] if len(schedules) == 1 else js.stack(schedules))
+        return [nodes.raw("", f'<div class="curve">{picture}</div>', format="html")]
+
+
+class Benchmark(SphinxDirective):
+    """The table that a benchmark kept, with its command and what it ran on."""
+
+    required_arguments = 1
+    option_spec: ClassVar[dict[str, Any]] = {}
+
+    def run(self) -> list[nodes.Node]:
+        path = RESULTS / f"{self.arguments[0]}.json"
+        self.env.note_dependency(str(path))
+        record = json.loads(path.read_text())
+        versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+        made = f"Made by `{record['command']}` on {record['cores']} cores ({record['device']}), {versions}."
+        return self.parse_text_to_nodes(f"{made}\n\n{markdown(record['rows'])}\n")
+
+
+def to_rst(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Docstrings are Markdown: their formulas and tables in reStructuredText."""
+    text = re.sub(r"((?:^ *\|.*\|\n?)+)", lambda match: table(match[1]), "\n".join(lines), flags=re.MULTILINE)
+    text = re.sub(r"^( *)\$([^$\n]+)\$\.$", r"\1$$\2$$", text, flags=re.MULTILINE)
+    text = re.sub(r"^( *)\$\$(.+?)\$\$", display, text, flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"([\w`]?)\$([^$]+)\$(\w?)", inline, text)
+    lines[:] = text.split("\n")
+
+
+def inline(match: re.Match[str]) -> str:
+    """A formula in a line, kept apart from what touches it."""
+    before, formula, after = match.groups()
+    left, right = before and rf"{before}\ ", after and rf"\ {after}"
+    return f"{left}:math:`{formula}`{right}"
+
+
+def display(match: re.Match[str]) -> str:
+    """A formula of its own."""
+    indent, formula = match.groups()
+    body = "\n".join(f"{indent}   {line.strip()}" for line in formula.split("\n"))
+    return f"{indent}.. math::\n\n{body}\n"
+
+
+def table(text: str) -> str:
+    """A table with a head and a rule below it, as a `list-table`."""
+    head, _, *rest = text.rstrip("\n").split("\n")
+    indent = head[: len(head) - len(head.lstrip())]
+    lines = [f"{indent}.. list-table::", f"{indent}   :header-rows: 1", ""]
+    for row in (head, *rest):
+        cells = row.strip().strip("|").split("|")
+        lines += [f"{indent}   {'  - ' if i else '* - '}{cell.strip()}" for i, cell in enumerate(cells)]
+    return "\n".join([*lines, "", ""])
+
+
+def short_signature(app: Sphinx, *described: Any) -> tuple[str, str | None] | None:
+    """A class that is the default of an argument, by its name."""
+    signature, returned = described[-2:]
+    return signature and (re.sub(r"<class '[\w.]*?(\w+)'>", r"\1", signature), returned)
+
+
+def without_types(app: Sphinx, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
+    """Of a module its functions alone are shown, and no names of types."""
+    return True if what == "module" and not inspect.isfunction(obj) else None
+
+
+def without_last_line(app: Sphinx, doctree: nodes.document) -> None:
+    """A doctest in Markdown ends with an empty line, which nobody wants to see."""
+    for block in doctree.findall(nodes.literal_block):
+        block.rawsource = block.astext().rstrip()
+        block.children = [nodes.Text(block.rawsource)]
+
+
+def copy_mathjax(app: Sphinx) -> list[Any]:
+    """Takes MathJax along, out of the package that has it for use without a network."""
+    spec = importlib.util.find_spec("sphinx-mathjax-offline")
+    assert spec is not None
+    package = Path(str(spec.origin)).parent / "static" / "mathjax"
+    for name in MATHJAX:
+        target = Path(app.outdir) / "_static" / "mathjax" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes((package / name).read_bytes())
+    return []
+
+
+def setup(app: Sphinx) -> None:
+    """Sphinx's own entry."""
+    app.add_role("name", Name())
+    app.add_directive("curve", Curve)
+    app.add_directive("benchmark", Benchmark)
+    app.connect("autodoc-process-docstring", to_rst, priority=400)
+    app.connect("autodoc-process-signature", short_signature)
+    app.connect("autodoc-skip-member", without_types)
+    app.connect("doctree-read", without_last_line)
+    app.connect("html-collect-pages", copy_mathjax)
