@@ -7,11 +7,13 @@ import importlib.util
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
+
+from benchmarks.timing import Times, in_words, paired
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -31,6 +33,20 @@ def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
     return str(value)
+
+
+def row(what: str, ours: str, theirs: str, peer: str, times: Times | None = None) -> dict[str, Any]:
+    """A line of a table of comparisons; the ratio of `times` has its lowest and highest."""
+    ratio = f"{times.ratio:.2f} ({times.spread[0]:.2f} to {times.spread[1]:.2f})" if times else None
+    return {"what": what, "ours": ours, "theirs": theirs, "peer": peer, "ratio": ratio}
+
+
+def timed(
+    what: str, peer: str, ours: Callable[[], Any], theirs: Callable[[], Any], calls: int = 1, rounds: int = 9
+) -> dict[str, Any]:
+    """A line with the times of two functions."""
+    times = paired(ours, theirs, calls, rounds)
+    return row(what, in_words(times.ours), in_words(times.theirs), peer, times)
 
 
 def publish(name: str, rows: Sequence[Mapping[str, Any]], command: str) -> None:

@@ -18,8 +18,8 @@ import numpy as np
 import optax
 
 import jaxsched as js
-from benchmarks.report import publish
-from benchmarks.timing import Times, in_words, paired
+from benchmarks.report import publish, row, timed
+from benchmarks.timing import paired
 
 MILLION = 10**6
 PARTS = 1000
@@ -57,20 +57,6 @@ def errors() -> list[dict[str, Any]]:
         row(what, f"{error(ours, truth):.2g}", f"{error(theirs, truth):.2g}", "Optax")
         for what, (ours, theirs, truth) in rows.items()
     ]
-
-
-def row(what: str, ours: str, theirs: str, peer: str, times: Times | None = None) -> dict[str, Any]:
-    """A line of the table."""
-    ratio = f"{times.ratio:.2f} ({times.spread[0]:.2f} to {times.spread[1]:.2f})" if times else None
-    return {"what": what, "ours": ours, "theirs": theirs, "peer": peer, "ratio": ratio}
-
-
-def timed(
-    what: str, peer: str, ours: Callable[[], Any], theirs: Callable[[], Any], calls: int = 1, rounds: int = 9
-) -> dict[str, Any]:
-    """A line with the times of two functions."""
-    times = paired(ours, theirs, calls, rounds)
-    return row(what, in_words(times.ours), in_words(times.theirs), peer, times)
 
 
 def run(function: Callable[..., Any], *arguments: Any) -> None:
@@ -152,49 +138,10 @@ def torch_calls() -> list[dict[str, Any]]:
     return [timed(what, "PyTorch", lambda: ours(steps).block_until_ready(), theirs, rounds=3)]
 
 
-def training() -> list[dict[str, Any]]:
-    """A compiled training step, with a schedule and with a constant rate; and 100 schedules."""
-    x = jax.random.normal(jax.random.key(0), (256, 512))
-    params = {f"w{i}": jax.random.normal(jax.random.key(i), (512, 512)) / 23 for i in range(3)}
-
-    def loss(params: Any) -> jax.Array:
-        hidden = x
-        for weight in params.values():
-            hidden = jnp.tanh(hidden @ weight)
-        return (hidden**2).mean()
-
-    def step_of(tx: optax.GradientTransformation) -> Callable[[], Any]:
-        state = tx.init(params)
-
-        @jax.jit
-        def step(params: Any, state: Any) -> Any:
-            updates, state = tx.update(jax.grad(loss)(params), state, params)
-            return optax.apply_updates(params, updates), state
-
-        return lambda: jax.block_until_ready(step(params, state))
-
-    scheduled = step_of(js.scale_by_learning_rate(js.warmup_cosine(0.3, MILLION, 1000)))
-    constant = step_of(optax.scale(-0.3))
-    rows = [timed("a training step with warmup-cosine", "a constant rate", scheduled, constant, 30, 15)]
-
-    def ours() -> None:
-        rate = jax.jit(lambda schedule, step: schedule(step))
-        for i in range(100):
-            rate(js.Cosine(0.3 + 0.001 * i, 0.0, 1000), 7).block_until_ready()
-
-    def theirs() -> None:
-        for i in range(100):
-            rate = jax.jit(optax.cosine_decay_schedule(0.3 + 0.001 * i, 1000))
-            rate(7).block_until_ready()
-
-    rows.append(timed("100 schedules in a compiled function", "Optax", ours, theirs, rounds=3))
-    return rows
-
-
 def main() -> None:
     """Measures every row, prints the table and keeps it."""
     torch = torch_calls() if importlib.util.find_spec("torch") else []
-    publish("schedules", errors() + joins() + calls() + torch + training(), "python -m benchmarks.schedules")
+    publish("schedules", errors() + joins() + calls() + torch, "python -m benchmarks.schedules")
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ def as_number(name: str, value: Any) -> float | jax.Array:
         try:
             return float(value)
         except OverflowError:
-            raise ValueError(f"`{name}` must be a finite float32 number, got {value!r}.") from None
+            raise ValueError(f"`{name}` must be a finite float32 number, got {brief(value)}.") from None
     if isinstance(value, jax.Array | np.ndarray | np.generic) and _is_real(value.dtype):
         if value.shape != ():
             raise TypeError(
@@ -182,7 +182,16 @@ def _is_real(dtype: Any) -> bool:
 
 def describe(value: Any) -> str:
     """What an error message says that it got."""
-    return f"{value!r} ({getattr(value, 'dtype', type(value).__name__)})"
+    return f"{brief(value)} ({getattr(value, 'dtype', type(value).__name__)})"
+
+
+def brief(value: Any) -> str:
+    """The `repr` of a value, without its middle where it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes integers of more than 4,300 digits in other bases only.
+        text = hex(value) if isinstance(value, int) else object.__repr__(value)
+    return text if len(text) <= 100 else f"{text[:60]}...{text[-20:]}"
 
 
 def number(default: Any = dataclasses.MISSING, *, kw_only: bool = False, **limits: float) -> Any:

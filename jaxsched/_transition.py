@@ -11,7 +11,7 @@ import jax
 
 from jaxsched import _wide as wide
 from jaxsched._clock import Clock
-from jaxsched._fields import Number, is_concrete
+from jaxsched._fields import Number, brief, is_concrete
 from jaxsched._schedule import Schedule
 from jaxsched._wide import Wide
 
@@ -106,13 +106,13 @@ def as_easing(name: str, value: EasingLike) -> Easing:
     if isinstance(value, functools.partial):
         cls, keywords = value.func, dict(value.keywords)
         if value.args:
-            raise TypeError(f"`{name}` must bind its arguments by keyword, got {value!r}.")
+            raise TypeError(f"`{name}` must bind its arguments by keyword, got {brief(value)}.")
     if not isinstance(cls, type) or not issubclass(cls, Transition):
         raise TypeError(
             f"`{name}` must be a transition's class, as `Linear` or "
-            f"`functools.partial(Polynomial, power=2)`, got {value!r}."
+            f"`functools.partial(Polynomial, power=2)`, got {brief(value)}."
         )
     if bound := [end for end in ENDS if end in keywords]:
-        raise TypeError(f"`{name}` must leave `{bound[0]}` open, got {value!r}.")
+        raise TypeError(f"`{name}` must leave `{bound[0]}` open, got {brief(value)}.")
     probe = cls(1.0, 0.5, 1.0, **keywords)
     return Easing(cls, {key: getattr(probe, key) for key in keywords})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,12 +54,17 @@ def multi_step(init_value: Number, decay_rate: Number, boundaries: Sequence[floa
 
     Source: `MultiStepLR` of PyTorch.
     """
-    init_value, decay_rate = (
-        checked_number("init_value", init_value),
-        checked_number("decay_rate", decay_rate),
-    )
+    init_value, decay_rate = _numbers(init_value=init_value, decay_rate=decay_rate)
     cuts = len(as_numbers("boundaries", boundaries))
-    return Piecewise([init_value * decay_rate**k for k in range(cuts + 1)], boundaries)
+
+    def level(cut: int) -> Any:
+        try:
+            value = init_value * decay_rate**cut
+        except OverflowError:
+            value = math.inf
+        return checked_number(f"init_value * decay_rate ** {cut}", value)
+
+    return Piecewise([level(cut) for cut in range(cuts + 1)], boundaries)
 
 
 def warmup_cosine(
@@ -92,6 +98,7 @@ def warmup_cosine(
     Source: Loshchilov and Hutter, *SGDR*, arXiv:1608.03983; Goyal et al., *Accurate, Large Minibatch SGD*,
     arXiv:1706.02677.
     """
+    peak_value = checked_number("peak_value", peak_value)
     total_steps = checked_number("total_steps", total_steps, at_least=0)
     warmup_steps = _steps_of("warmup_steps", warmup_steps, total_steps)
     return warmup(Cosine(peak_value, end_value, total_steps - warmup_steps), warmup_steps, init_value)
@@ -134,6 +141,7 @@ def warmup_stable_decay(
     Source: Hu et al., *MiniCPM*, arXiv:2404.06395; the tails, Hägele et al., *Scaling Laws and
     Compute-Optimal Training Beyond Fixed Training Durations*, arXiv:2405.18392.
     """
+    peak_value = checked_number("peak_value", peak_value)
     total_steps = checked_number("total_steps", total_steps, at_least=0)
     cooldown_steps = _steps_of("cooldown_steps", cooldown_steps, total_steps)
     start_step = total_steps - cooldown_steps
@@ -174,7 +182,8 @@ def one_cycle(
     Source: Smith and Topin, *Super-Convergence*, arXiv:1708.07120; `OneCycleLR` of PyTorch, whose last
     knot is at `total_steps - 1`.
     """
-    return _up_and_down(init_value, peak_value, end_value, total_steps, peak_fraction, shape, three_phases)
+    first, highest, last = _numbers(init_value=init_value, peak_value=peak_value, end_value=end_value)
+    return _up_and_down(first, highest, last, total_steps, peak_fraction, shape, three_phases)
 
 
 def one_cycle_momentum(
@@ -205,7 +214,8 @@ def one_cycle_momentum(
 
     Source: Smith, *A disciplined approach to neural network hyper-parameters*, arXiv:1803.09820.
     """
-    return _up_and_down(init_value, trough_value, init_value, total_steps, peak_fraction, shape, three_phases)
+    first, lowest = _numbers(init_value=init_value, trough_value=trough_value)
+    return _up_and_down(first, lowest, first, total_steps, peak_fraction, shape, three_phases)
 
 
 def _up_and_down(
@@ -263,15 +273,13 @@ def cyclic(
     """
     rise_steps = checked_number("rise_steps", rise_steps, at_least=0)
     fall_steps = rise_steps if fall_steps is None else checked_number("fall_steps", fall_steps, at_least=0)
-    init_value, peak_value = (
-        checked_number("init_value", init_value),
-        checked_number("peak_value", peak_value),
-    )
-    period = rise_steps + fall_steps
+    init_value, peak_value = _numbers(init_value=init_value, peak_value=peak_value)
+    period = checked_number("rise_steps + fall_steps", rise_steps + fall_steps)
     if is_concrete(period) and not period > 0:
         raise ValueError("`rise_steps` and `fall_steps` must not both be 0.")
     triangle = knots([0.0, 1.0, 0.0], [0, rise_steps, period])
-    height = (peak_value - init_value) * cycle(triangle, period, value_factor=value_factor)
+    rise = checked_number("peak_value - init_value", peak_value - init_value)
+    height = rise * cycle(triangle, period, value_factor=value_factor)
     return init_value + (height if decay_rate is None else height * Exponential(1.0, decay_rate))
 
 
@@ -298,6 +306,7 @@ def cyclic_momentum(
 
     Source: `CyclicLR` of PyTorch.
     """
+    trough_value = checked_number("trough_value", trough_value)
     return cyclic(
         init_value, trough_value, rise_steps, fall_steps, value_factor=value_factor, decay_rate=decay_rate
     )
@@ -331,6 +340,8 @@ def warm_restarts(
 
     Source: Loshchilov and Hutter, *SGDR*, arXiv:1608.03983; the decaying peak, timm's `CosineLRScheduler`.
     """
+    peak_value = checked_number("peak_value", peak_value)
+    cycle_steps = checked_number("cycle_steps", cycle_steps, above=0)
     down = cycle(Cosine(peak_value, 0.0, cycle_steps), cycle_steps, length_factor, value_factor, cycles)
     return down + cycle(Cosine(0.0, end_value, cycle_steps), cycle_steps, length_factor, cycles=cycles)
 
@@ -359,6 +370,7 @@ def inverse_sqrt(
     Source: Vaswani et al., *Attention Is All You Need*, arXiv:1706.03762, in the form of Raffel et al., *T5*,
     arXiv:1910.10683.
     """
+    peak_value = checked_number("peak_value", peak_value)
     if timescale is None:
         timescale = warmup_steps = checked_number("warmup_steps", warmup_steps, above=0)
     return warmup(InversePower(peak_value, timescale, 0.5), warmup_steps, init_value)
@@ -381,10 +393,17 @@ def noam(model_size: Number, warmup_steps: Number, scale: Number = 1.0) -> Sched
 
     Source: Vaswani et al., *Attention Is All You Need*, arXiv:1706.03762, section 5.3.
     """
+    scale = checked_number("scale", scale)
     model_size = checked_number("model_size", model_size, above=0)
     warmup_steps = checked_number("warmup_steps", warmup_steps, above=0)
-    scale = checked_number("scale", scale)
-    return shift(inverse_sqrt(scale * (model_size * warmup_steps) ** -0.5, warmup_steps), -1)
+    product = checked_number("model_size * warmup_steps", model_size * warmup_steps, above=0)
+    peak_value = checked_number("scale * (model_size * warmup_steps) ** -0.5", scale * product**-0.5)
+    return shift(inverse_sqrt(peak_value, warmup_steps), -1)
+
+
+def _numbers(**values: Number) -> list[Any]:
+    """The arguments of a preset, checked under its own names before a part has another name for them."""
+    return [checked_number(name, value) for name, value in values.items()]
 
 
 def _steps_of(name: str, steps: Number, total_steps: Number) -> Any:

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
-import difflib
-import functools
 import inspect
-import operator
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -17,14 +12,15 @@ import numpy as np
 
 from jaxsched import presets
 from jaxsched._evaluate import batch_shape
-from jaxsched._fields import is_concrete, show
+from jaxsched._fields import describe, field_of, is_concrete, show
 from jaxsched._parts import Parts, take
+from jaxsched._reader import Reader
 from jaxsched._schedule import Constant, Lambda, Product, Schedule, Sum, as_schedule, registry
-from jaxsched._transition import Easing, Transition
+from jaxsched._transition import Easing
 from jaxsched._value import Value
 from jaxsched.combinators.stack import select, stack
 
-LONGEST_TEXT = 10_000_000
+LONGEST_TEXT = 4_000_000
 """`parse` reads no more characters than this."""
 
 
@@ -46,7 +42,8 @@ def to_text(value: Value) -> str:
             positional = False
             continue
         positional = positional and not specifier.kw_only
-        text = _value(argument)
+        structure = field_of(specifier).static and type(argument) is tuple
+        text = repr(argument) if structure else _value(argument)
         arguments.append(text if positional else f"{specifier.name}={text}")
     return f"{type(value).__name__}({', '.join(arguments)})"
 
@@ -131,20 +128,22 @@ PRESETS = {
     if inspect.isfunction(value) and value.__module__ == presets.__name__ and not name.startswith("_")
 }
 
-OPERATIONS: dict[type, Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-}
+
+def readable() -> dict[str, Callable[..., Any]]:
+    """Everything that a text can call, by name."""
+    classes = {name: cls for name, cls in registry.items() if cls not in (Lambda, Product, Sum)}
+    return {**classes, **PRESETS, "stack": stack}
 
 
 def parse(text: str) -> Schedule:
     """Reads the text form of a schedule, as `repr` writes it.
 
     The text may hold the names of shapes, combinators, presets and your own `Schedule` classes, lists,
-    `partial(Shape, keyword=number)`, `None`, and `+`, `-`, `*`, `/` between numbers or, but for `/`,
-    schedules. Nothing else is looked up and nothing is executed.
+    tuples, `partial(Shape, keyword=number)`, `None`, `True`, `False`, strings, comments, and `+`, `-`, `*`,
+    `/` between numbers or, but for `/`, schedules. Nothing else is looked up and nothing is executed.
+
+    Every string gives a schedule or a `ValueError`, in bounded time and memory: the text may be as long as
+    `LONGEST_TEXT`, and what it says as deep as `DEEPEST_SCHEDULE` and as varied as `LARGEST_PROGRAM`.
 
     >>> import jaxsched as js
     >>> js.parse("warmup(Cosine(0.3, 0.01, 15 * 235), 5 * 235)")
@@ -157,105 +156,10 @@ def parse(text: str) -> Schedule:
       ValueError: it is not the text of a schedule; the message shows where and why.
     """
     if not isinstance(text, str):
-        raise TypeError(f"`text` must be a string, got {text!r} ({type(text).__name__}).")
+        raise TypeError(f"`text` must be a string, got {describe(text)}.")
     if len(text) > LONGEST_TEXT:
         raise ValueError(f"`text` must have at most {LONGEST_TEXT} characters, got {len(text)}.")
     try:
-        with warnings.catch_warnings(action="ignore"):
-            tree = ast.parse(text.strip(), mode="eval")
-        value = _Reader(text.strip()).read(tree.body)
-        if isinstance(value, Schedule):
-            return value
-        if isinstance(value, float | int) and not isinstance(value, bool):
-            return Constant(value)
-    except SyntaxError as error:
-        line, column = error.lineno or 1, (error.offset or 1) - 1
-        raise ValueError(_pointed(f"{error.msg}", text.strip(), line, column)) from None
+        return Reader(text, readable()).schedule()
     except (RecursionError, MemoryError):
-        raise ValueError("`text` is nested too deeply.") from None
-    raise ValueError(_pointed("This is no schedule.", text.strip(), 1, 0))
-
-
-class _Reader:
-    """Turns the syntax tree of a text into what it says."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def read(self, node: ast.AST) -> Any:
-        match node:
-            case ast.Constant(value=bool() | str() | None | int() | float() as value):
-                return value
-            case ast.List(elts=items) | ast.Tuple(elts=items):
-                return [self.read(item) for item in items]
-            case ast.UnaryOp(op=ast.USub(), operand=operand):
-                return self.build(node, operator.neg, self.operand(operand))
-            case ast.BinOp(left=left, op=operation, right=right) if type(operation) in OPERATIONS:
-                operands = self.operand(left), self.operand(right)
-                return self.build(node, OPERATIONS[type(operation)], *operands)
-            case ast.Name(id=name):
-                return self.name(node, name, transitions=True)
-            case ast.Call(func=ast.Name(id="partial") as callee, args=[ast.Name(id=name) as shape]):
-                keywords = self.keywords(node)
-                return functools.partial(self.name(shape, name, transitions=True), **keywords)
-            case ast.Call(func=ast.Name(id=name) as callee, args=arguments):
-                function = self.name(callee, name)
-                return self.build(
-                    node, function, *(self.read(each) for each in arguments), **self.keywords(node)
-                )
-        raise self.error(node, "This is not part of a schedule's text.")
-
-    def operand(self, node: ast.AST) -> Any:
-        """A schedule, or a number as a float, which arithmetic cannot make arbitrarily long."""
-        value = self.read(node)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return self.build(node, float, value)
-        if isinstance(value, Schedule | float):
-            return value
-        raise self.error(node, "`+`, `-`, `*` and `/` stand between numbers and schedules.")
-
-    def keywords(self, node: ast.Call) -> dict[str, Any]:
-        for keyword in node.keywords:
-            if keyword.arg is None:
-                raise self.error(keyword.value, "`**` is not part of a schedule's text.")
-        return {str(keyword.arg): self.read(keyword.value) for keyword in node.keywords}
-
-    def name(self, node: ast.AST, name: str, transitions: bool = False) -> Any:
-        """What a name stands for: a class or a function that gives a schedule."""
-        known = readable()
-        if transitions:
-            known = {n: v for n, v in known.items() if isinstance(v, type) and issubclass(v, Transition)}
-        if name in known:
-            return known[name]
-        near = difflib.get_close_matches(name, known, n=1)
-        kind = "shape" if transitions else "schedule"
-        raise self.error(node, f"Unknown {kind} `{name}`" + (f"; did you mean `{near[0]}`?" if near else "."))
-
-    def build(self, node: ast.AST, function: Callable[..., Any], *args: Any, **keywords: Any) -> Any:
-        """The result of `function`; its errors point at the place in the text."""
-        try:
-            return function(*args, **keywords)
-        except (TypeError, ValueError, ArithmeticError) as error:
-            raise self.error(node, str(error)) from error
-
-    def error(self, node: Any, message: str) -> ValueError:
-        """What to raise for a mistake at `node`."""
-        line = self.text.splitlines()[node.lineno - 1]
-        column = len(line.encode()[: node.col_offset].decode())
-        return ValueError(_pointed(message, self.text, node.lineno, column))
-
-
-def readable() -> dict[str, Callable[..., Any]]:
-    """Everything that a text can call, by name."""
-    classes = {name: cls for name, cls in registry.items() if cls is not Lambda}
-    return {**classes, **PRESETS, "stack": stack}
-
-
-def _pointed(message: str, text: str, line: int, column: int) -> str:
-    """`message`, and below it the place in `text` with a caret under it."""
-    lines = text.splitlines() or [""]
-    shown = lines[min(line, len(lines)) - 1]
-    first = max(0, column - 60)
-    prefix, suffix = "..." if first else "", "..." if len(shown) > first + 100 else ""
-    window = prefix + shown[first : first + 100] + suffix
-    return f"{message}\n  {window}\n  {' ' * (column - first + len(prefix))}^"
+        raise ValueError("`text` needs more memory, or a deeper stack, than there is.") from None

@@ -49,6 +49,7 @@ def test_eight_devices_are_as_one():
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), params, params_of_eight)
 
 
+@pytest.mark.thorough
 def test_a_sweep_spreads_over_devices():
     plans = [Plan(js.Constant(0.02 * (i + 1))) for i in range(3)]
     data = few(40, 10)
@@ -135,6 +136,7 @@ def lines(folder):
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.thorough
 def test_two_processes_are_as_one(cache, tmp_path):
     """Also when the second half of the run is a resume."""
     schedule = ["--schedule", "Linear(0.05, 0.01, 40)"]

@@ -34,6 +34,7 @@ ORDER = [
     "_marks",
     "check",
     "simulate",
+    "_reader",
     "text",
     "_svg",
     "_horizon",

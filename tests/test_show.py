@@ -84,7 +84,7 @@ def test_a_horizon_of_all_steps(capsys):
         ("warmup(Cosin(0.3, 0.01, 15), 5)", "Unknown schedule `Cosin`; did you mean `Cosine`?"),
         ("Linear(0.3, 0, -1)", "`transition_steps` must be at least 0, got -1."),
         ("stack([stack([Linear(0.1, 0, 1)]), stack([Linear(0.1, 0, 1)])])", "must be one schedule"),
-        ("", "invalid syntax"),
+        ("", "Expected a schedule, a number or a list."),
     ],
 )
 def test_a_wrong_expression(expression, message, capsys):

@@ -108,7 +108,7 @@ def _four_offsets(kernel: jax.Array) -> jax.Array:
 @jax.custom_jvp
 def _first_maximum(x: jax.Array) -> jax.Array:
     """The maxima over the second axis, of length 4; among equals the first has the slope, as in pooling."""
-    return _maximum_and_place(x)[0]
+    return x.max(1)
 
 
 @_first_maximum.defjvp
@@ -116,13 +116,5 @@ def _slope_of_first_maximum(
     primals: tuple[jax.Array], tangents: tuple[jax.Array]
 ) -> tuple[jax.Array, jax.Array]:
     (x,), (slopes,) = primals, tangents
-    maximum, place = _maximum_and_place(x)
-    chosen = place[:, None] == jnp.arange(4)[:, None, None]
-    return maximum, jnp.where(chosen, slopes, 0).sum(1)
-
-
-def _maximum_and_place(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    a, b, c, d = (x[:, i] for i in range(4))
-    upper, lower = jnp.where(a >= b, a, b), jnp.where(c >= d, c, d)
-    place = jnp.where(upper >= lower, jnp.where(a >= b, 0, 1), jnp.where(c >= d, 2, 3))
-    return jnp.where(upper >= lower, upper, lower), place
+    chosen = jax.nn.one_hot(x.argmax(1), 4, axis=1, dtype=bool)
+    return _first_maximum(x), jnp.where(chosen, slopes, 0).sum(1)

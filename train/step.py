@@ -173,10 +173,12 @@ def descend(
     """One optimizer step on a batch, or on this device's share of it; gives the batch's loss and accuracy."""
 
     def objective(params: Any) -> tuple[jax.Array, jax.Array]:
-        result = loss_and_accuracy(params, images, labels)
-        # The gradient of this mean, with respect to parameters that are the same everywhere, is everywhere
-        # the gradient of the whole batch.
-        return result if axis is None else lax.pmean(result, axis)
+        if axis is None:
+            return loss_and_accuracy(params, images, labels)
+        # Made each device's own first, so that what is summed over the devices is the gradient of the
+        # parameters, not of every copy that the layers make of them. It is that of the whole batch.
+        params = lax.pcast(params, axis, to="varying")
+        return lax.pmean(loss_and_accuracy(params, images, labels), axis)
 
     result, slopes = jax.value_and_grad(objective, has_aux=True)(state.params)
     updates, opt_state = tx.update(slopes, state.opt_state, state.params, **extra_args)

@@ -45,7 +45,8 @@ class Over(NamedTuple):
         if scale and not (first > 0 and last > 0):
             raise ValueError(f"`{text}` must have ends above 0, as their ratios are equal.")
         space = np.geomspace if scale else np.linspace
-        return cls(name, tuple(float(value) for value in space(first, last, number)))
+        # To twelve digits, as 0.2 between 0.05 and 0.8 would else be 0.19999999999999998.
+        return cls(name, tuple(float(f"{value:.12g}") for value in space(first, last, number)))
 
 
 def grid(schedule: js.Schedule, overs: Sequence[Over]) -> dict[str, js.Schedule]:

@@ -7,13 +7,17 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxsched import _wide as wide
 from jaxsched._clock import Clock
 from jaxsched._evaluate import batch_shape
-from jaxsched._fields import Number, check_range, is_concrete, number
+from jaxsched._fields import Number, check_range, describe, is_concrete, number
 from jaxsched._parts import kind_of, stack_leaves
 from jaxsched._schedule import Schedule, ScheduleLike, as_schedule, parts
+
+MOST_NUMBERS = 10_000_000
+"""A stack of mixed kinds holds no more numbers than this."""
 
 
 class select(Schedule):
@@ -64,12 +68,11 @@ def stack(schedules: Sequence[ScheduleLike]) -> Schedule:
 
     Raises:
       TypeError: `schedules` is no list of schedules.
-      ValueError: it is empty, or mixes stacks of several lengths or kinds.
+      ValueError: it is empty, mixes stacks of several lengths or kinds, or mixes so many kinds, each of
+        which every member has room for, that it would hold more than 10,000,000 numbers.
     """
     if not isinstance(schedules, list | tuple):
-        raise TypeError(
-            f"`schedules` must be a list of schedules, got {schedules!r} ({type(schedules).__name__})."
-        )
+        raise TypeError(f"`schedules` must be a list of schedules, got {describe(schedules)}.")
     if not schedules:
         raise ValueError("`schedules` must have at least one schedule, got none.")
     members = [
@@ -86,6 +89,12 @@ def stack(schedules: Sequence[ScheduleLike]) -> Schedule:
         return stack_leaves(members)
     if batches != {()}:
         raise ValueError("`schedules` must be of one kind where they are stacks themselves.")
+    room = sum(np.size(leaf) for group in kinds.values() for leaf in jax.tree.leaves(group[0]))
+    if room * len(members) > MOST_NUMBERS:
+        raise ValueError(
+            f"`schedules` must be fewer, or of fewer kinds: {len(members)} of them, each with room for "
+            f"{len(kinds)} kinds, would hold {room * len(members)} numbers, more than {MOST_NUMBERS}."
+        )
     rows = []
     for each in members:
         # A row needs a schedule of every kind; only the one at its index is its own.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxsched._clock import Clock
-from jaxsched._fields import Numbers, as_number, numbers
+from jaxsched._fields import Numbers, as_number, describe, numbers
 from jaxsched._schedule import Schedule
 
 
@@ -96,9 +96,9 @@ def table(fn: Callable[[int], Any], steps: int) -> Table:
       ValueError: `steps` is below 1, or a value is not finite.
     """
     if not callable(fn):
-        raise TypeError(f"`fn` must be callable, got {fn!r} ({type(fn).__name__}).")
+        raise TypeError(f"`fn` must be callable, got {describe(fn)}.")
     if isinstance(steps, bool) or not isinstance(steps, int | np.integer):
-        raise TypeError(f"`steps` must be an integer, got {steps!r} ({type(steps).__name__}).")
+        raise TypeError(f"`steps` must be an integer, got {describe(steps)}.")
     if steps < 1:
         raise ValueError(f"`steps` must be at least 1, got {steps}.")
     return Table([float(as_number(f"fn({step})", fn(step))) for step in range(steps)])
