@@ -29,14 +29,17 @@ DEEPEST_BRACKETS = 64
 """`parse` reads brackets nested no deeper than this."""
 
 DEEPEST_SCHEDULE = 16
-"""`parse` builds schedules nested no deeper than this: XLA may take time exponential in it."""
+"""`parse` builds schedules nested no deeper than this.
+
+What XLA makes of them may take time exponential in it: a call of 18 nested `reflect` took 0.04 s, one of 20
+more than a minute.
+"""
 
 LARGEST_PROGRAM = 1000
 """`parse` builds no more kinds of schedules than have together so many nodes as pytrees.
 
 What is compiled grows with it; the parts of a `join` or `stack` that are of one kind count once.
 """
-
 
 CONSTANTS = {"None": None, "True": True, "False": False}
 
@@ -110,8 +113,8 @@ class Reader:
         while self.kind == "comment":
             match = TOKEN.match(self.text, self._stop)
             if match is None:
-                blank = re.compile(r"\s*").match(self.text, self._stop)
-                raise self.error(blank.end() if blank else 0, "This is not part of a schedule's text.")
+                place = len(self.text) - len(self.text[self._stop :].lstrip())
+                raise self.error(place, "This is not part of a schedule's text.")
             self.kind = str(match.lastgroup)
             self.token, self.start, self._stop = match[self.kind], match.start(self.kind), match.end()
 

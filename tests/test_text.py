@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from cases import EVERY, SHORT
 
 import jaxsched as js
 from jaxsched.text import readable
@@ -344,6 +345,11 @@ def test_long_texts_are_read():
         lambda schedule, _: js.warmup(schedule, 5), range(15), 0.1
     )
     assert len(js.parse(f"join([{'Linear(1, 0, 5), ' * 1000}], {[5] * 999})").schedules) == 1000
+
+
+def test_the_whole_catalogue_fits_into_one_text():
+    schedules = js.stack([build(SHORT) for build in EVERY.values()])
+    assert js.parse(repr(schedules)) == schedules
 
 
 def test_a_longer_text_is_refused():

@@ -16,7 +16,7 @@ from jaxsched._fields import Number, check_range, describe, is_concrete, number
 from jaxsched._parts import kind_of, stack_leaves
 from jaxsched._schedule import Schedule, ScheduleLike, as_schedule, parts
 
-MOST_NUMBERS = 10_000_000
+MOST_NUMBERS = 4_000_000
 """A stack of mixed kinds holds no more numbers than this."""
 
 
@@ -69,7 +69,7 @@ def stack(schedules: Sequence[ScheduleLike]) -> Schedule:
     Raises:
       TypeError: `schedules` is no list of schedules.
       ValueError: it is empty, mixes stacks of several lengths or kinds, or mixes so many kinds, each of
-        which every member has room for, that it would hold more than 10,000,000 numbers.
+        which every member has room for, that it would hold more than 4,000,000 numbers.
     """
     if not isinstance(schedules, list | tuple):
         raise TypeError(f"`schedules` must be a list of schedules, got {describe(schedules)}.")

@@ -90,4 +90,7 @@ class Exponential(Schedule):
 
     def evaluate(self: Any, clock: Clock) -> Any:
         factor = wide.power(self.decay_rate, clock.ratio(self.transition_steps))
-        return jnp.clip((self.init_value * factor).high, -LARGEST, LARGEST)
+        # The second word of a product that overflows is NaN, so there the first words are multiplied.
+        about = self.init_value.high * factor.high
+        value = jnp.where(jnp.isfinite(about), (self.init_value * factor).high, about)
+        return jnp.clip(value, -LARGEST, LARGEST)

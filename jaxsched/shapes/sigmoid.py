@@ -6,7 +6,7 @@ from typing import Any
 
 from jaxsched import _wide as wide
 from jaxsched._clock import Clock
-from jaxsched._fields import Number, is_concrete, number, show
+from jaxsched._fields import Number, checked_number, field, is_concrete, number, show
 from jaxsched._schedule import Schedule
 from jaxsched._transition import Transition
 from jaxsched._wide import Wide
@@ -63,6 +63,10 @@ class Tanh(Transition):
         return self.init_value * weights[0] + self.end_value * weights[1]
 
 
+def _rate(name: str, value: Any) -> Any:
+    return checked_number(name, checked_number(name, value, above=0, below=1), at_least=2.0**-126)
+
+
 class Relaxation(Transition):
     r"""An exponential approach to the end, scaled so that it is reached.
 
@@ -81,7 +85,8 @@ class Relaxation(Transition):
       init_value: the rate at step 0.
       end_value: the rate from step `transition_steps` on.
       transition_steps: the length in steps, at least 0; 0 is at its end at once.
-      rate: what an unscaled exponential would have left at the end, above 0 and below 1.
+      rate: what an unscaled exponential would have left at the end, above 0 and below 1, and a normal
+        float32, at least 1.18e-38, as less than that is 0 for XLA.
 
     Raises:
       TypeError: an argument is no number.
@@ -91,7 +96,7 @@ class Relaxation(Transition):
     init_value: Number = number()
     end_value: Number = number()
     transition_steps: Number = number(at_least=0)
-    rate: Number = number(default=0.1, above=0, below=1)
+    rate: Number = field(_rate, default=0.1, rank=0)
 
     def curve(self: Any, elapsed: Wide, left: Wide) -> Any:
         log_rate = wide.log(self.rate)
