@@ -234,7 +234,7 @@ def test_what_is_read_can_be_called_thoroughly():
 @pytest.mark.thorough
 def test_what_is_read_can_be_called_in_float32():
     with float32_path():
-        fuzz(check_rates, RIGHT, 1000)
+        fuzz(check_rates, RIGHT, 500)
 
 
 def test_what_the_fuzzer_found():
