@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from typing import Any, NamedTuple, TypeVar
 
 import jax
@@ -52,7 +54,9 @@ def learning_rate(opt_state: Any) -> Any:
       opt_state: any pytree that holds one state of `scale_by_learning_rate`.
 
     Returns:
-      A float32 scalar; where there are groups (`param_labels`, `optax.partition`), a dict by label.
+      A float32 scalar; where there are groups (`param_labels`, `optax.partition`), a dict by label. A state
+      with leading axes, from `jax.vmap`, `jax.pmap` or a scan that stacks states, has a rate for each
+      member: an array with these axes.
 
     Raises:
       ValueError: there is none, or several that are not of groups; the message says what to do, or where
@@ -69,8 +73,7 @@ def learning_rate(opt_state: Any) -> Any:
                     "pass the part of it that holds one."
                 )
         if reading.rates or reading.injected:
-            factors = [each for part in reading for each in part.values()]
-            rates[label] = jnp.prod(jnp.stack([jnp.asarray(each, jnp.float32) for each in factors]))
+            rates[label] = _product([each for part in reading for each in part.values()])
     if not rates:
         raise ValueError(
             "There is no learning rate in this optimizer state, because no transformation of jaxsched put "
@@ -78,6 +81,15 @@ def learning_rate(opt_state: Any) -> Any:
             "`optax.chain(optax.adamw(1.0), jaxsched.scale_by_learning_rate(schedule, flip_sign=False))`."
         )
     return rates[None] if set(rates) == {None} else {str(label): rate for label, rate in rates.items()}
+
+
+def _product(factors: list[Any]) -> jax.Array:
+    """The float32 product of factors whose leading axes are the same, as far as each has them."""
+    # Copies, so that the rate is still there when the state that it was read from has been donated.
+    arrays = [jnp.array(factor, jnp.float32) for factor in factors]
+    rank = max(array.ndim for array in arrays)
+    aligned = [jnp.expand_dims(array, tuple(range(array.ndim, rank))) for array in arrays]
+    return functools.reduce(operator.mul, aligned)
 
 
 def _read(tree: Any, path: str) -> Groups:
@@ -144,7 +156,8 @@ def set_count(opt_state: Tree, count: Any) -> Tree:
 
     Args:
       opt_state: any pytree with such states.
-      count: an integer from 0 to 2^31 - 1, or an integer scalar array.
+      count: an integer from 0 to 2^31 - 1, or an integer scalar array. In a state with leading axes it is
+        that of every member.
 
     Returns:
       A new tree of the same structure.
@@ -179,7 +192,7 @@ def _moved(tree: Any, count: jax.Array) -> tuple[Any, int]:
                 if name == "count":
                     # Whatever holds the number, a Flax variable for one, holds the new one.
                     (old,), holder = jax.tree.flatten(part)
-                    parts[name] = jax.tree.unflatten(holder, [count.astype(jnp.asarray(old).dtype)])
+                    parts[name] = jax.tree.unflatten(holder, [jnp.full_like(old, count)])
                     clocks += 1
                 else:
                     parts[name], inner = _moved(part, count)

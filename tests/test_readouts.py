@@ -1,0 +1,191 @@
+"""Rates and clocks of states that have leading axes."""
+
+from __future__ import annotations
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import jaxsched as js
+
+PARAMS = {"w": jnp.array([1.0, -2.0]), "b": jnp.array([0.5])}
+LABELS = {"w": "slow", "b": "fast"}
+PEAKS = np.array([0.1, 0.2, 0.4], np.float32)
+LENGTH = 8
+STEPS = 4
+HASTY = js.Plateau(factor=0.5, patience=0)
+
+
+def line(peak):
+    return js.Linear(peak, 0.0, LENGTH)
+
+
+def line_at(peak, step):
+    """`line` by hand."""
+    return peak * (1 - step / LENGTH)
+
+
+def ours(peak, **options):
+    return js.scale_by_learning_rate(line(peak), **options)
+
+
+def groups(peak):
+    return js.scale_by_learning_rate({"slow": line(0.1 * peak), "fast": line(peak)}, param_labels=LABELS)
+
+
+def partition(peak):
+    slow = optax.chain(ours(0.1 * peak), js.scale_by_plateau(HASTY))
+    return optax.partition({"slow": slow, "fast": ours(peak)}, LABELS)
+
+
+def plateau_at(step):
+    """`HASTY`, which gets 1 with every update: the first is its best, all later ones cut."""
+    return 0.5 ** max(step - 1, 0)
+
+
+NESTS = {
+    "alone": (ours, line_at),
+    "masked": (lambda peak: optax.masked(ours(peak), {"w": True, "b": False}), line_at),
+    "groups": (groups, lambda peak, i: {"slow": line_at(0.1 * peak, i), "fast": line_at(peak, i)}),
+    "partition": (
+        partition,
+        lambda peak, i: {"slow": plateau_at(i) * line_at(0.1 * peak, i), "fast": line_at(peak, i)},
+    ),
+    "plateau": (
+        lambda peak: optax.chain(optax.trace(0.9), ours(peak), js.scale_by_plateau(HASTY)),
+        lambda peak, i: plateau_at(i) * line_at(peak, i),
+    ),
+    "plateau of groups": (
+        lambda peak: optax.chain(groups(peak), js.scale_by_plateau(HASTY)),
+        lambda peak, i: {
+            "slow": plateau_at(i) * line_at(0.1 * peak, i),
+            "fast": plateau_at(i) * line_at(peak, i),
+        },
+    ),
+    "MultiSteps": (
+        lambda peak: optax.MultiSteps(ours(peak), 2).gradient_transformation(),
+        lambda peak, i: line_at(peak, max((i + 1) // 2 - 1, 0)),
+    ),
+    "injected": (lambda peak: optax.inject_hyperparams(optax.sgd)(line(peak)), line_at),
+    "injected beside": (
+        lambda peak: optax.chain(optax.inject_hyperparams(optax.sgd)(peak), ours(2 * peak, flip_sign=False)),
+        lambda peak, i: peak * line_at(2 * peak, i),
+    ),
+}
+
+
+def history(build, peak):
+    """The states after each of `STEPS` updates, stacked."""
+    tx = optax.with_extra_args_support(build(peak))
+
+    def step(state, _):
+        _, state = tx.update(PARAMS, state, PARAMS, value=1.0)
+        return state, state
+
+    return jax.lax.scan(step, tx.init(PARAMS), length=STEPS)[1]
+
+
+def last(build, peak):
+    return jax.tree.map(lambda leaf: leaf[-1], history(build, peak))
+
+
+def expected(rate_of, peaks, steps):
+    """The rates by hand at all pairs of `peaks` and `steps`."""
+    pairs = [[rate_of(peak, step) for step in steps] for peak in peaks]
+    return jax.tree.map(lambda *rates: np.reshape(rates, (len(peaks), len(steps))), *itertools.chain(*pairs))
+
+
+def close(left, right):
+    def same(a, b):
+        assert a.shape == np.shape(b)
+        assert a.dtype == jnp.float32
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+
+    jax.tree.map(same, left, right)
+
+
+@pytest.mark.parametrize("nest", NESTS)
+def test_a_batched_state_has_a_rate_for_each_member(nest):
+    build, rate_of = NESTS[nest]
+    grid = expected(rate_of, PEAKS, range(STEPS))
+    histories = jax.jit(jax.vmap(lambda peak: history(build, peak)))(PEAKS)
+    close(js.learning_rate(histories), grid)
+    close(jax.jit(js.learning_rate)(histories), grid)
+    close(jax.vmap(js.learning_rate)(histories), grid)
+    close(js.learning_rate(history(build, 0.2)), jax.tree.map(lambda rates: rates[1], grid))
+    ends = jax.tree.map(lambda leaf: leaf[:, -1], histories)
+    close(js.learning_rate(ends), jax.tree.map(lambda rates: rates[:, -1], grid))
+
+
+@pytest.mark.parametrize("nest", NESTS)
+def test_a_state_of_several_devices_has_a_rate_for_each(nest):
+    build, rate_of = NESTS[nest]
+    states = jax.pmap(lambda peak: last(build, peak))(PEAKS)
+    rates = js.learning_rate(states)
+    close(rates, jax.tree.map(lambda rates: rates[:, 0], expected(rate_of, PEAKS, [STEPS - 1])))
+    for rate in jax.tree.leaves(rates):
+        assert len(rate.sharding.device_set) == len(PEAKS)
+
+
+def test_a_sweep_has_a_rate_for_each_schedule():
+    tx = optax.chain(optax.trace(0.9), js.scale_by_learning_rate(0.0))
+    schedules = js.stack([line(0.1), 0.3, js.Piecewise([0.4, 0.2], [2])])
+    states = jax.vmap(lambda _: tx.init(PARAMS), axis_size=3)(None)
+    update = jax.vmap(lambda state, schedule: tx.update(PARAMS, state, PARAMS, schedule=schedule))
+    for step, rates in enumerate([[0.1, 0.3, 0.4], [0.0875, 0.3, 0.4], [0.075, 0.3, 0.2]]):
+        _, states = update(states, schedules)
+        assert states[1].count.tolist() == [step + 1] * 3
+        close(js.learning_rate(states), rates)
+
+
+def test_factors_of_fewer_axes_go_with_the_leading_ones():
+    """All axes are of one length, so that a factor on the wrong one would be no error of shapes."""
+    build, _ = NESTS["injected beside"]
+    states = jax.vmap(lambda peak: history(build, peak))(PEAKS)
+    states = jax.tree.map(lambda leaf: leaf[:, :3], states)
+    lines = expected(lambda peak, i: line_at(2 * peak, i), PEAKS, range(3))
+    for injected in (0.5, jnp.float32(0.5), PEAKS, jnp.asarray(PEAKS)):
+        states[0].hyperparams["learning_rate"] = injected
+        close(js.learning_rate(states), np.reshape(injected, (-1, 1)) * lines)
+
+
+def test_a_rate_that_was_read_outlives_its_state():
+    for build, rate_of in NESTS.values():
+        state = last(build, 0.2)
+        rate = js.learning_rate(state)
+        for leaf in jax.tree.leaves(state):
+            leaf.delete()  # as it is with a state that was donated
+        close(rate, jax.tree.map(np.float32, rate_of(0.2, STEPS - 1)))
+
+
+def clocks_of(state):
+    leaves, _ = jax.tree.flatten_with_path(state)
+    return [leaf for path, leaf in leaves if jax.tree_util.keystr(path).endswith("count")]
+
+
+@pytest.mark.parametrize("nest", [nest for nest in NESTS if "plateau" not in nest and nest != "partition"])
+@pytest.mark.parametrize("batch", [jax.vmap, jax.pmap])
+def test_moving_the_clock_moves_that_of_each_member(nest, batch):
+    build, rate_of = NESTS[nest]
+    before = batch(lambda peak: last(build, peak))(PEAKS)
+    for move in (jax.jit(js.set_count), js.set_count):
+        moved = move(before, 5)
+        for old, new in zip(clocks_of(before), clocks_of(moved), strict=True):
+            assert new.tolist() == [5] * len(PEAKS)
+            assert new.dtype == old.dtype
+            # A compiled function places its constants itself.
+            assert move is not js.set_count or new.sharding == old.sharding
+        close(js.learning_rate(moved), js.learning_rate(before))
+    every = 2 if nest == "MultiSteps" else 1
+
+    def follow(peak, state):
+        for _ in range(every):
+            _, state = build(peak).update(PARAMS, state, PARAMS)
+        return state
+
+    rates = js.learning_rate(batch(follow)(PEAKS, moved))
+    close(rates, jax.tree.map(lambda rates: rates[:, 0], expected(rate_of, PEAKS, [every * 6 - 1])))
