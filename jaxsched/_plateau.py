@@ -47,20 +47,22 @@ class Rule(Value, abc.ABC, abstract=True):
 
     @abc.abstractmethod
     def step(self, state: Any, metric: jax.Array) -> Any:
-        """The state after a metric, a float32 scalar."""
+        """The state after a metric, a float32 scalar or an array of the shape of the state's leaves."""
 
     def observe(self, state: Tree, metric: Any) -> Tree:
         """The state after an observation.
 
         Args:
           state: a state of this rule, or any tree that holds one: an optimizer state, or an `nnx.Optimizer`.
-          metric: a real scalar. With several processes or devices it is reduced over them first.
+          metric: a real scalar. With several processes or devices it is reduced over them first. Where the
+            state has leading axes, from `jax.vmap` for one, a scalar is given to every member, and an array
+            of their shape has one metric for each.
 
         Returns:
           A new tree of the same structure.
 
         Raises:
-          TypeError: `metric` is no real scalar.
+          TypeError: `metric` is no real scalar, nor an array of real numbers of the shape of the state.
           ValueError: the tree holds none or several; the message lists their paths.
         """
         leaves, structure = jax.tree.flatten_with_path(state, is_leaf=self._is_state)
@@ -76,7 +78,8 @@ class Rule(Value, abc.ABC, abstract=True):
         # The fields may be held by something else than arrays, the variables of Flax for one.
         fields, holders = jax.tree.flatten(values[places[0]])
         plain = jax.tree.unflatten(jax.tree.structure(jax.eval_shape(self.init)), fields)
-        values[places[0]] = jax.tree.unflatten(holders, jax.tree.leaves(self.step(plain, _metric(metric))))
+        metric = _metric(metric, jnp.shape(self.scale_of(plain)))
+        values[places[0]] = jax.tree.unflatten(holders, jax.tree.leaves(self.step(plain, metric)))
         return jax.tree.unflatten(structure, values)
 
     def _is_state(self, node: Any) -> bool:
@@ -221,7 +224,8 @@ NOTHING_YET = -1
 """The bad count before the first observation, where that one is taken whatever it is."""
 
 
-def _metric(metric: Any) -> jax.Array:
+def _metric(metric: Any, leading: tuple[int, ...]) -> jax.Array:
+    """A metric as float32; `leading` is the shape of the state that it is for."""
     try:
         kind = jnp.result_type(metric)
         real = jnp.issubdtype(kind, jnp.floating) or jnp.issubdtype(kind, jnp.integer)
@@ -229,8 +233,9 @@ def _metric(metric: Any) -> jax.Array:
         value = jnp.asarray(metric, jnp.float32) if real else None
     except (TypeError, ValueError, OverflowError):
         value = None
-    if value is None or value.shape != ():
-        raise TypeError(f"`metric` must be a real scalar, got {metric!r}.")
+    if value is None or value.shape not in ((), leading):
+        allowed = f" or an array of shape {leading}" if leading else ""
+        raise TypeError(f"`metric` must be a real scalar{allowed}, got {metric!r}.")
     return value
 
 

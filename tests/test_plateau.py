@@ -410,3 +410,34 @@ def test_a_replicated_state_stays_replicated(compiled):
     for leaf in jax.tree.leaves(state):
         assert leaf.sharding.is_equivalent_to(everywhere, leaf.ndim)
     assert state[1].plateau.scale == 0.5
+
+
+def test_a_batched_state_takes_one_metric_or_one_for_each_member():
+    metrics = np.array([[3.0, 1.0, 2.0], [2.0, 1.0, 3.0], [2.5, 0.5, 1.0], [2.5, 0.5, 1.0]], np.float32)
+    averaged = js.ports.optax.reduce_on_plateau(factor=0.5, patience=1, accumulation_size=2)
+    for rule in (HASTY, averaged):
+        alone = []
+        for column in metrics.T:
+            state = rule.init()
+            for metric in column:
+                state = rule.observe(state, metric)
+            alone.append(state)
+        many = jax.vmap(lambda _, rule=rule: rule.init(), axis_size=3)(None)
+        mapped = inside = many
+        for row in metrics:
+            many, mapped = rule.observe(many, row), jax.vmap(rule.observe)(mapped, row)
+            inside = jax.jit(rule.observe)({"plateau": inside, "other": row}, row)["plateau"]
+        for states in (many, mapped, inside):
+            jax.tree.map(np.testing.assert_array_equal, states, jax.tree.map(lambda *x: np.stack(x), *alone))
+    many = HASTY.observe(jax.vmap(lambda _: HASTY.init(), axis_size=3)(None), metrics[0])
+    np.testing.assert_array_equal(HASTY.observe(many, metrics[1]).scale, [1.0, 0.5, 0.5])
+    np.testing.assert_array_equal(HASTY.observe(many, 1.5).scale, [1.0, 0.5, 1.0])
+
+
+@pytest.mark.parametrize(
+    "metric", [jnp.ones(1), jnp.ones(4), jnp.ones((1, 3)), jnp.ones((3, 3)), [1.0, 1.0, 1.0]]
+)
+def test_metrics_for_other_members_than_there_are(metric):
+    many = jax.vmap(lambda _: HASTY.init(), axis_size=3)(None)
+    with pytest.raises(TypeError, match=r"`metric` must be a real scalar or an array of shape \(3,\), got "):
+        HASTY.observe(many, metric)
