@@ -1,4 +1,4 @@
-"""Rates and clocks of states that have leading axes."""
+"""What is read of a state, and its clocks: with leading axes, and under `optax.inject_hyperparams`."""
 
 from __future__ import annotations
 
@@ -189,3 +189,78 @@ def test_moving_the_clock_moves_that_of_each_member(nest, batch):
 
     rates = js.learning_rate(batch(follow)(PEAKS, moved))
     close(rates, jax.tree.map(lambda rates: rates[:, 0], expected(rate_of, PEAKS, [every * 6 - 1])))
+
+
+inject = optax.inject_hyperparams
+
+
+def fed(build):
+    """`build(learning_rate)` in `inject_hyperparams`, with a rate that moves."""
+    return inject(lambda learning_rate: build(learning_rate))(line(0.4))
+
+
+rate = js.scale_by_learning_rate
+INJECTED = {
+    "ours": fed(rate),
+    "a number": inject(lambda learning_rate: rate(learning_rate))(learning_rate=0.1),
+    "chain": fed(lambda lr: optax.chain(optax.clip(10.0), optax.chain(rate(lr)))),
+    "masked": fed(lambda lr: optax.masked(rate(lr), {"w": True, "b": True})),
+    "MultiSteps": fed(lambda lr: optax.MultiSteps(rate(lr), 1).gradient_transformation()),
+    "half": fed(lambda lr: rate(0.5 * lr)),
+    "on a schedule": fed(lambda lr: rate(lr * line(0.5))),
+    "plateau": fed(lambda lr: optax.chain(rate(lr), js.scale_by_plateau(HASTY))),
+    "plateau of another": fed(lambda lr: optax.chain(optax.sgd(lr), js.scale_by_plateau(HASTY))),
+    "groups": fed(lambda lr: rate({"slow": 0.1 * lr, "fast": 0.3}, param_labels=LABELS)),
+    "partition": fed(lambda lr: optax.partition({"slow": rate(0.1 * lr), "fast": optax.sgd(lr)}, LABELS)),
+    "one more inside": fed(lambda lr: optax.chain(inject(optax.sgd)(0.5), rate(lr, flip_sign=False))),
+    "twice": fed(lambda lr: fed(lambda lr: rate(lr))),
+    "beside": optax.chain(inject(optax.sgd)(line(0.4)), rate(0.5, flip_sign=False)),
+    "both": optax.chain(inject(optax.sgd)(line(0.4)), fed(lambda lr: rate(lr, flip_sign=False))),
+    "beside groups": optax.chain(inject(optax.sgd)(line(0.4)), groups(0.5), optax.scale(-1.0)),
+    "another name": inject(lambda lr: rate(lr))(line(0.4)),
+}
+
+
+@pytest.mark.parametrize("name", INJECTED)
+def test_what_is_read_is_what_was_applied(name):
+    tx = optax.with_extra_args_support(INJECTED[name])
+    ones = jax.tree.map(jnp.ones_like, PARAMS)
+    state = tx.init(PARAMS)
+    for _ in range(STEPS):
+        updates, state = jax.jit(tx.update)(ones, state, PARAMS, value=1.0)
+        rates = js.learning_rate(state)
+        for key, update in updates.items():
+            applied = rates[LABELS[key]] if isinstance(rates, dict) else rates
+            np.testing.assert_allclose(-update, np.full(update.shape, applied), rtol=1e-6)
+            assert abs(applied) > 1e-3
+
+
+def test_a_rate_that_is_injected_by_hand_is_read_once_it_is_applied():
+    tx = inject(lambda learning_rate: optax.chain(optax.trace(0.9), rate(learning_rate)))(0.1)
+    state = tx.init(PARAMS)
+    state.hyperparams["learning_rate"] = jnp.float32(0.3)
+    close(js.learning_rate(state), 0.1)
+    _, state = tx.update(PARAMS, state, PARAMS)
+    close(js.learning_rate(state), 0.3)
+
+
+def test_many_injected_rates_count_once_each():
+    tx = inject(lambda learning_rate: rate(learning_rate))(0.1)
+    states = jax.vmap(lambda _: tx.init(PARAMS), axis_size=3)(None)
+    states.hyperparams["learning_rate"] = jnp.asarray(PEAKS)
+    _, states = jax.vmap(lambda state: tx.update(PARAMS, state, PARAMS))(states)
+    close(js.learning_rate(states), PEAKS)
+
+
+def test_a_rate_around_ours_is_taken_to_feed_ours():
+    """A state does not show what a factory does with its rate; the docstring names the way around."""
+    factory = inject(lambda learning_rate: optax.chain(optax.sgd(learning_rate), rate(0.5, flip_sign=False)))
+    close(js.learning_rate(factory(0.1).init(PARAMS)), 0.5)
+    beside = optax.chain(inject(optax.sgd)(0.1), rate(0.5, flip_sign=False))
+    close(js.learning_rate(beside.init(PARAMS)), 0.05)
+
+
+def test_an_optimizer_for_each_group_before_one_rate():
+    each = {"slow": optax.sgd(1.0), "fast": optax.adam(1.0)}
+    tx = optax.chain(optax.partition(each, LABELS), ours(0.4, flip_sign=False))
+    close(js.learning_rate(last(lambda _: tx, 0.4)), line_at(0.4, STEPS - 1))

@@ -48,7 +48,12 @@ def learning_rate(opt_state: Any) -> Any:
 
     It is found through any nesting: `chain`, `named_chain`, `partition`, `masked`, `MultiSteps`,
     `apply_if_finite`, `inject_hyperparams`, a Flax `TrainState`, an `nnx.Optimizer`. The scale of a plateau
-    is part of it, as is an injected hyperparameter `learning_rate`.
+    is a factor of it.
+
+    An injected `learning_rate` is one too, unless a `scale_by_learning_rate` stands inside of the same
+    `inject_hyperparams`: the rate is taken to feed that one, and counts once. A state does not show what a
+    factory does with its arguments. If yours applies two rates, put them beside each other, and the product
+    is read: `chain(inject_hyperparams(optax.sgd)(0.1), scale_by_learning_rate(schedule, flip_sign=False))`.
 
     Args:
       opt_state: any pytree that holds one state of `scale_by_learning_rate`.
@@ -108,10 +113,16 @@ def _read(tree: Any, path: str) -> Groups:
         elif isinstance(node, PARTITION):
             groups = _joined(groups, _partition(node.inner_states, here))
         elif isinstance(node, INJECTED):
+            inner = _read(node.inner_state, f"{here}.inner_state")
             if "learning_rate" in node.hyperparams:
                 injected = {f"{here}.hyperparams": node.hyperparams["learning_rate"]}
-                groups = _joined(groups, {None: _Reading({}, injected, {})})
-            groups = _joined(groups, _read(node.inner_state, f"{here}.inner_state"))
+                # A state of ours inside already holds what the factory made of it.
+                around = {
+                    label: _Reading({}, {} if reading.rates else injected, {})
+                    for label, reading in inner.items()
+                }
+                inner = _joined(around, inner)
+            groups = _joined(groups, inner)
     return groups
 
 
