@@ -43,7 +43,7 @@ ORDER = [
     "__init__",
     "__main__",
 ]
-FIRST = {"transforms": ["learning_rate", "plateau"], "ports": ["_common"]}
+FIRST = {"transforms": ["groups", "learning_rate", "plateau"], "ports": ["_common"]}
 """The files of a folder that those beside them may import, in this order."""
 MODULES = sorted(path.relative_to(PACKAGE).with_suffix("") for path in PACKAGE.rglob("*.py"))
 

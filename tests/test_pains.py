@@ -301,6 +301,122 @@ def test_labels_and_schedules_that_do_not_match_are_an_error():
     close(js.learning_rate(state), {"a": 0.3, "b": SCHEDULE(0)})
 
 
+MISMATCHES = {
+    "a missing branch": ({"layer0": "body", "head": "head"}, "there is no label for `['layer1']`."),
+    "a missing leaf": (
+        {"layer0": {"w": "body"}, "layer1": "body", "head": "head"},
+        "there is no label for `['layer0']['b']`.",
+    ),
+    "None for a label": (
+        {"layer0": None, "layer1": "body", "head": "head"},
+        "there is no label for `['layer0']`.",
+    ),
+    "labels below a parameter": (
+        {"layer0": "body", "layer1": "body", "head": {"w": "head"}},
+        "there is no label for `['head']`, no parameter at `['head']['w']`.",
+    ),
+    "another branch": (
+        {"layer0": "body", "layer1": "body", "head": "head", "layer2": {"w": "body", "b": "head"}},
+        "there is no parameter at `['layer2']`.",
+    ),
+    "other names": (
+        {"conv0": "body", "conv1": "body", "head": "head"},
+        "there is no label for `['layer0']`, `['layer1']`, no parameter at `['conv0']`, `['conv1']`.",
+    ),
+    "a list for a dict": (
+        ["body", "body", "head"],
+        "there is no label for `['head']`, `['layer0']`, `['layer1']`, no parameter at `[0]`, `[1]`, `[2]`.",
+    ),
+    "a schedule for nothing": (
+        {"layer0": "body", "layer1": "body", "head": "body"},
+        "there is no parameter with the label 'head'.",
+    ),
+    "all of them": (
+        {"layer0": "body", "layer2": "body"},
+        "there is no label for `['head']`, `['layer1']`, no parameter at `['layer2']`, "
+        "no parameter with the label 'head'.",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISMATCHES)
+def test_labels_that_do_not_match_the_parameters_are_named_at_once(name):
+    labels, message = MISMATCHES[name]
+    for given in (labels, lambda params: labels):
+        tx = optax.chain(optax.trace(0.9), ours({"body": 0.1, "head": 0.2}, param_labels=given))
+        for init in (tx.init, jax.jit(tx.init), lambda params, tx=tx: jax.eval_shape(tx.init, params)):
+            with pytest.raises(ValueError) as error:
+                init(DEEP)
+            assert str(error.value) == f"`param_labels` must match the parameters: {message}"
+
+
+def test_labels_that_match_other_parameters_are_an_error_in_an_update_too():
+    tx = ours({"body": 0.1}, param_labels={"layer0": "body"})
+    with pytest.raises(ValueError, match=r"match the parameters: there is no label for `\['head'\]`"):
+        tx.update(DEEP, tx.init({"layer0": DEEP["layer0"]}))
+    tx = ours({"body": 0.1}, param_labels={"w": "body"})
+    with pytest.raises(ValueError, match="there is no label for the whole, no parameter at `\\['w'\\]`"):
+        tx.init(jnp.ones(2))
+
+
+HOLES = {
+    "None": {"layer0": {"w": jnp.ones(2), "b": None}, "layer1": None, "head": jnp.ones(1)},
+    "masked": {
+        "layer0": {"w": jnp.ones(2), "b": optax.MaskedNode()},
+        "layer1": optax.MaskedNode(),
+        "head": jnp.ones(1),
+    },
+    "masked above the labels": {
+        "layer0": optax.MaskedNode(),
+        "layer1": {"w": jnp.ones(2)},
+        "head": jnp.ones(1),
+    },
+    "one group": {"layer0": {"w": jnp.ones(2), "b": None}, "layer1": {"w": jnp.ones(2)}, "head": None},
+    "empty": {"layer0": {"w": jnp.ones(2), "b": ()}, "layer1": {}, "head": jnp.ones(1)},
+    "nothing": None,
+}
+
+
+@pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
+@pytest.mark.parametrize("holes", HOLES)
+def test_what_is_no_parameter_takes_any_label_or_none(holes, labels):
+    params = HOLES[holes]
+    tx = ours({"body": 0.5, "head": 0.25}, param_labels=labels, flip_sign=False)
+    updates, state = tx.update(params, tx.init(params))
+    jax.tree.map(np.testing.assert_array_equal, js.learning_rate(state), {"body": 0.5, "head": 0.25})
+    assert jax.tree.structure(updates) == jax.tree.structure(params)
+    for update in jax.tree.leaves(updates):
+        np.testing.assert_array_equal(update, np.full(update.shape, 0.25 if update.shape == (1,) else 0.5))
+
+
+@pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
+def test_groups_inside_of_a_mask_and_of_a_partition(labels):
+    groups = ours({"body": 0.5, "head": 0.25}, param_labels=labels, flip_sign=False)
+    names = labels(DEEP) if callable(labels) else labels
+    rates = {"body": 0.5, "head": 0.25}
+    wanted = jax.tree.map(lambda name, part: jax.tree.map(lambda x: rates[name] * x, part), names, DEEP)
+    masked = optax.masked(groups, {"layer0": True, "layer1": True, "head": False})
+    partition = optax.partition(
+        {"a": groups, "b": optax.chain(optax.scale(2.0), groups)}, {"layer0": "a", "layer1": "b", "head": "a"}
+    )
+    for tx, changed, factor in ((masked, "head", 1 / rates["head"]), (partition, "layer1", 2.0)):
+        updates, state = tx.update(DEEP, tx.init(DEEP), DEEP)
+        expected = wanted | {
+            changed: jax.tree.map(lambda leaf, factor=factor: factor * leaf, wanted[changed])
+        }
+        jax.tree.map(np.testing.assert_array_equal, updates, expected)
+        specs = optax.tree_map_params(tx, lambda leaf: leaf, state)
+        assert jax.tree.structure(specs) == jax.tree.structure(state)
+
+
+def test_labels_of_another_kind_of_dict():
+    params = flax.core.freeze(DEEP)
+    tx = ours({"body": 0.5, "head": 0.25}, param_labels=LABELS["tree"], flip_sign=False)
+    updates, _ = tx.update(params, tx.init(params))
+    assert isinstance(updates, flax.core.FrozenDict)
+    assert (updates["layer0"]["w"][0], updates["layer0"]["b"][0]) == (0.5, 0.25)
+
+
 def test_momentum_follows_a_schedule_in_float32_where_parameters_are_bfloat16():
     rate, momentum = js.one_cycle(0.01, 0.2, 0.0, 20), js.one_cycle_momentum(0.95, 0.85, 20)
     tx = optax.inject_hyperparams(optax.sgd, hyperparam_dtype=jnp.float32)(rate, momentum=momentum)

@@ -11,6 +11,7 @@ import optax
 
 from jaxsched._fields import checked_flag
 from jaxsched._schedule import Schedule, ScheduleLike, as_schedule
+from jaxsched.transforms.groups import labels_of
 
 Rates: TypeAlias = "jax.Array | dict[str, jax.Array]"
 """A rate, or one for each group of parameters by its label."""
@@ -67,35 +68,30 @@ def scale_by_learning_rate(
       schedule: the schedule; a number is a constant, a function of the step is a `Lambda`. With
         `param_labels`, a dict of them by label.
       param_labels: a tree of labels, a prefix of the parameters' tree, or a function that makes one of
-        it, as in `optax.partition`.
+        it, as in `optax.partition`. Where parameters are `None` or masked it may have any labels or none.
       flip_sign: whether to multiply by the negative rate, so that updates descend. Give `False` behind
         an optimizer that flips the sign itself, as `optax.adamw(1.0)` does.
 
     Raises:
       TypeError: `schedule` is no schedule, or `flip_sign` no boolean.
       ValueError: there is a dict of schedules without labels or the other way round, or, in `init`, a
-        label without a schedule.
+        label without a schedule, a parameter without a label, a label without a parameter.
     """
     grouped = param_labels is not None
     mine = _schedules(schedule, grouped)
     sign = -1 if checked_flag("flip_sign", flip_sign) else 1
 
-    def labels_of(tree: Any) -> Any:
-        """A tree of labels that is a prefix of `tree`; one label for all where there are no groups."""
-        if not grouped:
-            return ONE
+    def labelled(tree: Any) -> list[str]:
+        """The label of each leaf; one label for all where there are no groups."""
         labels = param_labels(tree) if callable(param_labels) else param_labels
-        unknown = sorted({str(label) for label in jax.tree.leaves(labels)} - set(mine))
-        if unknown:
-            raise ValueError(f"`param_labels` must be labels of `schedule`, {sorted(mine)}, got {unknown}.")
-        return labels
+        return labels_of(labels if grouped else ONE, tree, mine)
 
     def kept(rates: dict[str, jax.Array]) -> Rates:
         rounded = {label: rate.astype(jnp.float32) for label, rate in rates.items()}
         return rounded if grouped else rounded[ONE]
 
     def init(params: optax.Params) -> LearningRateState:
-        labels_of(params)
+        labelled(params)
         count = jnp.zeros((), jnp.int32)
         return LearningRateState(count, kept({label: each(count) for label, each in mine.items()}))
 
@@ -111,12 +107,13 @@ def scale_by_learning_rate(
         if set(schedules) != set(mine):
             raise ValueError(f"`schedule` must have the labels {sorted(mine)}, got {sorted(schedules)}.")
         rates = {label: each(state.count) for label, each in schedules.items()}
-        scaled = jax.tree.map(
-            lambda label, part: jax.tree.map(lambda update: scaled_by(update, sign * rates[label]), part),
-            labels_of(updates),
-            updates,
-        )
-        return scaled, LearningRateState(optax.safe_increment(state.count), kept(rates))
+        leaves, structure = jax.tree.flatten(updates)
+        scaled = [
+            scaled_by(leaf, sign * rates[label])
+            for leaf, label in zip(leaves, labelled(updates), strict=True)
+        ]
+        state = LearningRateState(optax.safe_increment(state.count), kept(rates))
+        return jax.tree.unflatten(structure, scaled), state
 
     return optax.GradientTransformationExtraArgs(init, update)
 
