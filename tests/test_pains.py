@@ -409,12 +409,16 @@ def test_groups_inside_of_a_mask_and_of_a_partition(labels):
         assert jax.tree.structure(specs) == jax.tree.structure(state)
 
 
-def test_labels_of_another_kind_of_dict():
-    params = flax.core.freeze(DEEP)
+def test_a_dict_of_labels_fits_any_tree_with_its_paths():
     tx = ours({"body": 0.5, "head": 0.25}, param_labels=LABELS["tree"], flip_sign=False)
+    params = flax.core.freeze(DEEP)
     updates, _ = tx.update(params, tx.init(params))
     assert isinstance(updates, flax.core.FrozenDict)
     assert (updates["layer0"]["w"][0], updates["layer0"]["b"][0]) == (0.5, 0.25)
+    tx = ours({"body": 0.5, "head": 0.25}, param_labels={"kernel": "body", "bias": "head"})
+    close(js.learning_rate(nnx_trained(tx, 2)[1]), {"body": 0.5, "head": 0.25})
+    with pytest.raises(ValueError, match=r"no label for `\['bias'\]`, no parameter with the label 'head'"):
+        nnx_trained(ours({"body": 0.5, "head": 0.25}, param_labels={"kernel": "body"}), 0)
 
 
 def test_momentum_follows_a_schedule_in_float32_where_parameters_are_bfloat16():

@@ -83,8 +83,9 @@ def scale_by_learning_rate(
 
     def labelled(tree: Any) -> list[str]:
         """The label of each leaf; one label for all where there are no groups."""
-        labels = param_labels(tree) if callable(param_labels) else param_labels
-        return labels_of(labels if grouped else ONE, tree, mine)
+        if not grouped:
+            return [ONE] * len(jax.tree.leaves(tree))
+        return labels_of(param_labels(tree) if callable(param_labels) else param_labels, tree, mine)
 
     def kept(rates: dict[str, jax.Array]) -> Rates:
         rounded = {label: rate.astype(jnp.float32) for label, rate in rates.items()}
