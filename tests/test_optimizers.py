@@ -241,6 +241,28 @@ def test_leaves_that_are_none_or_masked_are_left_alone(name, labels):
         assert (rate if labels is None else rate["a"]) == SCHEDULE(i)
 
 
+@pytest.mark.parametrize("scaled", ["after", "before", "with a plateau"])
+def test_groups_that_have_no_rate_of_their_own_read_as_one_scalar(scaled):
+    """Adam for one half and plain descent for the other, and one schedule for both."""
+    halves = optax.partition(
+        {"adam": optax.adam(1.0), "sgd": optax.sgd(1.0)}, {"matrix": "adam", "vector": "sgd"}
+    )
+    ours = js.scale_by_learning_rate(SCHEDULE, flip_sign=False)
+    parts = [ours, halves] if scaled == "before" else [halves, ours]
+    if scaled == "with a plateau":
+        parts.append(js.scale_by_plateau(js.Plateau(factor=0.5, patience=0, rtol=0.0)))
+    tx = optax.with_extra_args_support(optax.chain(*parts))
+    state = tx.init(START)
+    rates = [js.learning_rate(state)]
+    for _ in range(3):
+        _, state = tx.update(START, state, START, **({"value": 1.0} if "plateau" in scaled else {}))
+        rates.append(js.learning_rate(state))
+    assert [(type(rate), rate.shape, rate.dtype) for rate in rates] == [(type(RATES), (), jnp.float32)] * 4
+    # The second value is no better than the first, which the third update is the first to apply.
+    scales = [1, 1, 1, 0.5] if "plateau" in scaled else [1] * 4
+    np.testing.assert_allclose(rates, np.multiply(scales, [FED[i] for i in (0, 0, 1, 2)]), rtol=1e-6)
+
+
 def test_the_docs_list_them():
     rows = (Path(__file__).parents[1] / "docs" / "optax.md").read_text()
     for name, reason in NOT_LINEAR.items():
