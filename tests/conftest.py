@@ -1,8 +1,13 @@
-"""Eight CPU devices for every test, before JAX starts."""
+"""Eight CPU devices for every test, before JAX starts; and no test that fails because it was slow."""
 
 import os
+
+from hypothesis import HealthCheck, settings
 
 os.environ["XLA_FLAGS"] = (
     f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8".strip()
 )
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from processes import HANG
 from test_train import train
 
 from train.checkpoint import CheckpointError, Checkpoints
@@ -30,9 +32,29 @@ def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
 
 
-def start(cache, *arguments, limit_file_size=None):
-    """A process of its own that trains."""
-    command = [sys.executable, "-m", "train", *map(str, arguments)]
+SIGNALLED = """
+import os, re, runpy, signal, sys
+number, pattern, left = signal.Signals[sys.argv[1]], sys.argv[2], int(sys.argv[3])
+def watch(event, values):
+    global left
+    if event in ("open", "os.mkdir", "os.remove", "os.rename") and re.search(pattern, f"{event} {values[0]}"):
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), number)
+sys.addaudithook(watch)
+sys.argv = ["train", *sys.argv[4:]]
+runpy.run_module("train", run_name="__main__", alter_sys=True)
+"""
+"""Trains, and sends itself a signal at a file operation: no time decides at which moment that is."""
+
+
+def start(cache, *arguments, at=None, limit_file_size=None):
+    """A process of its own that trains.
+
+    With `at` it gets a signal: its name, a pattern of file operations, and before which of them.
+    """
+    how = ["-m", "train"] if at is None else ["-c", SIGNALLED, *at]
+    command = [sys.executable, *map(str, (*how, *arguments))]
     if limit_file_size is not None:
         command = ["prlimit", f"--fsize={limit_file_size}", *command]
     environment = os.environ | {"XDG_CACHE_HOME": str(cache), "XLA_FLAGS": "", "COLUMNS": "200"}
@@ -42,7 +64,7 @@ def start(cache, *arguments, limit_file_size=None):
 
 
 def finish(process, code=0):
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=HANG)
     assert process.returncode == code, output
     return " ".join(output.split())
 
@@ -74,77 +96,54 @@ def straight(cache, tmp_path_factory):
     return known, digest
 
 
-def wait_for(process, happened):
-    """Until something happened or the process has ended; polled, as a kill must hit a moment."""
-    deadline = time.monotonic() + 120
-    while not happened() and process.poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.0005)
-
-
 def kill_and_resume(cache, folder, moments):
-    """Starts a run, kills it at each of the moments, and lets it end; gives how often it was killed."""
+    """Starts a run, lets it be killed at each of the moments, and lets it end; gives how often it was killed.
+
+    A moment is what `start` takes after the signal's name, or a number of seconds.
+    """
     arguments, kills = [*RUN, "--out", folder], 0
     for moment in moments:
-        process = start(cache, *arguments)
-        moment(process)
-        process.kill()
-        kills += process.wait() == -signal.SIGKILL
-        process.stdout.close()
+        timed = isinstance(moment, float)
+        process = start(cache, *arguments, at=None if timed else ("SIGKILL", *moment))
+        if timed:
+            time.sleep(moment)
+            process.kill()
+        process.communicate(timeout=HANG)
+        kills += process.returncode == -signal.SIGKILL
         if (folder / "config.json").exists():
             arguments = ["--resume", folder]
     finish(start(cache, *arguments))
     return kills
 
 
-def at_a_line(folder, more, delay):
-    """The moment when there are `more` lines than at the start, and `delay` seconds after it."""
-
-    def moment(process):
-        before = len(lines(folder))
-        wait_for(process, lambda: len(lines(folder)) >= before + more)
-        time.sleep(delay)
-
-    return moment
+IN_THE_FIRST_SAVE = (r"os\.mkdir .*/1\.orbax-checkpoint-tmp/state", 1)
+BEFORE_THE_THIRD_IS_IN_PLACE = (r"os\.rename .*/3\.orbax-checkpoint-tmp$", 1)
 
 
-def in_a_save(folder, delay):
-    """A moment while a checkpoint is written."""
-
-    def moment(process):
-        wait_for(process, lambda: any(folder.glob("checkpoints/*.orbax-checkpoint-tmp*")))
-        time.sleep(delay)
-
-    return moment
-
-
-def test_killed_in_the_middle_and_in_a_save(cache, straight, tmp_path):
+def test_killed_in_a_save_and_between_a_line_and_its_checkpoint(cache, straight, tmp_path):
     folder = tmp_path / "run"
-    kills = kill_and_resume(cache, folder, [in_a_save(folder, 0.0), at_a_line(folder, 2, 0.01)])
-    assert kills == 2
+    assert kill_and_resume(cache, folder, [IN_THE_FIRST_SAVE, BEFORE_THE_THIRD_IS_IN_PLACE]) == 2
     assert result(folder) == straight
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("seed", range(6))
 def test_killed_at_random_moments(cache, straight, tmp_path, seed):
+    """Most are before one of the file operations of the run, of which an epoch has about 24."""
     draw = random.Random(seed)
     folder = tmp_path / "run"
-    kinds = [
-        lambda: at_a_line(folder, draw.choice([0, 1, 1, 2]), draw.uniform(0, 0.1)),
-        lambda: in_a_save(folder, draw.uniform(0, 0.02)),
-        lambda: lambda process: time.sleep(draw.uniform(0, 5)),
-    ]
-    kill_and_resume(cache, folder, [draw.choice(kinds)() for _ in range(5)])
+    pattern = re.escape(str(folder))
+    moments = [draw.uniform(0, 5), *((pattern, draw.randint(1, 100)) for _ in range(4))]
+    draw.shuffle(moments)
+    kill_and_resume(cache, folder, moments)
     assert result(folder) == straight
 
 
 def test_sigterm_saves_and_exits(cache, straight, tmp_path):
     folder = tmp_path / "run"
-    process = start(cache, *RUN, "--out", folder)
-    wait_for(process, lambda: len(lines(folder)) >= 2)
-    process.terminate()
-    output = finish(process, code=128 + signal.SIGTERM)
+    in_the_third_save = r"os\.mkdir .*/3\.orbax-checkpoint-tmp$"
+    asked = start(cache, *RUN, "--out", folder, at=("SIGTERM", in_the_third_save, 1))
+    output = finish(asked, code=128 + signal.SIGTERM)
     made = len(lines(folder))
     assert f"Asked to end: {made} of {EPOCHS} epochs are saved. Go on with --resume {folder}" in output
     assert f"Going on after epoch {made}" in finish(start(cache, "--resume", folder))
@@ -199,6 +198,12 @@ def flip(path):
     path.write_bytes(content)
 
 
+def put_in(folder, part, other):
+    """Replaces a part of a checkpoint by that of another one, as whole."""
+    shutil.rmtree(folder / part)
+    shutil.copytree(other / part, folder / part)
+
+
 def largest(folder):
     return max((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
 
@@ -210,7 +215,11 @@ DAMAGE = {
     "all files empty": lambda folder: [p.write_bytes(b"") for p in folder.rglob("*") if p.is_file()],
     "state gone": lambda folder: shutil.rmtree(folder / "state"),
     "record gone": lambda folder: shutil.rmtree(folder / "record"),
+    "state of another epoch": lambda folder: put_in(folder, "state", folder.with_name("1")),
+    "record of another epoch": lambda folder: put_in(folder, "record", folder.with_name("1")),
 }
+NOT_ITS_OWN = "ValueError: Its numbers are not those that were written."
+"""What is said of two parts that are whole and do not belong together: nobody but we can know it."""
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
@@ -219,12 +228,27 @@ def test_before_a_damaged_checkpoint_the_previous_one_is_good(three, kind):
     checkpoints, previous, said = restored(three)
     assert previous.record["epochs"] == 2
     jax.tree.map(np.testing.assert_array_equal, previous.state, state(2))
-    assert [
-        line.startswith("The checkpoint of epoch 3 is damaged; going on from epoch 2.") for line in said
-    ] == [True]
+    (line,) = said
+    assert line.startswith("The checkpoint of epoch 3 is damaged; going on from epoch 2.")
+    assert line.endswith(NOT_ITS_OWN) == ("another epoch" in kind)
     save(checkpoints, 3)
     checkpoints.wait()
     assert restored(three)[1].record["epochs"] == 3
+
+
+@pytest.mark.parametrize("leaf", range(3))
+def test_every_array_must_be_that_of_the_record(tmp_path, leaf):
+    """Two checkpoints that differ in one array, and the newer one has the other's state."""
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    for epoch in (1, 2):
+        leaves, structure = jax.tree.flatten(state(1))
+        leaves[leaf] = leaves[leaf] + epoch
+        checkpoints.save(jax.tree.unflatten(structure, leaves), {"epochs": epoch}, [0.5, 0.5][:epoch])
+    checkpoints.wait()
+    put_in(tmp_path / "checkpoints" / "2", "state", tmp_path / "checkpoints" / "1")
+    _, newest, (line,) = restored(tmp_path / "checkpoints")
+    assert newest.record["epochs"] == 1
+    assert line.endswith(NOT_ITS_OWN)
 
 
 def test_checkpoints_that_are_all_damaged_are_an_error_and_stay(three):
@@ -256,6 +280,14 @@ def test_a_disk_that_is_full_ends_the_run_and_keeps_what_was_good(cache, made, t
     assert "that of epoch 2 is good" in output
     assert "Going on after epoch 2" in train("--resume", folder, "--epochs", 4)
     assert len(lines(folder)) == 4
+
+
+def test_a_run_does_not_go_on_from_the_state_of_another_epoch(made, tmp_path):
+    folder = copy(made, tmp_path)
+    put_in(folder / "checkpoints" / "2", "state", folder / "checkpoints" / "1")
+    output = " ".join(train("--resume", folder).split())
+    assert f"The checkpoint of epoch 2 is damaged; going on from epoch 1. {NOT_ITS_OWN}" in output
+    assert result(folder) == result(made)
 
 
 def test_another_schedule_is_an_error_that_shows_both(made, tmp_path):

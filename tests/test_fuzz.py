@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from processes import HANG
 
 import jaxsched as js
 from jaxsched._clock import LAST_STEP
@@ -287,12 +288,12 @@ start, unit, stop = eval(sys.argv[1])
 text = start + unit * ((LONGEST_TEXT - len(start + stop)) // len(unit)) + stop
 js.parse("warmup(Linear(1, 0, 5), 5, 1, Geometric)")
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-begun = time.perf_counter()
+begun = time.process_time()
 try:
     js.parse(text)
 except ValueError as error:
     assert len(str(error)) < 1000
-took = time.perf_counter() - begun
+took = time.process_time() - begun
 print(took, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
 
@@ -330,8 +331,8 @@ def why(text):
 @pytest.mark.thorough
 @pytest.mark.parametrize("kind", HUGE)
 def test_the_longest_text_takes_bounded_time_and_memory(kind):
-    """It takes less than a minute, and passes on a machine that is four times as slow."""
+    """It takes less than a minute of the processor, and passes on one that is four times as slow."""
     command = [sys.executable, "-W", "error", "-c", MEASURE, repr(HUGE[kind])]
-    seconds, mebibytes = map(float, subprocess.check_output(command, text=True, timeout=600).split())
+    seconds, mebibytes = map(float, subprocess.check_output(command, text=True, timeout=HANG).split())
     assert seconds < 240
     assert mebibytes < 1024

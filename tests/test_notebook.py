@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from processes import HANG
 
 import jaxsched as js
 from train.chapter import CHAPTER
@@ -35,7 +36,7 @@ def test_it_runs():
     nbformat = pytest.importorskip("nbformat")
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     where = {"metadata": {"path": str(NOTEBOOK.parent)}}
-    nbclient.NotebookClient(notebook, timeout=600, resources=where).execute()
+    nbclient.NotebookClient(notebook, timeout=HANG, resources=where).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     table = next(output.text for output in outputs if "test accuracy" in output.get("text", ""))
     best = {line[:20].strip(): float(line.split()[-1]) for line in table.splitlines()[1:]}
