@@ -9,10 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
+from processes import HANG
 
-from train.data import FILES, DataError, digits, load, read_idx
+from train.data import FILES, Data, DataError, digits, load, read_idx
+from train.step import Trainer
 
 REAL = Path("/usr/share/datasets/fashion-mnist")
 
@@ -128,13 +131,61 @@ def test_digits():
     assert np.bincount(data.test_labels).min() > 25
 
 
+def test_every_fifth_digit_is_for_testing_and_the_first_is():
+    """Image by image: pixels of 3 by 3 in a frame of two, and its own label."""
+    from sklearn.datasets import load_digits
+
+    data, source = digits(), load_digits()
+    own = {"test": range(0, 1797, 5), "train": [i for i in range(1797) if i % 5]}
+    for part, indices in own.items():
+        images, labels = getattr(data, f"{part}_images"), getattr(data, f"{part}_labels")
+        assert labels.tolist() == source.target[list(indices)].tolist()
+        for image, index in zip(images[..., 0], indices, strict=True):
+            pixels = image[2:-2, 2:-2].reshape(8, 3, 8, 3)
+            grey = np.round(source.images[index] / 16 * 255)
+            assert (pixels == grey[:, None, :, None]).all(), (part, index)
+    framed = np.concatenate([data.train_images, data.test_images])[..., 0]
+    framed[:, 2:-2, 2:-2] = 0
+    assert not framed.any()
+
+
+def numbered(count):
+    """Images whose every pixel is their number, and labels that go from 0 to 6 again and again."""
+    images = np.broadcast_to(np.arange(count, dtype=np.uint8)[:, None, None, None], (count, 28, 28, 1))
+    return images, np.arange(count, dtype=np.int32) % 7
+
+
+@pytest.mark.parametrize("count", [9, 10, 11, 75])
+def test_every_tenth_training_image_is_held_out_and_the_tenth_is_the_first(count):
+    data = Data(*numbered(count), *numbered(13))
+    own = {"test": range(13), "held": range(9, count, 10)}
+    own["train"] = [i for i in range(count) if i not in own["held"]]
+    parts = data.parts(held_out=True)
+    assert set(parts) == {f"{part}_{kind}" for part in own for kind in ("images", "labels")}
+    for part, indices in own.items():
+        assert parts[f"{part}_images"].shape == (len(indices), 28, 28, 1)
+        assert parts[f"{part}_images"][:, 3, 5, 0].tolist() == list(indices)
+        assert parts[f"{part}_labels"].tolist() == [i % 7 for i in indices]
+    everything = data.parts(held_out=False)
+    assert set(everything) == {"train_images", "train_labels", "test_images", "test_labels"}
+    assert everything["train_images"][:, 0, 0, 0].tolist() == list(range(count))
+    assert everything["train_labels"].tolist() == [i % 7 for i in range(count)]
+
+
+def test_the_batches_of_an_epoch_are_the_first_of_a_permutation():
+    for seed in range(3):
+        key = jax.random.key(seed)
+        batches = Trainer(0.0, 8).order(key, 35)
+        assert batches.tolist() == jax.random.permutation(key, 35)[:32].reshape(4, 8).tolist()
+
+
 def run_python(code, *arguments, **environment):
     """A process of its own: TensorFlow starts threads and warns about other packages."""
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=HANG,
         cwd=Path(__file__).parents[1],
         env=os.environ | environment,
         check=False,

@@ -109,29 +109,30 @@ def test_a_run_is_what_its_seed_says():
 
 
 def test_an_epoch_is_its_steps_one_by_one():
-    """Shuffled by its key, whole batches only, momentum and schedule as in a plain Optax loop."""
+    """Shuffled by its key and number, whole batches only, momentum and schedule as in a plain Optax loop."""
     data, batch_size = few(35, 5), 8
     schedule = js.Linear(0.1, 0.02, 4)
     trainer, plan = step.Trainer(0.5, batch_size), Plan(schedule)
     plain = optax.sgd(schedule, momentum=0.5)
-    key = jax.random.fold_in(jax.random.key(3), 0)
     params = trainer.start(plan, np.uint32(0)).params
     state = plain.init(params)
     gradient = jax.jit(jax.value_and_grad(step.loss_and_accuracy, has_aux=True))
-    losses = []
-    order = jax.random.permutation(key, 35)
-    for batch in order[:32].reshape(4, batch_size):
-        images, labels = data.train_images[batch], data.train_labels[batch]
-        (loss, _), slopes = gradient(params, images, labels)
-        updates, state = plain.update(slopes, state)
-        params = optax.apply_updates(params, updates)
-        losses.append(loss)
     mesh = devices.mesh(1)
     seed = jax.random.key_data(jax.random.key(3))
     parts = step.spread(data.parts(held_out=False), mesh)
-    result, metrics = trainer.epoch_on(mesh, trainer.start(plan, np.uint32(0)), plan, parts, seed, 0)
-    assert js.learning_rate(result.opt_state) == schedule(3)
-    np.testing.assert_allclose(metrics.loss, np.mean(losses), rtol=1e-5)
+    result = trainer.start(plan, np.uint32(0))
+    for number in range(2):
+        losses = []
+        order = jax.random.permutation(jax.random.fold_in(jax.random.key(3), number), 35)
+        for batch in order[:32].reshape(4, batch_size):
+            images, labels = data.train_images[batch], data.train_labels[batch]
+            (loss, _), slopes = gradient(params, images, labels)
+            updates, state = plain.update(slopes, state)
+            params = optax.apply_updates(params, updates)
+            losses.append(loss)
+        result, metrics = trainer.epoch_on(mesh, result, plan, parts, seed, np.uint32(number))
+        assert js.learning_rate(result.opt_state) == schedule(4 * number + 3)
+        np.testing.assert_allclose(metrics.loss, np.mean(losses), rtol=1e-5)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), result.params, params)
 
 
