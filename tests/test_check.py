@@ -324,6 +324,152 @@ def test_jump_ratio():
     assert "raise `jump_ratio` (2.99)" in finding.message
 
 
+def spike(at):
+    """A function that is high at one step alone, so that `check` sees it if it looks at that step."""
+    return js.Lambda(lambda step: jnp.where(step == at, 0.3, 0.001))
+
+
+def rising(*changes):
+    """A table from 1 on, each rate above the one before it by so much."""
+    return js.Table(np.cumsum([1, *changes, 0]).tolist())
+
+
+def falling(*factors):
+    """A table from 1 on, each rate so many times the one before it; the last one stays."""
+    return js.Table(np.cumprod([1, *factors, 1]).tolist())
+
+
+def twenty_fold_at(rate):
+    """It falls to a rate by less than the `jump_ratio` at a time, stays there, and jumps."""
+    return js.Table([1.0, 0.2, 0.04, 0.008, 0.0016, rate, rate, rate / 20, rate / 20])
+
+
+def to_0_from(rate):
+    return js.Table([1.0, 0.5, 0.2, rate, rate, 0.0, 0.0])
+
+
+GRID = 30_000 * (LAST - 1) // 65_535
+"""The 30,000th of 65,536 steps that are spread evenly over the longest run; between two are 32,767 others."""
+
+EVEN = js.join([0.001, 0.001], [10**9])
+
+EDGES = {
+    # What is found, at which step, by which words, and what is not: each on its side of one constant.
+    "jump_ratio": (
+        "warning",
+        5,
+        "jumps",
+        js.Piecewise([1, 0.0999], [5]),
+        js.Piecewise([1, 0.1], [5]),
+        10,
+        {},
+    ),
+    "jump_ratio rounded": (
+        *("warning", 5, "jumps", js.Piecewise([1, 2 * (1 + 1.03e-5)], [5])),
+        *(js.Piecewise([1, 2 * (1 + 0.97e-5)], [5]), 10, {"jump_ratio": 2}),
+    ),
+    "a peak rounded": (
+        *("warning", 0, "rises to", js.Table([1.0, 0.5]) + js.Table([1.03e-5, 0.0])),
+        *(js.Table([1.0, 0.5]) + js.Table([0.97e-5, 0.0]), 2, {}),
+    ),
+    "four times the change after it": (
+        *("warning", 1, "jumps", rising(0.05 * 4.001, 0.05), rising(0.05 * 3.999, 0.05), 4),
+        {"jump_ratio": 1.1},
+    ),
+    "four times the change before it": (
+        *("warning", 2, "jumps", falling(np.exp(0.1), np.exp(0.1 * 4.001))),
+        *(falling(np.exp(0.1), np.exp(0.1 * 3.999)), 4, {"jump_ratio": 1.2}),
+    ),
+    "four times the change after it, down": (
+        *("warning", 1, "jumps", falling(np.exp(-0.1 * 4.001), np.exp(-0.1))),
+        *(falling(np.exp(-0.1 * 3.999), np.exp(-0.1)), 4, {"jump_ratio": 1.2}),
+    ),
+    "four times the change before it, down": (
+        *("warning", 2, "jumps", rising(-0.05, -0.05 * 4.001), rising(-0.05, -0.05 * 3.999), 4),
+        {"jump_ratio": 1.1},
+    ),
+    "a thousandth of the largest": (
+        *("warning", 7, "jumps", twenty_fold_at(0.001001), twenty_fold_at(0.000999), 9, {}),
+    ),
+    "to 0 from a tenth of the largest": ("note", 5, "to 0 at", to_0_from(0.1001), to_0_from(0.0999), 7, {}),
+    "to 0 from a third of the largest": (
+        *("note", 5, "to 0 at", to_0_from(0.3335), to_0_from(0.3332), 7, {"jump_ratio": 3}),
+    ),
+    "every step of a run": ("warning", 70_000, "jumps", spike(70_000), None, 2**17, {}),
+    "not every step of a longer run": (
+        "warning",
+        70_001,
+        "jumps",
+        spike(70_001),
+        spike(70_000),
+        2**17 + 1,
+        {},
+    ),
+    "65,536 steps": ("warning", GRID, "jumps", spike(GRID), spike(GRID + 1), LAST, {}),
+    "65,536 steps, one before": ("warning", GRID, "jumps", spike(GRID), spike(GRID - 1), LAST, {}),
+    "the first 4,096 steps": ("warning", 4095, "jumps", spike(4095), spike(4096), LAST, {}),
+    "the last 4,096 steps": (
+        "warning",
+        LAST - 4096,
+        "jumps",
+        spike(LAST - 4096),
+        spike(LAST - 4097),
+        LAST,
+        {},
+    ),
+    "two steps after a boundary": (
+        *("warning", 10**9 + 2, "jumps", EVEN + spike(10**9 + 2), EVEN + spike(10**9 + 3), LAST, {}),
+    ),
+    "two steps before a boundary": (
+        *("warning", 10**9 - 2, "jumps", EVEN + spike(10**9 - 2), EVEN + spike(10**9 - 3), LAST, {}),
+    ),
+    "missed by more than a hundredth": (
+        *("warning", 98_998, "not at its end", js.Linear(0.3, 0.1, 10**5), None, 98_999, {}),
+    ),
+    "missed by a hundredth": ("note", 98_999, "not at its end", js.Linear(0.3, 0.1, 10**5), None, 99_000, {}),
+    "missed by more than a step": (
+        *("warning", 48, "not at its end", js.Linear(0.3, 0.1, 50.001), None, 49, {}),
+    ),
+    "missed by a step": (
+        "note",
+        48,
+        "not at its end",
+        js.Linear(0.3, 0.1, 50),
+        js.Linear(0.3, 0.1, 49),
+        49,
+        {},
+    ),
+    "at its end for half of the run": (
+        *("warning", 9999, "at its end", js.Linear(0.3, 0.1, 9999), js.Linear(0.3, 0.1, 10_000), 20_000, {}),
+    ),
+    "at 0 for a tenth of the run": (
+        *("warning", 8999, "at its end", js.Linear(0.3, 0.0, 8999), js.Linear(0.3, 0.0, 9000), 10_000, {}),
+    ),
+    "at 0 for a step": (
+        *("warning", 4, "at its end", js.Linear(0.3, 0.0, 4), js.Linear(0.3, 0.0, 5), 6, {}),
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("level", "step", "words", "found", "quiet", "total", "options"), EDGES.values(), ids=EDGES
+)
+def test_each_limit_is_where_it_is(level, step, words, found, quiet, total, options):
+    (finding,) = check(found, total, **options)
+    assert (finding.level, finding.step) == (level, step)
+    assert words in finding.message
+    assert quiet is None or check(quiet, total, **options) == []
+
+
+@pytest.mark.parametrize(("last", "length"), [(0.0125, 80), (0.01255, 81)])
+def test_an_expression_of_80_characters_is_shown_whole(last, length):
+    schedule = js.Table([0.5] * 13 + [last])
+    (finding,) = check(schedule, 14)
+    assert len(repr(schedule)) == length
+    assert (f"`{schedule!r}`" in finding.message) == (length == 80)
+    assert (f"`{repr(schedule)[:77]}...`" in finding.message) == (length == 81)
+
+
 @pytest.mark.parametrize("name", PRESETS)
 @pytest.mark.parametrize("total", [12, 1000, 10**6])
 def test_presets_give_no_warnings(name, total):
