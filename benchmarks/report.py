@@ -19,7 +19,10 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
-    """A table, a row each, whose columns are the keys of the first; what is None is left empty."""
+    """A table, a row each, whose columns are the keys of the first; what is None is left empty.
+
+    A cell is a number, a text, or times as `benchmarks.cost` has them, with their factor and its spread.
+    """
     head = list(rows[0])
     lines = [head, ["---"] * len(head), *([_text(row[name]) for name in head] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -32,6 +35,9 @@ def _text(value: Any) -> str:
         return "∞"
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    if isinstance(value, Mapping):
+        ours, theirs, (low, high) = in_words(value["ours"]), in_words(value["theirs"]), value["spread"]
+        return f"{ours} to {theirs}: {value['factor']:.2f} ({low:.2f} to {high:.2f})"
     return str(value)
 
 
@@ -49,17 +55,27 @@ def timed(
     return row(what, in_words(times.ours), in_words(times.theirs), peer, times)
 
 
-def publish(name: str, rows: Sequence[Mapping[str, Any]], command: str) -> None:
-    """Prints the rows as a table and keeps them in `results/<name>.json` with what they were measured on."""
+def publish(name: str, rows: Sequence[Mapping[str, Any]], command: str, device: str | None = None) -> None:
+    """Prints the rows as a table and keeps them in `results/<name>.json` with what they were measured on.
+
+    Args:
+      name: of the file; a folder may stand before it.
+      rows: of the table.
+      command: that measures them again.
+      device: where they were not measured on JAX's own, but compiled for another.
+    """
     print(markdown(rows))
-    packages = [each for each in ("jax", "optax", "flax", "torch") if importlib.util.find_spec(each)]
+    packages = [
+        each for each in ("jax", "libtpu", "optax", "flax", "torch") if importlib.util.find_spec(each)
+    ]
     record = {
         "command": command,
         "versions": {each: importlib.metadata.version(each) for each in packages},
         "python": platform.python_version(),
-        "device": jax.devices()[0].device_kind,
+        "device": device or jax.devices()[0].device_kind,
         "cores": len(os.sched_getaffinity(0)),
         "rows": list(rows),
     }
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
+    path = RESULTS / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record, indent=1) + "\n")

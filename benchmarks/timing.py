@@ -24,13 +24,38 @@ class Times(NamedTuple):
     spread: tuple[float, float]
 
 
-def paired(ours: Callable[[], Any], theirs: Callable[[], Any], calls: int = 1, rounds: int = 9) -> Times:
-    """Times two functions in turns; each ends with its work done, so with `block_until_ready`."""
+def paired(
+    ours: Callable[[], Any],
+    theirs: Callable[[], Any],
+    calls: int = 1,
+    rounds: int = 9,
+    before: Callable[[], Any] = lambda: None,
+) -> Times:
+    """Times two functions in turns; each ends with its work done, so with `block_until_ready`.
+
+    Args:
+      ours: one function.
+      theirs: the other.
+      calls: of each in a turn.
+      rounds: of a turn each; a call of each comes first and is not timed.
+      before: what comes before every turn and is not timed.
+    """
     ours(), theirs()
-    rows = [(_seconds(ours, calls), _seconds(theirs, calls)) for _ in range(rounds)]
+    rows = []
+    for _ in range(rounds):
+        before()
+        our = _seconds(ours, calls)
+        before()
+        rows.append((our, _seconds(theirs, calls)))
     ratios = [their / our for our, their in rows]
     our, their = (statistics.median(column) for column in zip(*rows, strict=True))
     return Times(our, their, statistics.median(ratios), (min(ratios), max(ratios)))
+
+
+def calls_in(function: Callable[[], Any], seconds: float = 0.02) -> int:
+    """How many calls take so long together: at least 1, at most 1,000."""
+    function()
+    return max(1, min(1000, round(seconds / _seconds(function, 1))))
 
 
 def _seconds(function: Callable[[], Any], calls: int) -> float:

@@ -1,0 +1,283 @@
+"""What a schedule costs on a TPU, a GPU and a CPU, beside Optax's: `python -m benchmarks.cost`.
+
+    python -m benchmarks.cost --tpu-python tpu/bin/python --cuda-python cuda/bin/python
+
+The two are the Pythons of environments of their own, with `pip install "jax[tpu]" optax` and
+`pip install "jax[cuda12]" optax`; neither needs its device. What has no Python is not measured. Where the
+CUDA environment finds a GPU, it compiles for that one, and times a call. `--part tpu`, `--part gpu` or
+`--part cpu` measures one of them, in the environment that runs it.
+
+Counts are exact. Times are medians of runs that take turns; the factor behind them is ours to Optax's, with
+its lowest and highest, so below 1 ours is faster. The last table holds every bound against what was measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+import jaxsched as js
+from benchmarks import hlo, targets
+from benchmarks.bounds import Row, judged
+from benchmarks.peers import PAIRS, PARTS, Pair, T, W
+from benchmarks.report import RESULTS, publish
+from benchmarks.targets import Target
+from benchmarks.timing import Times, calls_in, paired
+
+ROOT = Path(__file__).parents[1]
+COMMAND = "python -m benchmarks.cost"
+STEP = jax.ShapeDtypeStruct((), jnp.int32)
+SLOW = ("join of 1,000",)
+"""What Optax takes seconds for: timed in fewer turns."""
+
+
+class Program(NamedTuple):
+    """A program before and after the compiler."""
+
+    stablehlo: str
+    text: str
+
+    @classmethod
+    def of(cls, target: Target, function: Callable[..., Any], *arguments: Any) -> Program:
+        """A function compiled for a device."""
+        lowered = target.lower(function, *arguments)
+        return cls(lowered.as_text(), lowered.compile().as_text())
+
+
+def counted(pair: Pair, target: Target) -> Row:
+    """What runs in one evaluation, what a schedule adds to a step, and how often it names float64."""
+    closed = Program.of(target, pair.our_closed, STEP)
+    argument = Program.of(target, pair.our_rate, pair.ours, STEP)
+    theirs = Program.of(target, pair.their_rate, STEP)
+
+    def slope(schedule: js.Schedule, step: Any) -> Any:
+        return jax.grad(lambda each: pair.our_rate(each, step).sum(), allow_int=True)(schedule)
+
+    slopes = Program.of(target, slope, pair.ours, STEP)
+    with_ours, with_theirs, constant = in_a_step(pair, target)
+    return {
+        "closed over": hlo.instructions(closed.text),
+        "an argument": hlo.instructions(argument.text),
+        "Optax": hlo.instructions(theirs.text),
+        "loops": hlo.loops(closed.text),
+        "adds to a step": with_ours - constant,
+        "Optax adds": with_theirs - constant,
+        "float64": sum(hlo.float64s(text) for program in (closed, argument, slopes) for text in program),
+    }
+
+
+def in_a_step(pair: Pair, target: Target) -> tuple[int, int, int]:
+    """The operations of a step of SGD with momentum: with our schedule, with theirs, with a constant."""
+
+    def operations(step: Callable[..., Any], scale: optax.GradientTransformation) -> int:
+        init = optax.chain(optax.trace(0.9), scale).init
+        params = jax.ShapeDtypeStruct((pair.members, 1000) if pair.members else (1000,), jnp.float32)
+        state = jax.eval_shape(jax.vmap(init) if pair.members else init, params)
+        return hlo.instructions(Program.of(target, step, params, state, params).text)
+
+    # Whatever the schedule, the state has one form; that of a stack cannot be asked outside of `vmap`.
+    return (
+        operations(partial(pair.our_step, pair.ours), js.scale_by_learning_rate(0.3)),
+        operations(pair.their_step, optax.scale_by_learning_rate(lambda count: 0.3)),
+        operations(pair.constant_step, optax.scale_by_learning_rate(0.3)),
+    )
+
+
+def cost(times: Times) -> Row:
+    """Times as a cell of a table: the factor is ours to theirs."""
+    low, high = times.spread
+    return {
+        "ours": times.ours,
+        "theirs": times.theirs,
+        "factor": 1 / times.ratio,
+        "spread": (1 / high, 1 / low),
+    }
+
+
+def in_turns(ours: Callable[[], Any], theirs: Callable[[], Any], rounds: int) -> Row:
+    """Times two functions, each as often in a turn as the slower one allows."""
+    return cost(paired(ours, theirs, min(calls_in(ours), calls_in(theirs)), rounds))
+
+
+def compiling(target: Target, pair: Pair, rounds: int) -> Row:
+    """The time of `lowered.compile()` alone."""
+
+    def compile_next(rate: Callable[[Any], Any]) -> Callable[[], Any]:
+        lowered = iter([target.lower(rate, STEP) for _ in range(1 + rounds)])  # the first is not timed
+        return lambda: next(lowered).compile()
+
+    return cost(paired(compile_next(pair.our_closed), compile_next(pair.their_rate), rounds=rounds))
+
+
+def run(function: Callable[..., Any], *arguments: Any) -> None:
+    """Calls a function and waits for its result."""
+    jax.block_until_ready(function(*arguments))
+
+
+def on_tpu(target: Target, names: Iterable[str] = PAIRS, rounds: int = 5) -> list[Row]:
+    """Instructions, and the time to compile them."""
+    rows = []
+    for name in names:
+        pair = PAIRS[name]()
+        times = compiling(target, pair, 1 if name in SLOW else rounds)
+        rows.append({"schedule": name} | counted(pair, target) | {"compile": times})
+    return rows
+
+
+def on_gpu(target: Target, names: Iterable[str] = PAIRS, rounds: int = 9) -> list[Row]:
+    """Kernels, and where the GPU is at hand, a call. There float64 is what a schedule computes in."""
+    rows = []
+    for name in names:
+        pair = PAIRS[name]()
+        row: Row = {"schedule": name} | counted(pair, target)
+        del row["float64"]
+        if target.is_here:
+            ours, theirs, step = jax.jit(pair.our_closed), jax.jit(pair.their_rate), jnp.int32(T // 3)
+            row["a call"] = in_turns(partial(run, ours, step), partial(run, theirs, step), rounds)
+        rows.append(row)
+    return rows
+
+
+def on_cpu(names: Iterable[str] = PAIRS, many: int = 10**6, rounds: int = 7) -> list[Row]:
+    """Operations in a step, and times.
+
+    Args:
+      names: of the rows.
+      many: how many rates are asked for at once.
+      rounds: of a turn each.
+    """
+    rows = []
+    for name in names:
+        pair = PAIRS[name]()
+        ours, theirs = pair.our_closed, pair.their_rate
+        turns = min(3, rounds) if name in SLOW else rounds
+        with_ours, with_theirs, constant = in_a_step(pair, targets.here())
+        build_ours, build_theirs = partial(built, ours), partial(built, theirs)
+        step, steps = jnp.int32(T // 3), jnp.arange(many, dtype=jnp.int32)
+        many_ours, many_theirs = jax.jit(ours), jax.jit(jax.vmap(theirs))
+        rows.append(
+            {
+                "schedule": name,
+                "in a step": with_ours,
+                "Optax": with_theirs,
+                "constant": constant,
+                "trace, lower, compile": cost(paired(build_ours, build_theirs, rounds=turns)),
+                "the first time": cost(
+                    paired(build_ours, build_theirs, rounds=turns, before=jax.clear_caches)
+                ),
+                "an eager call": in_turns(partial(run, ours, step), partial(run, theirs, step), turns),
+                "many rates": cost(
+                    paired(partial(run, many_ours, steps), partial(run, many_theirs, steps), rounds=turns)
+                ),
+            }
+        )
+    return rows
+
+
+def built(rate: Callable[[Any], Any], step: Any = STEP) -> Any:
+    """Traces, lowers and compiles, for this machine."""
+    return targets.here().lower(rate, step).compile()
+
+
+MANY: dict[str, Callable[[int], js.Schedule]] = {
+    "join": lambda n: js.join(
+        [js.Cosine(0.3 - 0.1 * i / n, 0.0, 10) for i in range(n)], range(10, 10 * n, 10)
+    ),
+    "cycle": lambda n: js.cycle(js.Cosine(0.3, 0.0, 10), 10, value_factor=0.999, cycles=n),
+    "Piecewise": lambda n: js.Piecewise([0.3 - 0.1 * i / n for i in range(n)], range(10, 10 * n, 10)),
+}
+"""What can have many parts."""
+
+
+def of_many_parts(parts: int = PARTS, rounds: int = 7) -> list[Row]:
+    """To compile, beside Optax's warmup-cosine, and to call, beside one cosine of ours."""
+    usual = optax.warmup_cosine_decay_schedule(0.0, 0.3, W, T)
+    step = jnp.int32(5 * parts)
+    cosine = partial(run, built(js.Cosine(0.3, 0.0, T), step), step)
+    rows = []
+    for name, build in MANY.items():
+        schedule = build(parts)
+        to_compile = cost(paired(partial(built, schedule), partial(built, usual), rounds=rounds))
+        to_call = in_turns(partial(run, built(schedule, step), step), cosine, rounds)
+        rows.append({"schedule": f"{name} of {parts:,}", "compile": to_compile, "a call": to_call})
+    return rows
+
+
+IMPORTS = """
+import time
+began = time.perf_counter()
+import jax, optax
+between = time.perf_counter()
+import jaxsched
+print(time.perf_counter() - between, between - began)
+"""
+
+
+def of_importing(rounds: int = 7) -> list[Row]:
+    """What `import jaxsched` takes beyond `import jax, optax`, in processes of their own."""
+    seconds = []
+    for _ in range(rounds):
+        process = subprocess.run(
+            [sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=True, cwd=ROOT
+        )
+        ours, theirs = map(float, process.stdout.split())
+        seconds.append((ours, theirs, theirs / ours))
+    ours, theirs, ratio = map(statistics.median, zip(*seconds, strict=True))
+    ratios = [each[2] for each in seconds]
+    times = Times(ours, theirs, ratio, (min(ratios), max(ratios)))
+    return [{"what": "`import jaxsched` beyond `import jax, optax`", "import": cost(times)}]
+
+
+def measure(part: str) -> dict[str, list[Row]]:
+    """Measures what runs in this environment; prints it and keeps it."""
+    match part:
+        case "tpu":
+            target = targets.tpu()
+            tables = {"tpu": on_tpu(target)}
+        case "gpu":
+            target = targets.gpu()
+            tables = {"gpu": on_gpu(target)}
+        case _:
+            target = targets.here()
+            tables = {"cpu": on_cpu(), "many": of_many_parts(), "import": of_importing()}
+    for name, rows in tables.items():
+        publish(f"cost/{name}", rows, COMMAND, target.name)
+    return tables
+
+
+def measured_by(python: str, part: str) -> dict[str, list[Row]]:
+    """Measures a part in another environment."""
+    subprocess.run([python, "-m", "benchmarks.cost", "--part", part], check=True, cwd=ROOT)
+    return {part: json.loads((RESULTS / f"cost/{part}.json").read_text())["rows"]}
+
+
+def main() -> None:
+    """Measures every part, prints the tables and the bounds, and keeps them."""
+    parser = argparse.ArgumentParser(prog=COMMAND, description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--tpu-python", help="Python of an environment with jax[tpu] and optax")
+    parser.add_argument("--cuda-python", help="Python of an environment with jax[cuda12] and optax")
+    parser.add_argument("--part", choices=("tpu", "gpu", "cpu"), help="measure this one alone, here")
+    options = parser.parse_args()
+    if options.part:
+        measure(options.part)
+        return
+    tables = measure("cpu")
+    for part, python in (("tpu", options.tpu_python), ("gpu", options.cuda_python)):
+        if python:
+            tables |= measured_by(python, part)
+    publish("cost/bounds", judged(tables), COMMAND)
+
+
+if __name__ == "__main__":
+    main()
