@@ -18,7 +18,7 @@ import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -125,11 +125,17 @@ def run(function: Callable[..., Any], *arguments: Any) -> None:
     jax.block_until_ready(function(*arguments))
 
 
+def pairs_of(names: Iterable[str]) -> Iterator[tuple[str, Pair]]:
+    """The rows of a table one by one; says where it is, as a table takes minutes."""
+    for name in names:
+        print(f"... {name}", file=sys.stderr)
+        yield name, PAIRS[name]()
+
+
 def on_tpu(target: Target, names: Iterable[str] = PAIRS, rounds: int = 5) -> list[Row]:
     """Instructions, and the time to compile them."""
     rows = []
-    for name in names:
-        pair = PAIRS[name]()
+    for name, pair in pairs_of(names):
         times = compiling(target, pair, 1 if name in SLOW else rounds)
         rows.append({"schedule": name} | counted(pair, target) | {"compile": times})
     return rows
@@ -138,8 +144,7 @@ def on_tpu(target: Target, names: Iterable[str] = PAIRS, rounds: int = 5) -> lis
 def on_gpu(target: Target, names: Iterable[str] = PAIRS, rounds: int = 9) -> list[Row]:
     """Kernels, and where the GPU is at hand, a call. There float64 is what a schedule computes in."""
     rows = []
-    for name in names:
-        pair = PAIRS[name]()
+    for name, pair in pairs_of(names):
         row: Row = {"schedule": name} | counted(pair, target)
         del row["float64"]
         if target.is_here:
@@ -158,8 +163,7 @@ def on_cpu(names: Iterable[str] = PAIRS, many: int = 10**6, rounds: int = 7) -> 
       rounds: of a turn each.
     """
     rows = []
-    for name in names:
-        pair = PAIRS[name]()
+    for name, pair in pairs_of(names):
         ours, theirs = pair.our_closed, pair.their_rate
         turns = min(3, rounds) if name in SLOW else rounds
         with_ours, with_theirs, constant = in_a_step(pair, targets.here())

@@ -24,11 +24,12 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     A cell is a number, a text, or times as `benchmarks.cost` has them, with their factor and its spread.
     """
     head = list(rows[0])
-    lines = [head, ["---"] * len(head), *([_text(row[name]) for name in head] for row in rows)]
+    lines = [head, ["---"] * len(head), *([cell(row[name]) for name in head] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _text(value: Any) -> str:
+def cell(value: Any) -> str:
+    """What a table shows of a value."""
     if value is None:
         return ""
     if value == float("inf"):

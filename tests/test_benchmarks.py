@@ -178,7 +178,7 @@ ENTRY %main.9 (step: s32[]) -> f32[] {
 """
 
 ENTRIES = {
-    "nothing": ("  ROOT %r = f32[] bitcast(%zero)", 0),
+    "nothing": ('  ROOT %r = f32[] bitcast(%zero), metadata={op_name="a line with sine(x)"}', 0),
     "one": ('  ROOT %r = f32[]{:T(128)S(6)} sine(%zero), backend_config={"flag_configs":[]}', 1),
     "a copy and a conversion": (
         "  %c = s32[]{:T(128)S(6)} copy(%step)\n  ROOT %r = f32[] convert(%c)",
@@ -200,8 +200,12 @@ ENTRIES = {
         "  ROOT %r = f32[] conditional(%step, %zero, %zero), branch_computations={%sign, %sines}",
         2,
     ),
-    "a choice of two": (
+    "a choice, the longer if true": (
         "  ROOT %r = f32[] conditional(%p, %zero, %zero), true_computation=%sines, false_computation=%sign",
+        2,
+    ),
+    "a choice, the longer if false": (
+        "  ROOT %r = f32[] conditional(%p, %zero, %zero), true_computation=%sign, false_computation=%sines",
         2,
     ),
 }
@@ -313,7 +317,7 @@ def at_their_limits():
             counts("warm_restarts, growing", 80, 100),
             counts("join of 1,000", 30, 1000, loops=1),
         ],
-        "gpu": [counts("Linear", 1, 1), counts("stack of 5 kinds", 3, 4)],
+        "gpu": [counts("Linear", 1, 1), counts("stack of 5 kinds", 3, 1)],
         "cpu": [
             {
                 "schedule": name,
@@ -387,6 +391,13 @@ def test_costs_above_a_limit_break_their_bound(what):
     assert set(broken(tables)) == {what} | ({"TPU: those of thirteen usual schedules"} if usual else set())
 
 
+def test_a_bound_names_what_is_furthest_above_it():
+    tables = at_their_limits()
+    tables["tpu"][1]["closed over"], tables["tpu"][2]["closed over"] = 24, 1234
+    row = judged(tables)[0]
+    assert (row["is"], row["holds"]) == (f"{THIRTEEN[2]} 1,234, limit 22", "no: 2 of 15")
+
+
 def test_bounds_that_do_not_hold_have_reasons_of_bounds():
     assert set(BREAKS) == {bound.what for bound in BOUNDS} >= set(REASONS)
 
@@ -404,8 +415,14 @@ def wait(monkeypatch):
 
 
 def test_what_comes_before_a_turn_is_not_timed(wait):
-    times = paired(lambda: wait(2), lambda: wait(3), calls=4, rounds=3, before=lambda: wait(100))
+    order = []
+
+    def turn(name, seconds):
+        return lambda: (order.append(name), wait(seconds))
+
+    times = paired(turn("ours", 2), turn("theirs", 3), calls=2, rounds=3, before=turn("before", 100))
     assert times == (2, 3, 1.5, (1.5, 1.5))
+    assert order == ["ours", "theirs", *3 * ["before", "ours", "ours", "before", "theirs", "theirs"]]
 
 
 @pytest.mark.parametrize(("seconds", "calls"), [(1, 1), (0.011, 2), (1e-4, 200), (1e-9, 1000)])
