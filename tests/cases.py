@@ -136,7 +136,9 @@ TRANSITIONS = {
     name: build for name, build in (SHAPES | VARIANTS).items() if isinstance(build(SHORT), js.Transition)
 }
 
-HORIZONS = (10, 1000, 10**6, 2**31 - 1)
+HORIZONS = (10, 1000, 10**6, 16_777_259, 1_900_000_001, 2**31 - 1)
+"""Short and long, at the end of float32's integers, and far from powers of two, next to which differences
+from 1 happen to be exact."""
 
 EVERY = {name: build for name, build in (CASES | VARIANTS | PRESET_VARIANTS).items() if name != "lambda"}
 """What has a formula."""

@@ -7,6 +7,7 @@ fields.
 from __future__ import annotations
 
 import bisect
+import functools
 from collections.abc import Callable
 
 import jax
@@ -204,6 +205,12 @@ def as_argument(schedule: js.Schedule) -> js.Schedule:
     return jax.tree.map(through_float32, schedule)
 
 
+def unit(truth: mpf) -> mpf:
+    """The unit in the last place of `truth` as a float32."""
+    _, exponent = mp.frexp(abs(truth))
+    return mpf(2) ** (exponent - 24)
+
+
 def ulps(value: object, truth: mpf) -> float:
     """The distance of a float32 `value` from `truth`, in units in the last place of `truth`.
 
@@ -214,8 +221,7 @@ def ulps(value: object, truth: mpf) -> float:
         return 0.0 if mpf(10) ** 37 <= abs(mpf(float(value))) <= LARGEST else float("inf")
     if scale < mpf(2) ** -126:
         return 0.0 if abs(mpf(float(value))) <= mpf(2) ** -126 else float("inf")
-    _, exponent = mp.frexp(scale)
-    return float(abs(mpf(float(value)) - truth) / mpf(2) ** (exponent - 24))
+    return float(abs(mpf(float(value)) - truth) / unit(truth))
 
 
 def some_steps(horizon: int) -> np.ndarray:
@@ -231,7 +237,76 @@ def some_steps(horizon: int) -> np.ndarray:
     return np.sort(steps).astype(np.int32)
 
 
-def worst(rates: object, schedule: js.Schedule, steps: np.ndarray) -> float:
+@functools.lru_cache(2000)
+def truths(schedule: js.Schedule, steps: tuple[float, ...]) -> list[mpf]:
+    """The formula at each of `steps`."""
+    return [rate(schedule, step) for step in steps]
+
+
+def _pairs(rates: object, schedule: js.Schedule, steps: object) -> list[tuple[float, float, mpf]]:
+    """Each step with the rate that was given for it and the one that its formula gives."""
+    known = tuple(np.asarray(steps).tolist())
+    rates = np.asarray(rates)
+    assert rates.shape == np.shape(steps)
+    return list(zip(known, rates.tolist(), truths(schedule, known), strict=True))
+
+
+def worst(rates: object, schedule: js.Schedule, steps: object) -> float:
     """The largest distance of `rates` from the formula, in units in the last place."""
-    pairs = zip(np.asarray(rates), steps, strict=True)
-    return max(ulps(value, rate(schedule, int(step))) for value, step in pairs)
+    return max(ulps(value, truth) for _, value, truth in _pairs(rates, schedule, steps))
+
+
+def worst_in_x64(rates: object, schedule: js.Schedule, steps: object, fractions: bool = False) -> float:
+    """The largest distance of float64 `rates` from the formula, as a multiple of 1e-13 of it.
+
+    Where times are `fractions` of steps, they are rounded themselves: what the formula changes within a
+    float64 spacing of the step comes on top.
+    """
+    assert np.asarray(rates).dtype == np.float64
+    most = 0.0
+    for step, value, truth in _pairs(rates, schedule, steps):
+        if ulps(value, truth) == 0:
+            continue
+        allowed = abs(truth) / mpf(10) ** 13
+        if fractions:
+            allowed += _change(schedule, step, float(np.spacing(float(step))), truth)
+        most = max(most, float(abs(mpf(value) - truth) / allowed))
+    return most
+
+
+def _change(schedule: js.Schedule, step: float, width: float, truth: mpf) -> mpf:
+    """The most that the formula changes from `truth`, its value at `step`, within `width` on either side."""
+    around = [rate(schedule, step + mpf(share * width)) for share in (-1, -0.5, 0.5, 1)]
+    return max(abs(each - truth) for each in around)
+
+
+def worst_in_float32(rates: object, schedule: js.Schedule, steps: object, speed: float = 1) -> float:
+    """The largest distance of `rates` from the formula, as a multiple of what the path of TPUs may be off.
+
+    That is 16 + 2k units in the last place, where k is how often the rate has changed by the factor e since
+    step 0 (by its largest value, where it begins at 0). From step 2^24 on, which is the first that float32
+    cannot tell from its neighbour, what the formula changes within half a float32 spacing of the step comes
+    on top.
+
+    Args:
+      rates: what the library gave.
+      schedule: the schedule.
+      steps: where.
+      speed: how much faster than the steps the fastest clock in the schedule runs. It is that clock which
+        float32 cannot tell from its neighbour from 2^24 on; 0 leaves no room for that.
+    """
+    pairs = _pairs(rates, schedule, steps)
+    first = abs(rate(schedule, 0)) or max(abs(truth) for _, _, truth in pairs)
+    most = 0.0
+    for step, value, truth in pairs:
+        off = ulps(value, truth)
+        if off == 0:
+            continue
+        allowed = mpf(16)
+        if truth and first:
+            allowed += 2 * abs(mp.log(abs(truth) / first))
+        if step * speed > 2**24:
+            half = float(np.spacing(np.float32(step))) / 2
+            allowed += _change(schedule, step, half, truth) / unit(truth)
+        most = max(most, float(off / allowed))
+    return most
