@@ -18,6 +18,7 @@ from refusals import refusals
 import jaxsched as js
 from jaxsched import ports
 from jaxsched.check import Finding, check
+from jaxsched.testing import float32_path
 
 LAST = 2**31 - 1
 NOTHING_YET = "so that the first update changes nothing"
@@ -553,6 +554,10 @@ EXTREMES = {
 @pytest.mark.parametrize("total", [1, LAST])
 def test_extremes(schedule, total):
     assert all(0 <= each.step < total for each in check(schedule, total))
+    steps = np.unique(np.clip([0, 1, 7, 9, 14_999, LAST // 3, LAST - 1], 0, total - 1)).astype(np.int32)
+    assert np.isfinite(schedule(steps)).all()
+    with float32_path():
+        assert np.isfinite(schedule(steps)).all()
 
 
 def test_what_passes_for_a_schedule():

@@ -61,7 +61,8 @@ def test_compare(tmp_path):
     assert np.shape(record["runs"]["cosine"]["test_accuracy"]) == (2, 2)
     assert record["runs"]["cosine"]["expression"] == "Cosine(0.3, 0.01, 20)"
     assert (tmp_path / "c" / "compare.png").read_bytes().startswith(b"\x89PNG")
-    assert "warmup and cosine" in " ".join(output.split()) or "warmup" in output
+    rows = [line for line in output.splitlines() if line.startswith("│")]
+    assert [row.strip("│").split("│")[0].strip() for row in rows] == list(record["runs"])
     assert "epoch 2/2" in output
 
 
