@@ -1,10 +1,10 @@
 """Learning-rate schedules as values: pure step -> rate functions that are frozen JAX pytrees."""
 
 from jaxsched import ports
-from jaxsched._fields import Number, Numbers, number, numbers, optional_number
+from jaxsched._core.fields import Number, Numbers, number, numbers, optional_number
+from jaxsched._core.schedule import Constant, Lambda, Schedule, part, parts
+from jaxsched._core.transition import Transition
 from jaxsched._plateau import Plateau, PlateauState
-from jaxsched._schedule import Constant, Lambda, Schedule, part, parts
-from jaxsched._transition import Transition
 from jaxsched.check import Finding, check
 from jaxsched.combinators.clip import clip
 from jaxsched.combinators.clocks import per_epoch, shift, staircase, stretch

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxsched._clock import LAST_STEP
+from jaxsched._core.clock import LAST_STEP
+from jaxsched._core.schedule import Schedule
 from jaxsched._horizon import horizon
 from jaxsched._marks import boundaries
-from jaxsched._schedule import Schedule
 from jaxsched.check import check
 from jaxsched.display import LOGS, SUFFIXES, labelled, rates_of, sampled_steps, save
 from jaxsched.text import parse

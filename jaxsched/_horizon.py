@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxsched._clock import LAST_STEP
-from jaxsched._schedule import Constant, Product, Schedule, Sum
-from jaxsched._transition import Transition
+from jaxsched._core.clock import LAST_STEP
+from jaxsched._core.schedule import Constant, Product, Schedule, Sum
+from jaxsched._core.transition import Transition
 from jaxsched.combinators.clip import clip
 from jaxsched.combinators.clocks import per_epoch, shift, staircase, stretch
 from jaxsched.combinators.cycle import cycle, reflect

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxsched._clock import FOREVER
-from jaxsched._parts import Parts
-from jaxsched._schedule import Constant, Product, Schedule, Sum
-from jaxsched._transition import Transition
+from jaxsched._core.clock import FOREVER
+from jaxsched._core.parts import Parts
+from jaxsched._core.schedule import Constant, Product, Schedule, Sum
+from jaxsched._core.transition import Transition
 from jaxsched.combinators.clip import clip
 from jaxsched.combinators.clocks import per_epoch, shift, staircase, stretch
 from jaxsched.combinators.cycle import cycle, reflect

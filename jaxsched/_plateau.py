@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsched._clock import LAST_STEP
-from jaxsched._fields import Number, field, number
-from jaxsched._value import Value
+from jaxsched._core.clock import LAST_STEP
+from jaxsched._core.fields import Number, field, number
+from jaxsched._core.value import Value
 
 Tree = TypeVar("Tree")
 

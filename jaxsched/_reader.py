@@ -20,10 +20,10 @@ from typing import Any
 
 import jax
 
-from jaxsched._parts import Parts, kind_of
-from jaxsched._schedule import Constant, Schedule
-from jaxsched._transition import ENDS, Transition, as_easing
-from jaxsched._value import Value
+from jaxsched._core.parts import Parts, kind_of
+from jaxsched._core.schedule import Constant, Schedule
+from jaxsched._core.transition import ENDS, Transition, as_easing
+from jaxsched._core.value import Value
 
 DEEPEST_BRACKETS = 64
 """`parse` reads brackets nested no deeper than this."""

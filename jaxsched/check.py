@@ -10,9 +10,10 @@ from typing import Any, Literal, NamedTuple
 import jax
 import numpy as np
 
-from jaxsched._clock import LAST_STEP
-from jaxsched._evaluate import batch_shape
-from jaxsched._fields import Number, checked_number, is_concrete, show
+from jaxsched._core.clock import LAST_STEP
+from jaxsched._core.evaluate import batch_shape
+from jaxsched._core.fields import Number, checked_number, is_concrete, show
+from jaxsched._core.schedule import Schedule, ScheduleLike, as_schedule
 from jaxsched._marks import (
     MOST,
     Part,
@@ -24,7 +25,6 @@ from jaxsched._marks import (
     switches,
     whole,
 )
-from jaxsched._schedule import Schedule, ScheduleLike, as_schedule
 from jaxsched.combinators.cycle import cycle, reflect
 from jaxsched.combinators.ramps import cooldown, warmup
 from jaxsched.shapes.levels import Piecewise

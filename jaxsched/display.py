@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import jax
 import numpy as np
 
-from jaxsched._clock import LAST_STEP
-from jaxsched._evaluate import batch_shape
-from jaxsched._fields import describe, is_concrete
+from jaxsched._core.clock import LAST_STEP
+from jaxsched._core.evaluate import batch_shape
+from jaxsched._core.fields import describe, is_concrete
+from jaxsched._core.parts import Parts
+from jaxsched._core.schedule import Schedule, ScheduleLike, as_schedule
 from jaxsched._horizon import horizon
 from jaxsched._marks import boundaries
-from jaxsched._parts import Parts
-from jaxsched._schedule import Schedule, ScheduleLike, as_schedule
 from jaxsched._svg import Curve, picture, wrapped
 from jaxsched.text import _member
 

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from jaxsched._fields import Number, as_numbers, checked_flag, checked_number, is_concrete
-from jaxsched._schedule import Schedule
-from jaxsched._transition import EasingLike
+from jaxsched._core.fields import Number, as_numbers, checked_flag, checked_number, is_concrete
+from jaxsched._core.schedule import Schedule
+from jaxsched._core.transition import EasingLike
 from jaxsched.combinators.clocks import shift, staircase
 from jaxsched.combinators.cycle import cycle
 from jaxsched.combinators.ramps import cooldown, knots, warmup
@@ -396,7 +396,7 @@ def noam(model_size: Number, warmup_steps: Number, scale: Number = 1.0) -> Sched
     scale = checked_number("scale", scale)
     model_size = checked_number("model_size", model_size, above=0)
     warmup_steps = checked_number("warmup_steps", warmup_steps, above=0)
-    product = checked_number("model_size * warmup_steps", model_size * warmup_steps, above=0)
+    product = checked_number("model_size * warmup_steps", 1.0 * model_size * warmup_steps, above=0)
     peak_value = checked_number("scale * (model_size * warmup_steps) ** -0.5", scale * product**-0.5)
     return shift(inverse_sqrt(peak_value, warmup_steps), -1)
 

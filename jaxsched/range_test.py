@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxsched._fields import Number, checked_number, describe, is_concrete, show
-from jaxsched._transition import EasingLike, as_easing
+from jaxsched._core.fields import Number, checked_number, describe, is_concrete, show
+from jaxsched._core.transition import EasingLike, as_easing
 from jaxsched.shapes.exponential import Geometric
 
 if TYPE_CHECKING:

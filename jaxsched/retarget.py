@@ -8,10 +8,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxsched._clock import LAST_STEP
-from jaxsched._fields import Number, checked_number, describe, is_concrete, number, show
-from jaxsched._schedule import Schedule, ScheduleLike, as_schedule
-from jaxsched._value import Value
+from jaxsched._core.clock import LAST_STEP
+from jaxsched._core.fields import Number, checked_number, describe, is_concrete, number, show
+from jaxsched._core.schedule import Schedule, ScheduleLike, as_schedule
+from jaxsched._core.value import Value
 from jaxsched.combinators.clocks import shift
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import warmup

@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxsched._clock import LAST_STEP
-from jaxsched._fields import Number, Numbers, as_numbers, describe, is_concrete
+from jaxsched._core.clock import LAST_STEP
+from jaxsched._core.fields import Number, Numbers, as_numbers, describe, is_concrete
+from jaxsched._core.schedule import ScheduleLike
 from jaxsched._plateau import PlateauState, Rule
-from jaxsched._schedule import ScheduleLike
 from jaxsched.check import one_schedule, whole_steps
 
 LONGEST_TABLE = 24

@@ -20,9 +20,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxsched._clock import LAST_STEP
-from jaxsched._evaluate import force_float32
-from jaxsched._schedule import Constant, Lambda, Schedule
+from jaxsched._core.clock import LAST_STEP
+from jaxsched._core.evaluate import force_float32
+from jaxsched._core.schedule import Constant, Lambda, Schedule
 from jaxsched.combinators.stack import stack
 from jaxsched.text import parse
 
@@ -94,7 +94,10 @@ def shape_and_dtype(schedule: Schedule) -> None:
 
 
 def total(schedule: Schedule) -> None:
-    """Every step but NaN has a finite rate; before 0 it is that of 0, beyond int32 that of the last int32."""
+    """Every step but NaN has a finite rate; before 0 it is that of 0, beyond 2**53 that of 2**53.
+
+    An integer of JAX that is beyond int32 is the last int32.
+    """
     steps = np.concatenate([some_steps(schedule), np.array([LAST_STEP - 1, LAST_STEP], np.int32)])
     rates = np.asarray(schedule(steps))
     _require(np.isfinite(rates).all(), f"the rates at steps {steps} are {rates}")
@@ -102,8 +105,11 @@ def total(schedule: Schedule) -> None:
     _require(np.isfinite(between).all(), f"the rates 0.3 after steps {steps} are {between}")
     for early in (-1, -(2**40), -0.5, -np.inf, np.int8(-3), jnp.float32(-np.inf), jnp.int32(-7)):
         _same(schedule(early), rates[0], f"step {early!r}")
-    for late in (2**31, 2**40, 10**30, np.inf, np.uint64(2**63), np.float64(1e300), np.int64(2**62)):
-        _same(schedule(late), rates[-1], f"step {late!r}")
+    last = np.asarray(schedule(2**53))
+    _require(bool(np.isfinite(last)), f"the rate at step 2**53 is {last}")
+    for late in (10**30, np.inf, np.uint64(2**63), np.float64(1e300), np.int64(2**62)):
+        _same(schedule(late), last, f"step {late!r}")
+    _same(schedule(jnp.uint32(2**32 - 1)), rates[-1], "a JAX step beyond int32")
 
 
 def compiled(schedule: Schedule) -> None:
@@ -189,7 +195,7 @@ def differentiable(schedule: Schedule) -> None:
         noise = 1e-12 * np.abs(middle) + 1e-30
         smooth = weights * (np.abs(right + left) <= 1e-3 * (np.abs(right) + np.abs(left)) + noise)
         share = np.count_nonzero(smooth) / np.size(smooth)
-        _require(share >= 0.1, f"it is smooth in leaf {i} at {share:.0%} of the steps")
+        _require(bool(share >= 0.1), f"it is smooth in leaf {i} at {share:.0%} of the steps")
         predicted = np.sum(np.asarray(slopes(leaves, between, smooth)[i], np.float64) * width)
         actual = np.sum(smooth * (right - left) / 2)
         tolerance = np.sum(smooth * (2e-3 * (np.abs(right) + np.abs(left)) + noise))
@@ -244,7 +250,7 @@ def narrow(schedule: Schedule) -> None:
     first = np.abs(np.asarray(schedule(0), np.float64)) or np.abs(expected).max()
     with float32_path():
         rates = np.asarray(schedule(steps), np.float64)
-    _require(np.isfinite(rates).all(), f"the rates at steps {steps} are {rates}")
+    _require(bool(np.isfinite(rates).all()), f"the rates at steps {steps} are {rates}")
     # Near the zero of a sum there are no digits to compare.
     scale = np.maximum(np.abs(expected), 1e-6 * np.abs(expected).max())
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):

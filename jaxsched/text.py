@@ -11,13 +11,13 @@ import jax
 import numpy as np
 
 from jaxsched import presets
-from jaxsched._evaluate import batch_shape
-from jaxsched._fields import describe, field_of, is_concrete, show
-from jaxsched._parts import Parts, take
+from jaxsched._core.evaluate import batch_shape
+from jaxsched._core.fields import describe, field_of, is_concrete, show
+from jaxsched._core.parts import Parts, take
+from jaxsched._core.schedule import Constant, Lambda, Product, Schedule, Sum, as_schedule, registry
+from jaxsched._core.transition import Easing
+from jaxsched._core.value import Value
 from jaxsched._reader import Reader
-from jaxsched._schedule import Constant, Lambda, Product, Schedule, Sum, as_schedule, registry
-from jaxsched._transition import Easing
-from jaxsched._value import Value
 from jaxsched.combinators.stack import select, stack
 
 LONGEST_TEXT = 4_000_000
@@ -88,8 +88,8 @@ def _value(value: Any) -> str:
     if not is_concrete(value):
         return f"<traced {value.aval.str_short()}>"
     if isinstance(value, np.ndarray | jax.Array) and np.ndim(value) == 1:
-        return f"[{', '.join(map(show, np.asarray(value, np.float64).tolist()))}]"
-    return show(value) if isinstance(value, float | jax.Array) else repr(value)
+        return f"[{', '.join(map(show, np.asarray(value)))}]"
+    return show(value) if isinstance(value, float | jax.Array | np.ndarray | np.generic) else repr(value)
 
 
 def _product(product: Product) -> str:

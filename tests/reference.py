@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import bisect
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import numpy as np
 from mpmath import mp, mpf
 
 import jaxsched as js
-from jaxsched._schedule import Product, Sum
-from jaxsched._transition import Easing
+from jaxsched._core.schedule import Product, Sum
+from jaxsched._core.transition import Easing
 
 mp.prec = 200
 
@@ -280,13 +280,31 @@ def _change(schedule: js.Schedule, step: float, width: float, truth: mpf) -> mpf
     return max(abs(each - truth) for each in around)
 
 
+def _within(schedule: object) -> Iterator[object]:
+    """A schedule and all that it holds."""
+    if isinstance(schedule, js.Schedule):
+        yield schedule
+        for value in vars(schedule).values():
+            yield from _within(value)
+    elif isinstance(schedule, Sequence) and not isinstance(schedule, str):
+        for value in schedule:
+            yield from _within(value)
+
+
+def _runs_in_fractions(schedule: object) -> bool:
+    if isinstance(schedule, js.cycle):
+        return schedule.length_factor != 1
+    return isinstance(schedule, js.stretch) and not float(schedule.factor).is_integer()
+
+
 def worst_in_float32(rates: object, schedule: js.Schedule, steps: object, speed: float = 1) -> float:
     """The largest distance of `rates` from the formula, as a multiple of what the path of TPUs may be off.
 
     That is 16 + 2k units in the last place, where k is how often the rate has changed by the factor e since
     step 0 (by its largest value, where it begins at 0). From step 2^24 on, which is the first that float32
     cannot tell from its neighbour, what the formula changes within half a float32 spacing of the step comes
-    on top.
+    on top. Where a clock runs in fractions of a step, which float32 rounds (in cycles that grow by a factor
+    that is not whole, and in what is stretched by one), two spacings do, at every step.
 
     Args:
       rates: what the library gave.
@@ -297,6 +315,7 @@ def worst_in_float32(rates: object, schedule: js.Schedule, steps: object, speed:
     """
     pairs = _pairs(rates, schedule, steps)
     first = abs(rate(schedule, 0)) or max(abs(truth) for _, _, truth in pairs)
+    fractional = any(_runs_in_fractions(each) for each in _within(schedule))
     most = 0.0
     for step, value, truth in pairs:
         off = ulps(value, truth)
@@ -305,8 +324,8 @@ def worst_in_float32(rates: object, schedule: js.Schedule, steps: object, speed:
         allowed = mpf(16)
         if truth and first:
             allowed += 2 * abs(mp.log(abs(truth) / first))
-        if step * speed > 2**24:
-            half = float(np.spacing(np.float32(step))) / 2
+        if step * speed > 2**24 or fractional:
+            half = float(np.spacing(np.float32(step))) * (2 if fractional else 0.5)
             allowed += _change(schedule, step, half, truth) / unit(truth)
         most = max(most, float(off / allowed))
     return most

@@ -27,8 +27,8 @@ NOTHING_YET = "so that the first update changes nothing"
 class Halving(js.Schedule):
     init_value: js.Number = js.number()
 
-    def evaluate(self, clock):
-        return self.init_value * jnp.exp2(-clock.time.high)
+    def evaluate(self, t):
+        return self.init_value * jnp.exp2(-t)
 
 
 class Bumpy(js.Transition):
@@ -38,8 +38,8 @@ class Bumpy(js.Transition):
     end_value: js.Number = js.number()
     transition_steps: js.Number = js.number(at_least=0)
 
-    def curve(self, elapsed, left):
-        return self.init_value * left + self.end_value * elapsed + elapsed * left
+    def weights(self, elapsed, left):
+        return left * (1 + 5 * elapsed), elapsed * (1 - 5 * left)
 
 
 def wave(step):

@@ -141,8 +141,8 @@ def test_horizon_of_what_is_a_users_own():
 
         inner: js.Schedule = js.part()
 
-        def evaluate(self, clock):
-            return self.inner.evaluate(clock)
+        def evaluate(self, t):
+            return self.inner.evaluate(t)
 
     assert horizon(Wrapped(js.Linear(1, 0, 7))) == 8
     assert horizon(js.warmup(js.Lambda(lambda step: 0.1), 10)) == 111

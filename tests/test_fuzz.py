@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from processes import HANG
 
 import jaxsched as js
-from jaxsched._clock import LAST_STEP
-from jaxsched._evaluate import batch_shape
-from jaxsched._transition import Transition
+from jaxsched._core.clock import LAST_STEP
+from jaxsched._core.evaluate import batch_shape
+from jaxsched._core.transition import Transition
 from jaxsched.testing import float32_path
 from jaxsched.text import readable
 

@@ -13,16 +13,7 @@ import jaxsched
 
 PACKAGE = Path(jaxsched.__file__).parent
 ORDER = [
-    "_pairs",
-    "_wide",
-    "_columns",
-    "_clock",
-    "_fields",
-    "_value",
-    "_evaluate",
-    "_schedule",
-    "_transition",
-    "_parts",
+    "_core",
     "shapes",
     "combinators",
     "presets",
@@ -43,7 +34,20 @@ ORDER = [
     "__init__",
     "__main__",
 ]
-FIRST = {"transforms": ["groups", "learning_rate", "plateau"], "ports": ["_common"]}
+CORE = [
+    "versions",
+    "fields",
+    "value",
+    "lists",
+    "clock",
+    "powers",
+    "platforms",
+    "evaluate",
+    "schedule",
+    "transition",
+    "parts",
+]
+FIRST = {"_core": CORE, "transforms": ["groups", "learning_rate", "plateau"], "ports": ["_common"]}
 """The files of a folder that those beside them may import, in this order."""
 MODULES = sorted(path.relative_to(PACKAGE).with_suffix("") for path in PACKAGE.rglob("*.py"))
 

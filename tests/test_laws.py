@@ -69,8 +69,8 @@ def test_ends_are_exact(case):
 
 
 def _float(number):
-    """A clock, or a field, as the float that it is."""
-    return number.time.high if hasattr(number, "time") else number.high
+    """A clock, or a field, as a float array."""
+    return jnp.asarray(number)
 
 
 class Sound(js.Schedule):

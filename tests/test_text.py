@@ -384,7 +384,7 @@ def test_the_structure_of_a_shape_of_ones_own_is_read():
         names: object
         level: int
 
-        def evaluate(self, clock):
+        def evaluate(self, t):
             return self.level
 
     strings = (
@@ -411,7 +411,7 @@ def test_any_error_of_a_constructor_of_ones_own_is_shown():
         def check(self):
             {}[self.level]
 
-        def evaluate(self, clock):
+        def evaluate(self, t):
             return 0.0
 
     with pytest.raises(ValueError, match="3\n  1 \\+ Picky\\(3\\)\n      \\^") as caught:

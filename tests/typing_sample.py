@@ -22,8 +22,8 @@ class Halving(js.Schedule):
     init_value: js.Number = js.number()
     half_life: js.Number = js.number(above=0)
 
-    def evaluate(self, clock):  # type: ignore[no-untyped-def]  # as in the documentation
-        return self.init_value * jnp.exp2(-clock.ratio(self.half_life).high)
+    def evaluate(self, t):  # type: ignore[no-untyped-def]  # as in the documentation
+        return self.init_value * jnp.exp2(-t / self.half_life)
 
 
 assert_type(Halving(0.4, half_life=100)(3), jax.Array)

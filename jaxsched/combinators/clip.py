@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax.numpy as jnp
+from jax import lax
 
-from jaxsched import _wide as wide
-from jaxsched._clock import Clock
-from jaxsched._fields import Number, is_concrete, optional_number, show
-from jaxsched._schedule import Schedule, ScheduleLike, part
+from jaxsched._core.clock import Clock
+from jaxsched._core.fields import Number, is_concrete, optional_number, show
+from jaxsched._core.lists import array
+from jaxsched._core.schedule import Schedule, ScheduleLike, part
 
 
 class clip(Schedule):
@@ -41,8 +41,8 @@ class clip(Schedule):
         if low is not None and high is not None and is_concrete(low, high) and low > high:
             raise ValueError(f"`max_value` must be at least `min_value` ({show(low)}), got {show(high)}.")
 
-    def evaluate(self: Any, clock: Clock) -> Any:
-        value = wide.rounded(self.schedule.evaluate(clock), clock.dtype)
+    def evaluate(self: Any, t: Clock) -> Any:
+        value = array(self.schedule.evaluate(t), t.word)
         if self.min_value is not None:
-            value = jnp.maximum(value, self.min_value.high)
-        return value if self.max_value is None else jnp.minimum(value, self.max_value.high)
+            value = lax.max(value, array(self.min_value, t.word))
+        return value if self.max_value is None else lax.min(value, array(self.max_value, t.word))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from jaxsched._clock import Clock
-from jaxsched._fields import Number, number
-from jaxsched._schedule import Schedule, ScheduleLike, part
+from jaxsched._core.clock import Clock
+from jaxsched._core.fields import Number, number
+from jaxsched._core.schedule import Schedule, ScheduleLike, part
 
 
 class shift(Schedule):
@@ -28,8 +28,8 @@ class shift(Schedule):
     schedule: ScheduleLike = part()
     steps: Number = number()
 
-    def evaluate(self: Any, clock: Clock) -> Any:
-        return self.schedule.evaluate(clock.ahead(-self.steps))
+    def evaluate(self: Any, t: Clock) -> Any:
+        return self.schedule.evaluate(t.since(self.steps))
 
 
 class stretch(Schedule):
@@ -53,8 +53,8 @@ class stretch(Schedule):
     schedule: ScheduleLike = part()
     factor: Number = number(above=0)
 
-    def evaluate(self: Any, clock: Clock) -> Any:
-        return self.schedule.evaluate(clock.slower(self.factor))
+    def evaluate(self: Any, t: Clock) -> Any:
+        return self.schedule.evaluate(t.slower(self.factor))
 
 
 class staircase(Schedule):
@@ -78,8 +78,8 @@ class staircase(Schedule):
     schedule: ScheduleLike = part()
     every: Number = number(above=0)
 
-    def evaluate(self: Any, clock: Clock) -> Any:
-        return self.schedule.evaluate(clock.ticks(self.every).faster(self.every))
+    def evaluate(self: Any, t: Clock) -> Any:
+        return self.schedule.evaluate(t.since(t % self.every))
 
 
 class per_epoch(Schedule):
@@ -106,5 +106,5 @@ class per_epoch(Schedule):
     schedule: ScheduleLike = part()
     steps_per_epoch: Number = number(above=0)
 
-    def evaluate(self: Any, clock: Clock) -> Any:
-        return self.schedule.evaluate(clock.ticks(self.steps_per_epoch))
+    def evaluate(self: Any, t: Clock) -> Any:
+        return self.schedule.evaluate(t // self.steps_per_epoch)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import jax
 import jax.numpy as jnp
+import numpy as np
+from jax import lax
 
-from jaxsched import _wide as wide
-from jaxsched._clock import Clock
-from jaxsched._fields import LARGEST, Number, is_concrete, number, optional_number, show
-from jaxsched._schedule import Schedule, ScheduleLike, part
+from jaxsched._core.clock import FOREVER, LARGEST_STEP, Clock
+from jaxsched._core.fields import LARGEST, Number, is_concrete, is_known, number, optional_number, show
+from jaxsched._core.lists import Entry, array, per
+from jaxsched._core.powers import LOG_LARGEST, log
+from jaxsched._core.schedule import Schedule, ScheduleLike, limited, part
+
+MOST_STARTS = 2**15
+"""The starts of at most so many growing cycles are listed."""
 
 
 class reflect(Schedule):
@@ -36,8 +44,10 @@ class reflect(Schedule):
     schedule: ScheduleLike = part()
     period: Number = number(above=0)
 
-    def evaluate(self: Any, clock: Clock) -> Any:
-        return self.schedule.evaluate(clock.there_and_back(self.period))
+    def evaluate(self: Any, t: Clock) -> Any:
+        period = t.like(self.period)
+        within = t % period
+        return self.schedule.evaluate(within.until(period - within))
 
 
 class cycle(Schedule):
@@ -84,7 +94,93 @@ class cycle(Schedule):
                 "got None."
             )
 
-    def evaluate(self: Any, clock: Clock) -> Any:
-        count, local = clock.growing_periods(self.cycle_steps, self.length_factor, self.cycles)
-        value = wide.rounded(self.schedule.evaluate(local), clock.dtype)
-        return jnp.clip(wide.power(self.value_factor, count) * value, -LARGEST, LARGEST)
+    def evaluate(self: Any, t: Clock) -> Any:
+        if is_known(self.length_factor, 1.0):
+            count, within = t.periods(self.cycle_steps)
+            if self.cycles is not None:
+                last = count.like(self.cycles) - 1
+                within = within.select(count > last, within.like(self.cycle_steps), within, started=True)
+                count = count.until(last)
+            return _faded(self.schedule.evaluate(within), self.value_factor, count.number, t.word)
+        starts = None
+        if all(
+            isinstance(each, float | None) for each in (self.cycle_steps, self.length_factor, self.cycles)
+        ):
+            starts = _starts(self.cycle_steps, self.length_factor, self.cycles)
+        if starts is None:
+            index, start, scale = _growing(t, self.cycle_steps, self.length_factor, self.cycles)
+        else:
+            position = t.position(starts[1:])
+            counts = np.arange(len(starts), dtype=np.float64)
+            index, start, scale = (
+                position.of(each, t.word) for each in (counts, starts, self.length_factor**counts)
+            )
+        local = Clock.floating(per((t - start).number, scale)).until(self.cycle_steps)
+        return _faded(self.schedule.evaluate(local), self.value_factor, index, t.word)
+
+
+def _faded(value: Any, factor: Any, index: Any, word: Any) -> Any:
+    """A value times a factor for each cycle before it."""
+    if is_known(factor, 1.0):
+        return value
+    if isinstance(index, Entry) and isinstance(factor, float):
+        return limited(value * index.map(lambda counts: np.minimum(factor**counts, LARGEST)), word)
+    root = jnp.exp(jnp.minimum(array(index) * log(factor) / 2, LOG_LARGEST))
+    return limited(value * root * root, word)
+
+
+def _starts(cycle_steps: float, length_factor: float, cycles: float | None) -> np.ndarray | None:
+    """The steps at which cycles begin, as far as a clock goes; `None` where there are too many to list."""
+    count = np.inf if cycles is None else np.floor(cycles)
+    if length_factor > 1:
+        reach = math.log1p(LARGEST_STEP / cycle_steps * (length_factor - 1)) / math.log(length_factor)
+        count = min(count, math.ceil(reach) + 1)
+    if count > MOST_STARTS:
+        return None
+    scales = length_factor ** np.arange(count)
+    return _snapped(cycle_steps * ((scales - 1) / (length_factor - 1)), np)
+
+
+def _growing(t: Clock, cycle_steps: Any, length_factor: Any, cycles: Any) -> tuple[Any, Any, Any]:
+    """The number of the present cycle, its start and its scale, from numbers of which some are not known."""
+    length, factor = array(cycle_steps, t.word), array(length_factor, t.word)
+    last = array(FOREVER if cycles is None else cycles - 1, t.word)
+    growing = factor != 1
+    growth = jnp.where(growing, factor - 1, 1)
+    passed = t.ratio(cycle_steps)
+    gained = jnp.maximum(jnp.minimum(passed, 2.0**62) * growth, 2.0**-20 - 1)
+    # The count may be off by one, so begin one cycle early and compare the starts.
+    early = jnp.floor(jnp.where(growing, jnp.log1p(gained) / jnp.log1p(growth), passed)) - 1
+    index = lax.stop_gradient(jnp.clip(early, 0, last))
+    scale = next_scale = factor**index
+    # What is 0 for equal cycles has a derivative with respect to their factor.
+    equal = index + (factor - 1) * index * ((index - 1) / 2)
+    next_start = length * jnp.where(growing, (scale - 1) / growth, equal)
+
+    whole = growing & (factor == jnp.floor(factor)) & (length == jnp.floor(length))
+
+    def begin(start: jax.Array, scale: jax.Array) -> Clock:
+        integer = start + lax.stop_gradient(_snapped(start, jnp) - start)
+        rounded = t.like(jnp.where(growing, integer, start))
+        if t.word == np.float64:
+            return rounded
+        # Whole lengths and factors have whole starts, which an int32 holds where a float32 does not.
+        scales, growths, lengths = (each.astype(np.int32) for each in (jnp.round(scale), growth, length))
+        counted = lax.div(scales - 1, jnp.maximum(growths, 1)) * lengths
+        return rounded.select(whole & (start < 2.0**30), Clock(counted), rounded, started=True)
+
+    start = begin(next_start, scale)
+    for _ in range(2):
+        next_start, next_scale = next_start + length * next_scale, next_scale * factor
+        next_begin = begin(next_start, next_scale)
+        begun = (t >= next_begin) & (index < last)
+        index = jnp.where(begun, index + 1, index)
+        start = start.select(begun, next_begin, start, started=True)
+        scale = jnp.where(begun, next_scale, scale)
+    return index, start, scale
+
+
+def _snapped(starts: Any, numpy: Any) -> Any:
+    """Starts, or the integers that they are to within `2**-22`, relative."""
+    nearest = numpy.floor(starts + 0.5)
+    return numpy.where(abs(starts - nearest) <= starts * 2.0**-22, nearest, starts)

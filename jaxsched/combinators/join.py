@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from jaxsched._clock import Clock
-from jaxsched._fields import Numbers, field, numbers
-from jaxsched._parts import Parts
-from jaxsched._schedule import Schedule, ScheduleLike, as_schedules
+from jaxsched._core.clock import Clock
+from jaxsched._core.fields import Numbers, field, numbers
+from jaxsched._core.parts import Parts
+from jaxsched._core.schedule import Schedule, ScheduleLike, as_schedules
 
 
 def _grouped(name: str, value: Any) -> Parts:
@@ -46,6 +46,5 @@ class join(Schedule):
                 f"`boundaries` must have one entry less than `schedules`, which has {parts}, got {changes}."
             )
 
-    def evaluate(self: Any, clock: Clock) -> Any:
-        index, local = clock.segment(self.boundaries)
-        return self.schedules.evaluate(index, local)
+    def evaluate(self: Any, t: Clock) -> Any:
+        return self.schedules.evaluate(*t.segment(self.boundaries))

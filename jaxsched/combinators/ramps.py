@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
+from jax import lax
 
-from jaxsched import _wide as wide
-from jaxsched._clock import Clock
-from jaxsched._fields import Number, Numbers, field, is_concrete, number, numbers
-from jaxsched._schedule import Schedule, ScheduleLike, part
-from jaxsched._transition import EasingLike, as_easing
+from jaxsched._core.clock import Clock, on_grid
+from jaxsched._core.fields import Number, Numbers, field, is_concrete, is_known, number, numbers
+from jaxsched._core.lists import Entry, array
+from jaxsched._core.schedule import Schedule, ScheduleLike, part
+from jaxsched._core.transition import EasingLike, as_easing
 from jaxsched.shapes.linear import Linear
 
 
@@ -54,11 +56,11 @@ class warmup(Schedule):
         if self.shape.cares_for_ends and is_concrete(self):
             self.shape.check(self.init_value, self.schedule(0))
 
-    def evaluate(self: Any, clock: Clock) -> Any:
+    def evaluate(self: Any, t: Clock) -> Any:
         # During the ramp the schedule stands at its step 0, after it the ramp at its end.
-        target = self.schedule.evaluate(clock.since(self.warmup_steps))
+        target = self.schedule.evaluate(t.since(self.warmup_steps))
         ramp = self.shape.between(self.init_value, target, self.warmup_steps)
-        return ramp.evaluate(clock.ahead(self.first_step))
+        return ramp.evaluate(t if is_known(self.first_step, 0.0) else t.since(-self.first_step))
 
 
 class cooldown(Schedule):
@@ -96,11 +98,13 @@ class cooldown(Schedule):
         if self.shape.cares_for_ends and is_concrete(self):
             self.shape.check(self.schedule(self.start_step), self.end_value)
 
-    def evaluate(self: Any, clock: Clock) -> Any:
-        left_at = wide.lift(self.schedule.evaluate(clock.until(self.start_step)))
+    def evaluate(self: Any, t: Clock) -> Any:
+        left_at = self.schedule.evaluate(t.until(self.start_step))
         ramp = self.shape.between(left_at, self.end_value, self.cooldown_steps)
-        value = wide.lift(ramp.evaluate(clock.since(self.start_step)))
-        return wide.where(clock.reached(self.start_step), value, left_at)
+        value = ramp.evaluate(t.since(self.start_step))
+        if isinstance(self.cooldown_steps, float) and self.cooldown_steps > 0:
+            return value
+        return lax.select(t >= self.start_step, array(value, t.word), array(left_at, t.word))
 
 
 class knots(Schedule):
@@ -141,10 +145,29 @@ class knots(Schedule):
             for left, right in zip(self.values[:-1], self.values[1:], strict=True):
                 self.shape.check(left, right)
 
-    def evaluate(self: Any, clock: Clock) -> Any:
-        right = clock.count_reached(self.steps)
-        left = jnp.maximum(right - 1, 0)
-        right = jnp.minimum(right, self.steps.size - 1)
-        begin = self.steps[left]
-        ramp = self.shape.between(self.values[left], self.values[right], self.steps[right] - begin)
-        return ramp.evaluate(clock.since(begin))
+    def evaluate(self: Any, t: Clock) -> Any:
+        values, steps = self.values, self.steps
+        if isinstance(steps, np.ndarray) and t.word == np.float32:
+            steps = on_grid(steps)
+        starts = steps[:-1]
+        lists = values[:-1], values[1:], starts, steps[1:]
+        if isinstance(steps, np.ndarray) and steps[0] == 0 and len(steps) > 1:
+            # Nothing comes before the first step.
+            starts = starts[1:]
+        else:
+            # There it is at its end already, a transition of length 0.
+            firsts = values[:1], values[:1], steps[:1], steps[:1]
+            lists = tuple(_joined(*both) for both in zip(firsts, lists, strict=True))
+        position, since = t.segment(starts)
+        if all(isinstance(each, np.ndarray) for each in lists):
+            # A ramp of length 0 is at its end.
+            inits, ends, *both = lists
+            lists = np.where(both[0] == both[1], ends, inits), ends, *both
+        init, end, start, stop = (position.of(each, t.word) for each in lists)
+        steps = stop - start if isinstance(start, float | Entry) else t.like(stop) - start
+        return self.shape.between(init, end, steps).evaluate(since)
+
+
+def _joined(a: Any, b: Any) -> Any:
+    """Two lists as one, on the host where both are there."""
+    return (np if isinstance(b, np.ndarray) else jnp).concatenate([a, b])

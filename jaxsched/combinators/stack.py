@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
-from jaxsched import _wide as wide
-from jaxsched._clock import Clock
-from jaxsched._evaluate import batch_shape
-from jaxsched._fields import Number, check_range, describe, is_concrete, number
-from jaxsched._parts import kind_of, stack_leaves
-from jaxsched._schedule import Schedule, ScheduleLike, as_schedule, parts
+from jaxsched._core.clock import Clock
+from jaxsched._core.evaluate import batch_shape
+from jaxsched._core.fields import Number, check_range, describe, is_concrete, number
+from jaxsched._core.lists import Position, array
+from jaxsched._core.parts import kind_of, stack_leaves
+from jaxsched._core.schedule import Schedule, ScheduleLike, as_schedule, parts
 
 MOST_NUMBERS = 4_000_000
 """A stack of mixed kinds holds no more numbers than this."""
@@ -39,12 +39,10 @@ class select(Schedule):
         if is_concrete(self.index):
             check_range("index", float(self.index), at_most=len(self.schedules) - 1)
 
-    def evaluate(self: Any, clock: Clock) -> Any:
-        value = jnp.zeros((), clock.dtype)
-        for index, schedule in enumerate(self.schedules):
-            candidate = wide.rounded(schedule.evaluate(clock), clock.dtype)
-            value = jnp.where(self.index.high == index, candidate, value)
-        return value
+    def evaluate(self: Any, t: Clock) -> Any:
+        values = [array(schedule.evaluate(t), t.word) for schedule in self.schedules]
+        index = lax.convert_element_type(self.index, np.int32)
+        return Position(len(values), index=index).select(values)
 
 
 def stack(schedules: Sequence[ScheduleLike]) -> Schedule:

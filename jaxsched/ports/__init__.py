@@ -1,9 +1,21 @@
 """Every system's schedulers under their own names: `jaxsched.ports.torch.StepLR(0.1, step_size=30)`.
 
 A function here has the name, the arguments and the defaults of its original, without the optimizer, and
-returns the schedule that gives what the original gives at the same integer.
+returns the schedule that gives what the original gives at the same integer. A system is imported when it is
+first named.
 """
 
-from jaxsched.ports import d2l, keras, mxnet, optax, paddle, timm, torch, transformers
+import importlib
+from types import ModuleType
 
 __all__ = ["d2l", "keras", "mxnet", "optax", "paddle", "timm", "torch", "transformers"]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in __all__:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsched._fields import Number, as_numbers, checked_number, describe, is_concrete, show
+from jaxsched._core.fields import Number, as_numbers, checked_number, describe, is_concrete, show
+from jaxsched._core.schedule import Constant, Lambda, Schedule
+from jaxsched._core.transition import Transition
 from jaxsched._plateau import Machine, Plateau
-from jaxsched._schedule import Constant, Lambda, Schedule
-from jaxsched._transition import Transition
 from jaxsched.combinators.clocks import per_epoch, shift
 from jaxsched.combinators.cycle import cycle
 from jaxsched.combinators.join import join

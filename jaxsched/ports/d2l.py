@@ -8,8 +8,8 @@ PyTorch tab is `jaxsched.ports.torch.MultiStepLR`.
 
 from __future__ import annotations
 
-from jaxsched._fields import Number, Numbers, checked_number, is_concrete, show
-from jaxsched._schedule import Schedule
+from jaxsched._core.fields import Number, Numbers, checked_number, is_concrete, show
+from jaxsched._core.schedule import Schedule
 from jaxsched.combinators.clip import clip
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import warmup

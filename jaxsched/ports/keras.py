@@ -11,9 +11,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from jaxsched._fields import Number, Numbers, checked_flag, checked_number, describe
+from jaxsched._core.fields import Number, Numbers, checked_flag, checked_number, describe
+from jaxsched._core.schedule import Constant, Schedule
 from jaxsched._plateau import Machine, Plateau
-from jaxsched._schedule import Constant, Schedule
 from jaxsched.combinators.clocks import staircase as stairs
 from jaxsched.combinators.cycle import cycle as restarted
 from jaxsched.combinators.ramps import warmup

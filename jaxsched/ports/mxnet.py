@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from jaxsched._fields import Number, Numbers, checked_number, is_concrete, show
-from jaxsched._schedule import Constant, Schedule
+from jaxsched._core.fields import Number, Numbers, checked_number, is_concrete, show
+from jaxsched._core.schedule import Constant, Schedule
 from jaxsched.combinators.clip import clip
 from jaxsched.combinators.clocks import shift
 from jaxsched.combinators.join import join

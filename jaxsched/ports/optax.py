@@ -11,10 +11,10 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from jaxsched._fields import Number, Numbers, checked_flag, checked_number, describe, is_concrete, show
+from jaxsched._core.fields import Number, Numbers, checked_flag, checked_number, describe, is_concrete, show
+from jaxsched._core.schedule import Constant, Schedule, ScheduleLike
+from jaxsched._core.transition import Transition
 from jaxsched._plateau import Averaged, Machine, Plateau, Rule
-from jaxsched._schedule import Constant, Schedule, ScheduleLike
-from jaxsched._transition import Transition
 from jaxsched.combinators.clip import clip
 from jaxsched.combinators.clocks import staircase as stairs
 from jaxsched.combinators.join import join

@@ -36,9 +36,9 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from jaxsched._fields import Number, Numbers, check_range, checked_flag, checked_number, is_concrete
+from jaxsched._core.fields import Number, Numbers, check_range, checked_flag, checked_number, is_concrete
+from jaxsched._core.schedule import Constant, Schedule
 from jaxsched._plateau import Plateau
-from jaxsched._schedule import Constant, Schedule
 from jaxsched.combinators.clip import clip
 from jaxsched.combinators.clocks import shift
 from jaxsched.combinators.cycle import cycle

@@ -23,9 +23,9 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from jaxsched._fields import Number, check_range, checked_number, is_concrete
-from jaxsched._schedule import Constant, Schedule
-from jaxsched._transition import Transition
+from jaxsched._core.fields import Number, check_range, checked_number, is_concrete
+from jaxsched._core.schedule import Constant, Schedule
+from jaxsched._core.transition import Transition
 from jaxsched.combinators.clocks import shift
 from jaxsched.combinators.cycle import cycle, reflect
 from jaxsched.combinators.join import join

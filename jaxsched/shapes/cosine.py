@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from jaxsched import _wide as wide
-from jaxsched._fields import Number, number
-from jaxsched._transition import Transition
-from jaxsched._wide import Wide
+import jax.numpy as jnp
+
+from jaxsched._core.fields import Number, is_known, number
+from jaxsched._core.powers import POWERS, fraction_power
+from jaxsched._core.transition import Transition
 
 
 class Cosine(Transition):
@@ -37,14 +38,18 @@ class Cosine(Transition):
       ValueError: an argument is outside of its range, or not finite.
     """
 
-    init_value: Number = number()
-    end_value: Number = number()
+    init_value: Number = number(shortcuts=(0.0,))
+    end_value: Number = number(shortcuts=(0.0,))
     transition_steps: Number = number(at_least=0)
-    power: Number = number(default=1.0, at_least=0, at_most=1e6)
-    warp: Number = number(default=1.0, above=0, at_most=1e6)
+    power: Number = number(default=1.0, shortcuts=POWERS, at_least=0, at_most=1e6)
+    warp: Number = number(default=1.0, shortcuts=POWERS, above=0, at_most=1e6)
 
-    def curve(self: Any, elapsed: Wide, left: Wide) -> Any:
-        passed, remaining = wide.fraction_power(elapsed, left, self.warp)
-        height, fallen = wide.half_cosine(passed, remaining)
-        weight, rest = wide.fraction_power(height, fallen, self.power)
-        return self.init_value * weight + self.end_value * rest
+    @property
+    def symmetric(self) -> bool:
+        return is_known(self.power, 1.0) and is_known(self.warp, 1.0)
+
+    def weights(self: Any, elapsed: Any, left: Any) -> tuple[Any, Any]:
+        passed, remaining = fraction_power(elapsed, left, self.warp)
+        height = jnp.sin(jnp.pi / 2 * remaining) ** 2
+        fallen = jnp.sin(jnp.pi / 2 * passed) ** 2
+        return fraction_power(height, fallen, self.power)

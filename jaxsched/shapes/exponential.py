@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax.numpy as jnp
 
-from jaxsched import _wide as wide
-from jaxsched._clock import Clock
-from jaxsched._fields import LARGEST, Number, is_concrete, number, show
-from jaxsched._schedule import Schedule
-from jaxsched._transition import Transition
-from jaxsched._wide import Wide
+from jaxsched._core.clock import Clock
+from jaxsched._core.fields import Number, is_concrete, number, show
+from jaxsched._core.lists import array, per
+from jaxsched._core.powers import LOG_LARGEST, LOG_OF_ZERO, log
+from jaxsched._core.schedule import Schedule
+from jaxsched._core.transition import Transition
 
 
 class Geometric(Transition):
@@ -52,9 +53,14 @@ class Geometric(Transition):
                 f"got {show(self.end_value)}."
             )
 
-    def curve(self: Any, elapsed: Wide, left: Wide) -> Any:
-        logs = [wide.log(wide.absolute(end)) for end in (self.init_value, self.end_value)]
-        return wide.exp(left * logs[0] + elapsed * logs[1]) * jnp.sign(self.init_value.high)
+    def weights(self: Any, elapsed: Any, left: Any) -> tuple[Any, Any]:
+        return left, elapsed  # of the logarithms
+
+    def on_the_way(self: Any, passed: Clock, remaining: Clock) -> Any:
+        # In two factors, since the ratio of the ends may be more than a float32 holds.
+        log_ratio = log(abs(self.end_value)) - log(abs(self.init_value))
+        root = jnp.exp(passed.number * per(log_ratio / 2, self.transition_steps))
+        return self.init_value * root * root
 
 
 class Exponential(Schedule):
@@ -88,9 +94,16 @@ class Exponential(Schedule):
     decay_rate: Number = number(at_least=0)
     transition_steps: Number = number(default=1.0, above=0)
 
-    def evaluate(self: Any, clock: Clock) -> Any:
-        factor = wide.power(self.decay_rate, clock.ratio(self.transition_steps))
-        # The second word of a product that overflows is NaN, so there the first words are multiplied.
-        about = self.init_value.high * factor.high
-        value = jnp.where(jnp.isfinite(about), (self.init_value * factor).high, about)
-        return jnp.clip(value, -LARGEST, LARGEST)
+    def evaluate(self: Any, t: Clock) -> Any:
+        log_rate = log(self.decay_rate)
+        if isinstance(log_rate, float) and isinstance(self.transition_steps, float):
+            exponent = t.number * max(log_rate / self.transition_steps, LOG_OF_ZERO)
+        else:
+            exponent = t.ratio(self.transition_steps) * log_rate
+        if isinstance(self.decay_rate, float) and self.decay_rate <= 1:
+            return self.init_value * jnp.exp(exponent)
+        # The root of the factor is far from overflow; the rate stops at the end of float32.
+        limit = jnp.minimum(LOG_LARGEST - log(abs(self.init_value)), 2 * LOG_LARGEST)
+        root = jnp.exp(jnp.where(exponent < limit, exponent, 0) / 2)
+        last = jnp.sign(array(self.init_value, t.word)) * math.exp(LOG_LARGEST)
+        return jnp.where(exponent < limit, self.init_value * root * root, last)

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxsched._clock import Clock
-from jaxsched._fields import Numbers, as_number, describe, numbers
-from jaxsched._schedule import Schedule
+from jaxsched._core.clock import Clock
+from jaxsched._core.fields import Numbers, as_number, describe, numbers
+from jaxsched._core.schedule import Schedule
 
 
 class Piecewise(Schedule):
@@ -44,8 +44,8 @@ class Piecewise(Schedule):
                 f"`values` must have one more entry than `boundaries`, which has {changes}, got {levels}."
             )
 
-    def evaluate(self: Any, clock: Clock) -> Any:
-        return self.values[clock.count_reached(self.boundaries)]
+    def evaluate(self: Any, t: Clock) -> Any:
+        return t.position(self.boundaries).of(self.values, t.word)
 
 
 class Table(Schedule):
@@ -73,8 +73,8 @@ class Table(Schedule):
         if len(self.values) == 0:
             raise ValueError("`values` must have at least one number, got none.")
 
-    def evaluate(self: Any, clock: Clock) -> Any:
-        return self.values[clock.index(self.values.size)]
+    def evaluate(self: Any, t: Clock) -> Any:
+        return t.index(len(self.values)).of(self.values, t.word)
 
 
 def table(fn: Callable[[int], Any], steps: int) -> Table:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from jaxsched._fields import Number, number
-from jaxsched._transition import Transition
-from jaxsched._wide import Wide
+from jaxsched._core.fields import Number, number
+from jaxsched._core.transition import Transition
 
 
 class Linear(Transition):
@@ -30,9 +29,13 @@ class Linear(Transition):
       ValueError: an argument is not finite, or `transition_steps` is negative.
     """
 
-    init_value: Number = number()
-    end_value: Number = number()
+    init_value: Number = number(shortcuts=(0.0,))
+    end_value: Number = number(shortcuts=(0.0,))
     transition_steps: Number = number(at_least=0)
 
-    def curve(self: Any, elapsed: Wide, left: Wide) -> Any:
-        return self.init_value * left + self.end_value * elapsed
+    @property
+    def symmetric(self) -> bool:
+        return True
+
+    def weights(self: Any, elapsed: Any, left: Any) -> tuple[Any, Any]:
+        return left, elapsed

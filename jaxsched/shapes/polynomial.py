@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax.numpy as jnp
-
-from jaxsched import _wide as wide
-from jaxsched._fields import Number, number
-from jaxsched._transition import Transition
-from jaxsched._wide import Wide
+from jaxsched._core.fields import Number, number
+from jaxsched._core.powers import POWERS, fraction_power
+from jaxsched._core.transition import Transition
 
 
 class Polynomial(Transition):
@@ -39,16 +36,15 @@ class Polynomial(Transition):
       ValueError: an argument is outside of its range, or not finite.
     """
 
-    init_value: Number = number()
-    end_value: Number = number()
+    init_value: Number = number(shortcuts=(0.0,))
+    end_value: Number = number(shortcuts=(0.0,))
     transition_steps: Number = number(at_least=0)
-    power: Number = number(default=1.0, at_least=0, at_most=1e6)
-    warp: Number = number(default=1.0, above=0, at_most=1e6)
+    power: Number = number(default=1.0, shortcuts=POWERS, at_least=0, at_most=1e6)
+    warp: Number = number(default=1.0, shortcuts=POWERS, above=0, at_most=1e6)
 
-    def curve(self: Any, elapsed: Wide, left: Wide) -> Any:
-        passed, remaining = wide.fraction_power(elapsed, left, self.warp)
-        weight, rest = wide.fraction_power(remaining, passed, self.power)
-        return self.init_value * weight + self.end_value * rest
+    def weights(self: Any, elapsed: Any, left: Any) -> tuple[Any, Any]:
+        passed, remaining = fraction_power(elapsed, left, self.warp)
+        return fraction_power(remaining, passed, self.power)
 
 
 class OneMinusSqrt(Transition):
@@ -75,10 +71,10 @@ class OneMinusSqrt(Transition):
       ValueError: an argument is not finite, or `transition_steps` is negative.
     """
 
-    init_value: Number = number()
-    end_value: Number = number()
+    init_value: Number = number(shortcuts=(0.0,))
+    end_value: Number = number(shortcuts=(0.0,))
     transition_steps: Number = number(at_least=0)
 
-    def curve(self: Any, elapsed: Wide, left: Wide) -> Any:
-        root = jnp.sqrt(wide.where(elapsed > 0.0, elapsed, 1.0).high)
-        return self.init_value * (left.high / (1 + root)) + self.end_value * root
+    def weights(self: Any, elapsed: Any, left: Any) -> tuple[Any, Any]:
+        root, rest = fraction_power(elapsed, left, 0.5)
+        return rest, root

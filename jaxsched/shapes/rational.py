@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from jaxsched import _wide as wide
-from jaxsched._clock import Clock
-from jaxsched._fields import Number, number
-from jaxsched._schedule import Schedule
-from jaxsched._transition import Transition
-from jaxsched._wide import Wide
+import jax.numpy as jnp
+from jax import lax
+
+from jaxsched._core.clock import Clock
+from jaxsched._core.fields import Number, is_known, number
+from jaxsched._core.schedule import Schedule
+from jaxsched._core.transition import Transition
 
 
 class Rex(Transition):
@@ -37,15 +38,14 @@ class Rex(Transition):
       ValueError: an argument is outside of its range, or not finite.
     """
 
-    init_value: Number = number()
-    end_value: Number = number()
+    init_value: Number = number(shortcuts=(0.0,))
+    end_value: Number = number(shortcuts=(0.0,))
     transition_steps: Number = number(at_least=0)
     beta: Number = number(default=0.5, above=0, at_most=1e6)
 
-    def curve(self: Any, elapsed: Wide, left: Wide) -> Any:
+    def weights(self: Any, elapsed: Any, left: Any) -> tuple[Any, Any]:
         part = self.beta * elapsed
-        whole = part + left
-        return self.init_value * (left / whole) + self.end_value * (part / whole)
+        return left / (part + left), part / (part + left)
 
 
 class InversePower(Schedule):
@@ -72,7 +72,12 @@ class InversePower(Schedule):
 
     init_value: Number = number()
     timescale: Number = number(above=0)
-    power: Number = number(at_least=0, at_most=1e6)
+    power: Number = number(shortcuts=(0.5, 1.0), at_least=0, at_most=1e6)
 
-    def evaluate(self: Any, clock: Clock) -> Any:
-        return self.init_value * wide.power(clock.ratio(self.timescale) + 1.0, -self.power)
+    def evaluate(self: Any, t: Clock) -> Any:
+        x = t.ratio(self.timescale)
+        if is_known(self.power, 0.5):
+            return self.init_value * lax.rsqrt(1 + x)
+        if is_known(self.power, 1.0):
+            return self.init_value / (1 + x)
+        return self.init_value * jnp.exp(-self.power * jnp.log1p(x))

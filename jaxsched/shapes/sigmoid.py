@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from jaxsched import _wide as wide
-from jaxsched._clock import Clock
-from jaxsched._fields import Number, checked_number, field, is_concrete, number, show
-from jaxsched._schedule import Schedule
-from jaxsched._transition import Transition
-from jaxsched._wide import Wide
+import jax.numpy as jnp
+
+from jaxsched._core.clock import Clock
+from jaxsched._core.fields import Number, checked_number, field, is_concrete, number, show
+from jaxsched._core.powers import log
+from jaxsched._core.schedule import Schedule
+from jaxsched._core.transition import Transition, mean
 
 
 class Tanh(Transition):
@@ -38,8 +39,8 @@ class Tanh(Transition):
       ValueError: an argument is outside of its range, or not finite.
     """
 
-    init_value: Number = number()
-    end_value: Number = number()
+    init_value: Number = number(shortcuts=(0.0,))
+    end_value: Number = number(shortcuts=(0.0,))
     transition_steps: Number = number(at_least=0)
     lower: Number = number(default=-7.0, at_least=-1e6, at_most=1e6)
     upper: Number = number(default=3.0, at_least=-1e6, at_most=1e6)
@@ -48,19 +49,18 @@ class Tanh(Transition):
         if is_concrete(self.lower, self.upper) and not self.lower < self.upper:
             raise ValueError(f"`upper` must be above `lower` ({show(self.lower)}), got {show(self.upper)}.")
 
-    def curve(self: Any, elapsed: Wide, left: Wide) -> Any:
+    def weights(self: Any, elapsed: Any, left: Any) -> tuple[Any, Any]:
         # tanh U - tanh x = sinh(U - x) / (cosh U cosh x), written with exponents that are not positive.
-        width = self.upper - self.lower
-        here = wide.absolute(left * self.lower + elapsed * self.upper)
+        low, up = self.lower, self.upper
+        x = left * low + elapsed * up
+        cosh = 1 + jnp.exp(-2 * abs(x))
 
-        def weight(to_go: Wide, gone: Wide, bound: Wide) -> Wide:
-            far = wide.absolute(bound)
-            sinh = wide.expm1(width * to_go * -2.0) / wide.expm1(width * -2.0)
-            cosh = (wide.exp(far * -2.0) + 1.0) / (wide.exp(here * -2.0) + 1.0)
-            return wide.exp(far - here - width * gone) * sinh * cosh
+        def weight(to_go: Any, exponent: Any, bound: Any) -> Any:
+            sinh = jnp.expm1(2 * (low - up) * to_go) / jnp.expm1(2 * (low - up))
+            return jnp.exp(2 * exponent) * sinh * (1 + jnp.exp(-2 * abs(bound))) / cosh
 
-        weights = weight(left, elapsed, self.lower), weight(elapsed, left, self.upper)
-        return self.init_value * weights[0] + self.end_value * weights[1]
+        start = weight(left, jnp.maximum(low, 0) - jnp.maximum(x, 0), low)
+        return start, weight(elapsed, jnp.minimum(x, 0) - jnp.minimum(up, 0), up)
 
 
 def _rate(name: str, value: Any) -> Any:
@@ -93,16 +93,15 @@ class Relaxation(Transition):
       ValueError: an argument is outside of its range, or not finite.
     """
 
-    init_value: Number = number()
-    end_value: Number = number()
+    init_value: Number = number(shortcuts=(0.0,))
+    end_value: Number = number(shortcuts=(0.0,))
     transition_steps: Number = number(at_least=0)
     rate: Number = field(_rate, default=0.1, rank=0)
 
-    def curve(self: Any, elapsed: Wide, left: Wide) -> Any:
-        log_rate = wide.log(self.rate)
-        whole = wide.expm1(log_rate)
-        weight = wide.exp(elapsed * log_rate) * wide.expm1(left * log_rate) / whole
-        return self.init_value * weight + self.end_value * (wide.expm1(elapsed * log_rate) / whole)
+    def weights(self: Any, elapsed: Any, left: Any) -> tuple[Any, Any]:
+        log_rate, whole = log(self.rate), self.rate - 1
+        start = jnp.exp(elapsed * log_rate) * jnp.expm1(left * log_rate) / whole
+        return start, jnp.expm1(elapsed * log_rate) / whole
 
 
 class Logistic(Schedule):
@@ -128,14 +127,13 @@ class Logistic(Schedule):
       ValueError: an argument is outside of its range, or not finite.
     """
 
-    init_value: Number = number()
-    end_value: Number = number()
+    init_value: Number = number(shortcuts=(0.0,))
+    end_value: Number = number(shortcuts=(0.0,))
     midpoint: Number = number()
     timescale: Number = number(above=0)
 
-    def evaluate(self: Any, clock: Clock) -> Any:
-        x = clock.ratio(self.timescale, self.midpoint)
-        whole = wide.exp(-wide.absolute(x)) + 1.0
-        before = wide.exp(-wide.maximum(x, 0.0)) / whole
-        after = wide.exp(wide.minimum(x, 0.0)) / whole
-        return self.init_value * before + self.end_value * after
+    def evaluate(self: Any, t: Clock) -> Any:
+        x = (t - self.midpoint).ratio(self.timescale)
+        whole = 1 + jnp.exp(-abs(x))
+        before, after = jnp.exp(-jnp.maximum(x, 0)) / whole, jnp.exp(jnp.minimum(x, 0)) / whole
+        return mean(self.init_value, self.end_value, before, after)

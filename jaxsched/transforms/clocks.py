@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxsched._clock import LAST_STEP
-from jaxsched._fields import describe, is_concrete
+from jaxsched._core.clock import LAST_STEP
+from jaxsched._core.fields import describe, is_concrete
 from jaxsched.transforms.learning_rate import LearningRateState
 from jaxsched.transforms.plateau import ScaleByPlateauState
 

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxsched._fields import checked_flag
-from jaxsched._schedule import Schedule, ScheduleLike, as_schedule
+from jaxsched._core.fields import checked_flag
+from jaxsched._core.schedule import Schedule, ScheduleLike, as_schedule
 from jaxsched.transforms.groups import labels_of
 
 Rates: TypeAlias = "jax.Array | dict[str, jax.Array]"

@@ -18,18 +18,19 @@ from __future__ import annotations
 
 import abc
 import functools
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, dataclass_transform
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.typing import ArrayLike
 
-from jaxsched import _wide as wide
-from jaxsched._clock import Clock
-from jaxsched._evaluate import batch_shape, call
-from jaxsched._fields import (
+from jaxsched._core.clock import Clock
+from jaxsched._core.evaluate import batch_shape, call
+from jaxsched._core.fields import (
     LARGEST,
     Number,
     describe,
@@ -38,7 +39,8 @@ from jaxsched._fields import (
     numbers,
     optional_number,
 )
-from jaxsched._value import Value
+from jaxsched._core.lists import array
+from jaxsched._core.value import Value
 
 ScheduleLike: TypeAlias = "Schedule | Callable[[Any], ArrayLike] | ArrayLike"
 """What passes for a schedule: itself, a number, or a function of the step."""
@@ -75,8 +77,8 @@ class Schedule(Value, abc.ABC, abstract=True):
     ...     init_value: js.Number = js.number()
     ...     half_life: js.Number = js.number(above=0)
     ...
-    ...     def evaluate(self, clock):
-    ...         return self.init_value * jnp.exp2(-clock.ratio(self.half_life).high)
+    ...     def evaluate(self, t):
+    ...         return self.init_value * jnp.exp2(-t / self.half_life)
     >>> schedule = 0.5 * Halving(0.4, half_life=100)
     >>> schedule
     0.5 * Halving(0.4, 100)
@@ -107,14 +109,14 @@ class Schedule(Value, abc.ABC, abstract=True):
         registry[cls.__name__] = cls
 
     @abc.abstractmethod
-    def evaluate(self: Any, clock: Clock) -> Any:
-        """The value at `clock`.
+    def evaluate(self: Any, t: Clock) -> Any:
+        """The value at the time `t`.
 
-        Here the fields are `Wide` numbers, as is `clock.time`: arithmetic among them keeps all digits,
-        and any function of `jax.numpy` makes plain arrays of them.
+        Here a field is a float where its number is known and an array where it is not, and `t` is a number
+        that is exact under `-`, comparisons, `//` and `%`, and a float in anything else.
 
         Args:
-          clock: the time since the schedule's start, a scalar, at least 0.
+          t: the time since the schedule's start in steps, a scalar, at least 0.
 
         Returns:
           A scalar, finite for every time.
@@ -222,7 +224,7 @@ class Constant(Schedule):
 
     value: Number = number()
 
-    def evaluate(self: Any, clock: Clock) -> Any:
+    def evaluate(self: Any, t: Clock) -> Any:
         return self.value
 
 
@@ -249,8 +251,8 @@ class Lambda(Schedule):
             raise TypeError(f"`fn` must be callable, got {describe(self.fn)}.")
         jax.eval_shape(self._value, jax.ShapeDtypeStruct((), np.float32))
 
-    def evaluate(self: Any, clock: Clock) -> Any:
-        return self._value(clock.time.high)
+    def evaluate(self: Any, t: Clock) -> Any:
+        return self._value(t.number)
 
     def _value(self, step: jax.Array) -> jax.Array:
         try:
@@ -271,8 +273,8 @@ class Product(Schedule):
 
     schedules: Sequence[ScheduleLike] = parts()
 
-    def evaluate(self: Any, clock: Clock) -> Any:
-        return _fold(jnp.multiply, self.schedules, clock)
+    def evaluate(self: Any, t: Clock) -> Any:
+        return _fold(operator.mul, self.schedules, t)
 
 
 class Sum(Schedule):
@@ -280,8 +282,8 @@ class Sum(Schedule):
 
     schedules: Sequence[ScheduleLike] = parts()
 
-    def evaluate(self: Any, clock: Clock) -> Any:
-        return _fold(jnp.add, self.schedules, clock)
+    def evaluate(self: Any, t: Clock) -> Any:
+        return _fold(operator.add, self.schedules, t)
 
 
 def _combine(kind: type[Product] | type[Sum], *operands: Any) -> Any:
@@ -299,7 +301,15 @@ def _combine(kind: type[Product] | type[Sum], *operands: Any) -> Any:
     )
 
 
-def _fold(operation: Callable[[Any, Any], Any], schedules: tuple[Schedule, ...], clock: Clock) -> Number:
+def _fold(operation: Callable[[Any, Any], Any], schedules: tuple[Schedule, ...], t: Clock) -> Any:
     """Combines values pairwise, kept within float32 so that an infinity never meets a 0."""
-    values = [wide.rounded(schedule.evaluate(clock), clock.dtype) for schedule in schedules]
-    return functools.reduce(lambda a, b: jnp.clip(operation(a, b), -LARGEST, LARGEST), values)
+    values = [schedule.evaluate(t) for schedule in schedules]
+    return functools.reduce(lambda a, b: limited(operation(a, b), t.word), values)
+
+
+def limited(value: Any, word: Any) -> Any:
+    """`value` within the numbers of float32."""
+    if isinstance(value, float):
+        return max(-LARGEST, min(value, LARGEST))
+    largest = np.dtype(word).type(LARGEST)
+    return lax.clamp(-largest, array(value, word), largest)

@@ -9,7 +9,7 @@ from typing import Any, dataclass_transform
 import jax
 import numpy as np
 
-from jaxsched._fields import field, field_of, is_concrete, number, numbers, optional_number
+from jaxsched._core.fields import field, field_of, is_concrete, number, numbers, optional_number
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field, number, optional_number, numbers))

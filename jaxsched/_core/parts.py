@@ -6,19 +6,19 @@ traced and compiled grows with the number of kinds, not of parts.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxsched import _wide as wide
-from jaxsched._clock import Clock
-from jaxsched._evaluate import leaf_ranks
-from jaxsched._fields import Number, stack_numbers
-from jaxsched._schedule import Schedule
+from jaxsched._core.clock import Clock
+from jaxsched._core.evaluate import leaf_fields
+from jaxsched._core.fields import Field, stack_numbers
+from jaxsched._core.lists import Position, array
+from jaxsched._core.schedule import Schedule
 
 
 def kind_of(schedule: Schedule) -> Any:
@@ -83,11 +83,12 @@ class Parts(Sequence[Schedule]):
         """The number of members of each group."""
         return np.bincount(self._places[:, 0])
 
-    def leaf_ranks(self) -> list[int]:
+    def leaf_fields(self) -> list[Field]:
+        """The field behind each leaf, whose rank is one more in a group of several."""
         return [
-            rank + int(size > 1)
+            dataclasses.replace(field, rank=field.rank + 1, shortcuts=()) if size > 1 else field
             for group, size in zip(self.groups, self._sizes, strict=True)
-            for rank in leaf_ranks(group)
+            for field in leaf_fields(group)
         ]
 
     def __len__(self) -> int:
@@ -99,21 +100,33 @@ class Parts(Sequence[Schedule]):
         group, position = self._places[index]
         return self.groups[group] if self._sizes[group] == 1 else take(self.groups[group], position)
 
-    def evaluate(self, index: jax.Array, clock: Clock) -> Number:
-        """The value of the member at `index`: one evaluation a kind, the right one selected."""
-        if len(self.groups) == 1:
-            return _member(self.groups[0], len(self), index).evaluate(clock)
-        # The barrier keeps XLA from taking a regular layout for a progression to recompute.
-        places = lax.optimization_barrier(jnp.asarray(self._places))[index]
-        value = jnp.zeros((), clock.time.dtype)
+    def evaluate(self, position: Position, t: Clock) -> Any:
+        """The value of the member at a position: one evaluation a kind, the right one selected."""
+        places = self._places
+        values = []
         for number, (group, size) in enumerate(zip(self.groups, self._sizes, strict=True)):
-            candidate = _member(group, size, places[1]).evaluate(clock)
-            value = jnp.where(places[0] == number, wide.rounded(candidate, value.dtype), value)
-        return value
+            member = group
+            if size > 1:
+                within = _within(position, places, number)
+                member = jax.tree.map(lambda column, within=within: within.of(column, t.word), group)
+            values.append(member.evaluate(t))
+        if len(values) == 1:
+            return values[0]
+        values = [array(value, t.word) for value in values]
+        if position.passed is not None:
+            return position.select([values[number] for number in places[:, 0]])
+        which = position.pick(places[:, 0])
+        chosen = values[0]
+        for number, value in enumerate(values[1:], start=1):
+            chosen = lax.select(lax.eq(which, np.int32(number)), value, chosen)
+        return chosen
 
 
-def _member(group: Schedule, size: int, position: jax.Array) -> Schedule:
-    """The schedule at `position`, clipped to the group."""
-    if size == 1:
-        return group
-    return jax.tree.map(lambda column: column[position], group)
+def _within(position: Position, places: np.ndarray, number: int) -> Position:
+    """The place within a group, right where the present part is of that group."""
+    members = np.flatnonzero(places[:, 0] == number)
+    if len(members) == len(places):
+        return position
+    if position.passed is not None:
+        return Position(len(members), [position.passed[member - 1] for member in members[1:]])
+    return Position(len(members), index=position.pick(places[:, 1]))

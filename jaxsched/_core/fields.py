@@ -17,10 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 
 Number: TypeAlias = float | np.number[Any] | jax.Array
-"""What a field with one number takes. Where a schedule is evaluated it is a `Wide`."""
+"""What a field with one number takes. In `evaluate` it is a float where it is known, else an array."""
 
 Numbers: TypeAlias = Sequence[Number] | np.ndarray | jax.Array
-"""What a field with a list of numbers takes. Where a schedule is evaluated it is a `Column`."""
+"""What a field with a list of numbers takes. In `evaluate` it is a NumPy or a JAX array."""
 
 LARGEST = float(np.finfo(np.float32).max)
 """The largest number that a field takes, so that no rate overflows float32."""
@@ -34,11 +34,13 @@ class Field:
       convert: `convert(name, value)` gives what is kept, or raises `TypeError` or `ValueError`.
       rank: the rank of its leaves, or `None` where it holds schedules or is static.
       static: whether it is structure, compared and never traced, rather than leaves.
+      shortcuts: the numbers for which a formula has a shorter form, its default among them.
     """
 
     convert: Callable[[str, Any], Any] = lambda name, value: value
-    rank: int | None = None
+    rank: Any = None
     static: bool = False
+    shortcuts: tuple[float, ...] = ()
 
 
 def field(
@@ -47,9 +49,12 @@ def field(
     *,
     rank: int | None = None,
     kw_only: bool = False,
+    shortcuts: tuple[float, ...] = (),
 ) -> Any:
     """A field of a schedule; see `Field`."""
-    metadata = {"jaxsched": Field(convert, rank)}
+    if isinstance(default, int | float):
+        shortcuts = (*shortcuts, float(default))
+    metadata = {"jaxsched": Field(convert, rank, shortcuts=shortcuts)}
     return dataclasses.field(default=default, kw_only=kw_only, metadata=metadata)
 
 
@@ -63,9 +68,18 @@ def is_concrete(*values: Any) -> bool:
     return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
 
 
+def is_known(value: Any, *numbers: float) -> bool:
+    """Whether `value`, as `evaluate` sees it, is known to be one of some numbers."""
+    return isinstance(value, float) and value in numbers
+
+
 def show(value: Any) -> str:
-    """The shortest text of a number: `15` for 15.0."""
+    """The shortest text of a number, at its own precision: `15` for 15.0, `0.1` for a float32 of that."""
     whole = float(value)
+    if isinstance(value, jax.Array | np.ndarray | np.generic) and not whole.is_integer():
+        kept = np.asarray(value)
+        decimals = (float(f"{whole:.{digits}g}") for digits in range(1, 18))
+        whole = next(decimal for decimal in decimals if kept.dtype.type(decimal) == kept)
     return str(int(whole)) if whole.is_integer() and abs(whole) < 1e16 else repr(whole)
 
 
@@ -112,8 +126,14 @@ def as_number(name: str, value: Any) -> float | jax.Array:
                 f"`{name}` must be a single number, got an array of shape {value.shape}; "
                 "several schedules at once are `jaxsched.stack`."
             )
-        return value if isinstance(value, jax.Array) else float(value)
+        return _widened(value) if isinstance(value, jax.Array) else float(value)
     raise TypeError(f"`{name}` must be a number, got {describe(value)}.")
+
+
+def _widened(value: jax.Array) -> jax.Array:
+    """A narrow integer as an int32, so that sums and products of a few do not wrap."""
+    narrow = jnp.issubdtype(value.dtype, jnp.integer) and jnp.iinfo(value.dtype).bits < 32
+    return value.astype(np.int32) if narrow else value
 
 
 def as_numbers(name: str, value: Any) -> np.ndarray | jax.Array:
@@ -194,7 +214,13 @@ def brief(value: Any) -> str:
     return text if len(text) <= 100 else f"{text[:60]}...{text[-20:]}"
 
 
-def number(default: Any = dataclasses.MISSING, *, kw_only: bool = False, **limits: float) -> Any:
+def number(
+    default: Any = dataclasses.MISSING,
+    *,
+    kw_only: bool = False,
+    shortcuts: tuple[float, ...] = (),
+    **limits: float,
+) -> Any:
     """A field that holds one number.
 
     A Python or NumPy number is kept as a Python float, so that 0.3, 1 and `np.float64(0.2)` are the
@@ -203,15 +229,26 @@ def number(default: Any = dataclasses.MISSING, *, kw_only: bool = False, **limit
     Args:
       default: its default; it is required where this is left out.
       kw_only: whether it is passed by keyword alone.
+      shortcuts: numbers besides the default for which the formula has a shorter form: where the number is
+        known to be one of them, `evaluate` sees it as a float even where others are arrays.
       **limits: what is allowed, any of `at_least`, `above`, `at_most` and `below`.
     """
-    return field(lambda name, value: checked_number(name, value, **limits), default, rank=0, kw_only=kw_only)
+    return field(
+        lambda name, value: checked_number(name, value, **limits),
+        default,
+        rank=0,
+        kw_only=kw_only,
+        shortcuts=shortcuts,
+    )
 
 
 def optional_number(default: None = None, **limits: float) -> Any:
     """A field that holds one number or `None`, its default; which of the two is structure."""
-    inner = field_of(number(kw_only=False, **limits))
-    return field(lambda name, value: None if value is None else inner.convert(name, value), default, rank=0)
+
+    def convert(name: str, value: Any) -> Any:
+        return None if value is None else checked_number(name, value, **limits)
+
+    return field(convert, default, rank=0)
 
 
 def numbers(*, ascending: bool = False, **limits: float) -> Any:

@@ -1,0 +1,443 @@
+"""Time: steps come in, fractions go out. Which part, period or end a step is in is decided here.
+
+A `Clock` is what a formula sees as `t`: the number of steps since its schedule's start, never below 0. It is
+a number. Differences, comparisons, `//` and `%` of a clock are exact; everything else makes a float of it.
+
+In float64 it is one float64, in which every whole step up to 2**53 is exact. Where there is no float64 it is
+an int32, and what is not whole, or beyond int32, is a float32 beside it.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import numbers
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxsched._core.lists import FEW, Entry, Position, array
+
+LAST_STEP = 2**31 - 1
+"""The largest int32: JAX's integers saturate here, and so do the clocks of optimizers."""
+
+LARGEST_STEP = 2.0**53
+"""Other steps saturate here, the end of float64's whole numbers."""
+
+FOREVER = 2.0**100
+"""Ratios of times saturate here, so that none of them overflows float32."""
+
+
+def prepare_step(step: Any) -> Any:
+    """A caller's step as a JAX array of int32 or a float, or, where it is concrete, NumPy float64.
+
+    Raises:
+      TypeError: `step` is no integer or floating number or array.
+    """
+    if isinstance(step, jax.Array):
+        if step.dtype in (np.int32, np.float32, np.float64):
+            return step
+        if jnp.issubdtype(step.dtype, jnp.integer):
+            if jnp.iinfo(step.dtype).max > LAST_STEP:
+                step = jnp.minimum(step, jnp.asarray(LAST_STEP, step.dtype))
+            if jnp.iinfo(step.dtype).min < -LAST_STEP:
+                step = jnp.maximum(step, 0)
+            return lax.convert_element_type(step, np.int32)
+        if jnp.issubdtype(step.dtype, jnp.floating):
+            return lax.convert_element_type(step, np.float32)
+    elif isinstance(step, bool):
+        pass
+    elif isinstance(step, int):
+        return np.float64(min(max(step, 0), LARGEST_STEP))
+    elif isinstance(step, numbers.Real | np.ndarray | np.generic):
+        known = np.asarray(step) if isinstance(step, np.ndarray | np.generic) else np.asarray(float(step))
+        if jnp.issubdtype(known.dtype, jnp.integer) or jnp.issubdtype(known.dtype, jnp.floating):
+            return np.clip(known.astype(np.float64), 0, LARGEST_STEP)
+    kind = getattr(step, "dtype", type(step).__name__)
+    raise TypeError(
+        "`step` must be an integer or floating number or array (Python, NumPy or JAX), "
+        f"got {step!r} ({kind})."
+    )
+
+
+NEAR = 64
+"""Half the distance of float32 numbers about the last int32."""
+
+MANY = 64
+"""A list of at most so many boundaries is compared at once, a longer one in two rounds."""
+
+
+@jax.tree_util.register_pytree_node_class
+class Clock:
+    """A number of steps, exact. A schedule's `evaluate` gets one: the time since its own start.
+
+    `-`, comparisons, `//` and `%` between clocks and numbers give clocks and booleans, exact. `+`, `*`, `/`,
+    `**` and every function of `jax.numpy` see it as a float.
+
+    Attributes:
+      whole: float64, the number itself; or int32, its whole part.
+      rest: beside an int32 what is left of the number, float32, or `None` for nothing.
+      started: whether it is known to be at least 0.
+    """
+
+    __slots__ = ("rest", "started", "whole")
+    __array_ufunc__ = None
+
+    def __init__(self, whole: jax.Array, rest: jax.Array | None = None, started: bool = False) -> None:
+        self.whole = whole
+        self.rest = rest
+        self.started = started
+
+    def tree_flatten(self) -> tuple[tuple[Any, Any], bool]:
+        # The functions of `jax.numpy` are compiled, and what they are given is a pytree.
+        return (self.whole, self.rest), self.started
+
+    @classmethod
+    def tree_unflatten(cls, started: bool, children: tuple[Any, Any]) -> Clock:
+        return cls(*children, started)
+
+    @classmethod
+    def start(cls, step: Any, word: Any) -> Clock:
+        """The clock of a whole schedule, or of many steps: what `prepare_step` gave, from 0 on."""
+        if isinstance(step, np.ndarray | np.generic) and step.dtype == np.float64:
+            wholes, rests, _ = _split(np.asarray(step), word)
+            return cls(jnp.asarray(wholes), None if rests is None else jnp.asarray(rests), started=True)
+        if word == np.float64:
+            step = lax.convert_element_type(step, word)
+            return cls(lax.clamp(np.float64(0), step, np.float64(LARGEST_STEP)), started=True)
+        if step.dtype == np.int32:
+            return cls(lax.max(step, np.int32(0)), started=True)
+        step = lax.convert_element_type(step, word)
+        return cls(*_split_array(lax.clamp(np.float32(0), step, np.float32(LARGEST_STEP))), started=True)
+
+    @classmethod
+    def floating(cls, number: jax.Array) -> Clock:
+        """The clock that is a float already, at least 0."""
+        if number.dtype == np.float64:
+            return cls(number, started=True)
+        return cls(lax.full_like(number, 0, np.int32), number, started=True)
+
+    @property
+    def word(self) -> Any:
+        """The dtype of the floats that it becomes: float64 or float32."""
+        return np.dtype(np.float64 if self.whole.dtype == np.float64 else np.float32)
+
+    @property
+    def number(self) -> jax.Array:
+        """The time as a float."""
+        return _float(self.whole, self.rest)
+
+    def __jax_array__(self) -> jax.Array:
+        return self.number
+
+    # Exact arithmetic.
+
+    def like(self, other: Any) -> Clock:
+        """`other`, a number of steps in any form, as a clock in the same word."""
+        if isinstance(other, Clock):
+            return other
+        if isinstance(other, Entry):
+            wholes, rests, started = _split(other.values, self.word)
+            pick = other.position.pick
+            return Clock(pick(wholes), None if rests is None else pick(rests), started)
+        if isinstance(other, jax.Array):
+            if self.word == np.float64:
+                return Clock(lax.convert_element_type(other, np.float64), started=True)
+            return Clock(*_split_array(other), started=True)
+        wholes, rests, started = _split(np.asarray(other, np.float64), self.word)
+        return Clock(jnp.asarray(wholes), None if rests is None else jnp.asarray(rests), started)
+
+    def __sub__(self, other: Any) -> Clock:
+        if isinstance(other, float) and other.is_integer() and -NEAR <= other < 0 and self.started:
+            # What int32 cuts off at its end is less than a float32 there can tell.
+            ahead = lax.full_like(self.whole, -other)
+            last = LARGEST_STEP if self.word == np.float64 else LAST_STEP
+            return Clock(
+                lax.min(self.whole, lax.full_like(self.whole, last + other)) + ahead, self.rest, True
+            )
+        return _difference(self, self.like(other))
+
+    def __rsub__(self, other: Any) -> Clock:
+        return _difference(self.like(other), self)
+
+    def __pos__(self) -> Clock:
+        return self
+
+    def __neg__(self) -> Clock:
+        return 0 - self
+
+    def _compare(self, other: Any, relation: Callable[[Any, Any], jax.Array]) -> jax.Array:
+        other = self.like(other)
+        if self.rest is None and other.rest is None:
+            return relation(self.whole, other.whole)
+        # Their whole parts cancel exactly, so the sign of what is left is right.
+        left = _difference(self, other).number
+        return relation(left, lax.full_like(left, 0))
+
+    def __eq__(self, other: Any) -> jax.Array:  # type: ignore[override]
+        return self._compare(other, lax.eq)
+
+    def __ne__(self, other: Any) -> jax.Array:  # type: ignore[override]
+        return self._compare(other, lax.ne)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __lt__(self, other: Any) -> jax.Array:
+        return self._compare(other, lax.lt)
+
+    def __le__(self, other: Any) -> jax.Array:
+        return self._compare(other, lax.le)
+
+    def __gt__(self, other: Any) -> jax.Array:
+        return self._compare(other, lax.gt)
+
+    def __ge__(self, other: Any) -> jax.Array:
+        return self._compare(other, lax.ge)
+
+    def __floordiv__(self, length: Any) -> Clock:
+        return self.periods(length)[0]
+
+    def __mod__(self, length: Any) -> Clock:
+        return self.periods(length)[1]
+
+    # What makes a float of it.
+
+    def __add__(self, other: Any) -> jax.Array:
+        return self.number + _plain(other)
+
+    __radd__ = __add__
+
+    def __mul__(self, other: Any) -> jax.Array:
+        return self.number * _plain(other)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Any) -> jax.Array:
+        return self.number / _plain(other)
+
+    def __rtruediv__(self, other: Any) -> jax.Array:
+        return _plain(other) / self.number
+
+    def __pow__(self, other: Any) -> jax.Array:
+        return self.number ** _plain(other)
+
+    def __rpow__(self, other: Any) -> jax.Array:
+        return _plain(other) ** self.number
+
+    def __abs__(self) -> jax.Array:
+        return lax.abs(self.number)
+
+    # Other clocks.
+
+    def since(self, step: Any) -> Clock:
+        """The clock that starts at `step`."""
+        passed = self - step
+        if passed.rest is None:
+            return Clock(lax.max(passed.whole, lax.full_like(passed.whole, 0)), started=True)
+        return self.select(passed > 0, passed, 0, started=True)
+
+    def until(self, step: Any) -> Clock:
+        """The clock that stops at `step`."""
+        end = self.like(step)
+        if self.rest is None and end.rest is None:
+            return Clock(lax.min(self.whole, end.whole), started=self.started and end.started)
+        return self.select(self < end, self, end, started=self.started and end.started)
+
+    def select(self, condition: jax.Array, yes: Any, no: Any, started: bool = False) -> Clock:
+        """`yes` where `condition`, else `no`."""
+        a, b = self.like(yes), self.like(no)
+        whole = lax.select(condition, a.whole, b.whole)
+        if a.rest is None and b.rest is None:
+            return Clock(whole, started=started)
+        rests = (lax.full_like(whole, 0, np.float32) if each.rest is None else each.rest for each in (a, b))
+        return Clock(whole, lax.select(condition, *rests), started)
+
+    def within(self, length: Any) -> tuple[Clock, Clock, jax.Array]:
+        """How much of a length has passed and how much remains, both at least 0, and whether none does."""
+        end = self.like(length)
+        if self.rest is None and end.rest is None:
+            passed = self.until(end)
+            return passed, end - passed, self >= end
+        remaining = (end - self).number
+        none = lax.full_like(remaining, 0)
+        passed = Clock.floating(lax.min(self.number, end.number))
+        return passed, Clock.floating(lax.max(remaining, none)), lax.le(remaining, none)
+
+    def ratio(self, unit: Any) -> jax.Array:
+        """`t / unit`, limited to `FOREVER`; `unit` is above 0."""
+        if isinstance(unit, float) and unit >= 1 / FOREVER**0.25:
+            return self.number / unit
+        time, unit = self.number, array(unit, self.word)
+        huge = abs(time) > FOREVER * unit
+        return jnp.where(huge, FOREVER * jnp.sign(time), time / jnp.where(huge | (unit <= 0), 1, unit))
+
+    def slower(self, factor: Any) -> Clock:
+        """The clock that takes `factor` times as long."""
+        whole = isinstance(factor, float) and factor.is_integer() and self.rest is None
+        if self.word == np.float64 or not whole:
+            return Clock.floating(self.ratio(factor))
+        periods, within = self.periods(factor)
+        return Clock(periods.whole, within.number / factor, started=True)
+
+    def periods(self, length: Any) -> tuple[Clock, Clock]:
+        """How many whole periods of `length` have passed, and the clock within the present one."""
+        period = self.like(length)
+        if self.word == np.float64:
+            return _floored(self, period, Clock.floating(lax.floor(self.ratio(length))))
+        if self.rest is None and period.rest is None:
+            safe = lax.max(period.whole, np.int32(1))
+            passed = lax.div(self.whole, safe)
+            return Clock(passed, started=True), Clock(self.whole - passed * safe, started=True)
+        count, within = _floored(self, period, Clock.floating(lax.floor(self.ratio(length))))
+        if self.rest is None and period.rest is not None and not isinstance(length, float):
+            # A traced length is whole as a rule, and then integers are exact.
+            exact = Clock(period.whole)
+            whole = lax.bitwise_and(lax.eq(period.rest, lax.full_like(period.rest, 0)), exact >= 1)
+            exact_count, exact_rest = self.periods(self.select(whole, exact, 1))
+            count = self.select(whole, exact_count, count, started=True)
+            within = self.select(whole, exact_rest, within, started=True)
+        return count, within
+
+    def index(self, size: int) -> Position:
+        """The position of the present whole step in a list of `size` entries, the last one for ever."""
+        last = size - 1
+        if self.word == np.float64:
+            whole = lax.min(self.whole, np.float64(last))
+            return Position(size, index=lax.convert_element_type(lax.floor(whole), np.int32))
+        whole = lax.min(self.whole, np.int32(last))
+        if self.rest is not None:
+            rest = lax.clamp(np.float32(-1), lax.floor(self.rest), np.float32(size))
+            whole = lax.clamp(np.int32(0), whole + lax.convert_element_type(rest, np.int32), np.int32(last))
+        return Position(size, index=whole)
+
+    def position(self, boundaries: Any) -> Position:
+        """How many of the sorted `boundaries`, a list, are now or in the past."""
+        size = len(boundaries)
+        if isinstance(boundaries, np.ndarray) and size <= FEW:
+            return Position(size + 1, [self >= float(boundary) for boundary in boundaries])
+        if isinstance(boundaries, jax.Array) and size <= FEW and self.word == np.float64:
+            return Position(size + 1, [self >= boundary for boundary in boundaries])
+        if isinstance(boundaries, Entry):
+            wholes, rests, _ = _split(boundaries.values, self.word)
+            pick = boundaries.position.pick
+            return self._count(pick(wholes), None if rests is None else pick(rests))
+        if isinstance(boundaries, np.ndarray):
+            wholes, rests, _ = _split(np.append(boundaries, 2.0 * FOREVER), self.word)
+            return self._count(jnp.asarray(wholes), None if rests is None else jnp.asarray(rests), size)
+        column = self.like(boundaries)
+        return self._count(column.whole, column.rest)
+
+    def segment(self, boundaries: Any) -> tuple[Position, Clock]:
+        """Which of the stretches between sorted `boundaries` it is, and the clock within."""
+        position = self.position(boundaries)
+        if len(boundaries) == 0:
+            return position, self
+        if isinstance(boundaries, np.ndarray):
+            begin = position.of(np.concatenate([[0.0], boundaries]), self.word)
+        else:
+            column = array(boundaries, self.word)
+            begin = position.of(jnp.concatenate([jnp.zeros_like(column[:1]), column]), self.word)
+        since = self - begin
+        return position, Clock(since.whole, since.rest, started=True)
+
+    def _count(self, wholes: jax.Array, rests: jax.Array | None, size: int | None = None) -> Position:
+        """The position among boundaries given as wholes and rests; `size` of them, if not all."""
+        count = wholes.shape[0]
+        width = count if count <= MANY else math.isqrt(count - 1) + 1
+        first = jnp.zeros((), np.int32)
+
+        def reached(part: Callable[[jax.Array], jax.Array]) -> jax.Array:
+            some = Clock(part(wholes), None if rests is None else part(rests), started=True)
+            here = jax.tree.map(lambda number: jnp.broadcast_to(number, some.whole.shape), self)
+            return jnp.sum(here >= some, dtype=np.int32)
+
+        if width < count:
+            row = jnp.maximum(reached(lambda column: column[::width]) - 1, 0)
+            first = jnp.minimum(row * width, count - width)
+        index = first + reached(lambda column: lax.dynamic_slice_in_dim(column, first, width))
+        return Position((count if size is None else size) + 1, index=index)
+
+
+def _plain(other: Any) -> Any:
+    """An operand as what a float can be combined with."""
+    return other.number if isinstance(other, Clock) else other
+
+
+def _float(whole: jax.Array, rest: jax.Array | None) -> jax.Array:
+    if whole.dtype == np.float64:
+        return whole
+    number = lax.convert_element_type(whole, np.float32)
+    return number if rest is None else lax.add(number, rest)
+
+
+def _split(values: np.ndarray, word: Any) -> tuple[Any, Any, bool]:
+    """Concrete steps as a clock keeps them: wholes, rests or `None`, and whether none is below 0."""
+    started = bool((values >= 0).all())
+    if word == np.float64:
+        return values, None, started
+    wholes = np.clip(np.floor(values), -LAST_STEP, LAST_STEP)
+    rests = on_grid(values) - wholes
+    return np.asarray(wholes, np.int32), np.asarray(rests, np.float32) if rests.any() else None, started
+
+
+def on_grid(values: np.ndarray) -> np.ndarray:
+    """Numbers of steps in units so large that sums and differences of their rests are exact in float32."""
+    return np.where(abs(values) < 1, values, np.floor(values * 2.0**20 + 0.5) * 2.0**-20)
+
+
+def _split_array(values: jax.Array) -> tuple[jax.Array, jax.Array | None]:
+    """Traced numbers of steps, at least 0 or all rest, as an int32 and a float32, exact."""
+    if jnp.issubdtype(values.dtype, jnp.integer):
+        if jnp.iinfo(values.dtype).max > LAST_STEP:
+            values = lax.min(values, jnp.asarray(LAST_STEP, values.dtype))
+        return lax.convert_element_type(values, np.int32), None
+    values = lax.convert_element_type(values, np.float32)
+    # The largest float32 that an int32 can be.
+    most = np.float32(2**31 - 128)
+    wholes = lax.clamp(np.float32(0), lax.floor(values), most)
+    return lax.convert_element_type(wholes, np.int32), lax.sub(values, wholes)
+
+
+def _difference(a: Clock, b: Clock) -> Clock:
+    """`a - b`; int32 saturates, and the rest takes what that cuts off."""
+    whole = lax.sub(a.whole, b.whole)
+    if a.word == np.float64:
+        return Clock(whole)
+    rests = [
+        each.rest if sign > 0 else lax.neg(each.rest)
+        for each, sign in ((a, 1), (b, -1))
+        if each.rest is not None
+    ]
+    rest = functools.reduce(lax.add, rests) if rests else None
+    if not (a.started and b.started):
+        overflow = lax.lt(
+            lax.bitwise_and(lax.bitwise_xor(a.whole, b.whole), lax.bitwise_xor(a.whole, whole)),
+            lax.full_like(whole, 0),
+        )
+        end = lax.select(
+            lax.lt(a.whole, lax.full_like(a.whole, 0)),
+            *(lax.full_like(whole, x) for x in (-LAST_STEP, LAST_STEP)),
+        )
+        lost = lax.sub(lax.sub(_float(a.whole, None), _float(b.whole, None)), _float(end, None))
+        lost = lax.select(overflow, lost, lax.full_like(lost, 0))
+        whole = lax.select(overflow, end, whole)
+        rest = lost if rest is None else lax.add(rest, lost)
+    return Clock(whole, rest)
+
+
+def _floored(time: Clock, period: Clock, about: Clock) -> tuple[Clock, Clock]:
+    """A quotient that was floored after it was rounded, corrected by one, and the remainder."""
+
+    def product(count: Clock) -> Clock:
+        return Clock.floating(lax.mul(count.number, period.number))
+
+    rest = time - product(about)
+    low, high = rest < 0, rest >= period
+    count = time.select(low, about - 1, time.select(high, about - (-1), about), started=True)
+    within = time - product(count)
+    within = time.select(within < 0, 0, within, started=True)
+    return count, within

@@ -1,0 +1,188 @@
+"""How a schedule is called: the one door between a caller's numbers and a formula.
+
+The step becomes a `Clock`, `evaluate` runs in the widest word that the platform has, and its result is
+rounded once. A leaf that is a concrete number is a float in `evaluate`, so that what depends on it alone is
+worked out on the host; one that is traced is an array.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxsched._core.clock import LAST_STEP, Clock, prepare_step
+from jaxsched._core.fields import Field, field_of, is_concrete
+from jaxsched._core.lists import array
+from jaxsched._core.platforms import WIDE, by_platform, x64_is_on
+from jaxsched._core.versions import enable_x64
+
+force_float32: contextvars.ContextVar[bool] = contextvars.ContextVar("force_float32", default=False)
+"""Whether to compute in float32 everywhere; see `jaxsched.testing.float32_path`."""
+
+
+def call(schedule: Any, step: Any) -> jax.Array:
+    """The rate of `schedule` at `step`; see `Schedule.__call__`."""
+    step = prepare_step(step)
+    leaves, structure = jax.tree.flatten(schedule)
+    dtype = np.float64 if x64_is_on() else np.float32
+    narrow = force_float32.get()
+    if is_concrete(leaves, step) and not narrow and jax.default_backend() in WIDE:
+        # One program serves all numbers but those for which a formula has a shorter form.
+        known = [
+            leaf if type(leaf) is float and leaf in field.shortcuts else None
+            for leaf, field in zip(leaves, _fields_of(structure), strict=True)
+        ]
+        plan = _Plan(structure, known)
+        with enable_x64(True):
+            return _rates_here(plan.unknown(leaves), step, plan, dtype)
+    plan = _Plan(structure, [_known(leaf) for leaf in leaves])
+    if not isinstance(step, jax.Array):
+        if (step == np.floor(step)).all() and (step <= LAST_STEP).all():
+            step = np.asarray(step, np.int32)
+        else:
+            plan, step = dataclasses.replace(plan, step=step), None
+    return _rates_anywhere(plan.unknown(leaves), step, plan, dtype, narrow)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Plan:
+    """What a program is compiled for: the structure of a schedule and whatever else is known.
+
+    Attributes:
+      structure: the schedule's.
+      known: for each of its leaves the number or float64 array where it is known, else `None`.
+      step: the steps, float64, where they are known and no int32.
+    """
+
+    structure: Any
+    known: list[Any]
+    step: Any = None
+
+    @functools.cached_property
+    def _key(self) -> Any:
+        arrays = (
+            (each.tobytes(), each.shape) if isinstance(each, np.ndarray | np.generic) else each
+            for each in (self.step, *self.known)
+        )
+        return self.structure, *arrays
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Plan) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def unknown(self, leaves: list[Any]) -> list[Any]:
+        """The leaves that are not known, which are the program's arguments."""
+        return [leaf for leaf, known in zip(leaves, self.known, strict=True) if known is None]
+
+    def schedule(self, unknown: Any) -> Any:
+        """The schedule again, given those leaves."""
+        supply = iter(unknown)
+        leaves = [next(supply) if known is None else known for known in self.known]
+        return jax.tree.unflatten(self.structure, leaves)
+
+
+def _known(leaf: Any) -> Any:
+    """A concrete leaf as a float or a float64 array; `None` for one that is traced or on other hosts."""
+    if isinstance(leaf, jax.Array):
+        if isinstance(leaf, jax.core.Tracer) or not leaf.is_fully_addressable:
+            return None
+        leaf = np.asarray(leaf)
+    return float(leaf) if np.ndim(leaf) == 0 else np.asarray(leaf, np.float64)
+
+
+@functools.partial(jax.jit, static_argnames=("plan", "dtype"))
+def _rates_here(unknown: Any, step: Any, plan: _Plan, dtype: Any) -> jax.Array:
+    """The rates on a backend that has float64."""
+    return _rates(plan, dtype, np.float64, unknown, step)
+
+
+@functools.partial(jax.jit, static_argnames=("plan", "dtype", "narrow"), inline=True)
+def _rates_anywhere(unknown: Any, step: Any, plan: _Plan, dtype: Any, narrow: bool) -> jax.Array:
+    """The rates as part of a larger program, in the word of the platform that it is lowered for."""
+    operands, structure = jax.tree.flatten((unknown, step))
+
+    def computation(word: Any, *operands: jax.Array) -> list[jax.Array]:
+        return [_rates(plan, dtype, word, *jax.tree.unflatten(structure, operands))]
+
+    return (computation(np.float32, *operands) if narrow else by_platform(computation, *operands))[0]
+
+
+def _rates(plan: _Plan, dtype: Any, word: Any, unknown: Any, step: Any) -> jax.Array:
+    """The rate at each step, computed in `word` and rounded to `dtype`."""
+    schedule = plan.schedule(unknown)
+    if batch := batch_shape(schedule):
+        raise ValueError(
+            f"This is a stack of {batch[0]} schedules; call it under `jax.vmap`: "
+            "`jax.vmap(lambda schedule: schedule(step))(stack)`."
+        )
+    inside = plan.schedule([_enter(leaf, word) for leaf in unknown])
+
+    def at(whole: jax.Array, rest: jax.Array | None) -> jax.Array:
+        value = array(inside.evaluate(Clock(whole, rest, started=True)), word)
+        if value.shape != ():
+            raise TypeError(
+                f"`{type(schedule).__name__}.evaluate` must return a scalar, got shape {value.shape}."
+            )
+        return lax.convert_element_type(value, dtype)
+
+    start = Clock.start(plan.step if step is None else step, word)
+    for _ in range(start.whole.ndim):
+        at = jax.vmap(at)
+    # The caller's strict modes are about the caller's code.
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        return at(start.whole, start.rest)
+
+
+def _enter(leaf: jax.Array, word: Any) -> jax.Array:
+    """A leaf that is not known, as `evaluate` sees it: a scalar as a float of `word`, a list as it is.
+
+    An integer that float32 may not hold stays one, since a clock counts in integers there.
+    """
+    whole = jnp.issubdtype(leaf.dtype, jnp.integer) and jnp.iinfo(leaf.dtype).bits > 16
+    return leaf if leaf.ndim or (whole and word == np.float32) else lax.convert_element_type(leaf, word)
+
+
+@functools.lru_cache(maxsize=1024)
+def _fields_of(structure: Any) -> list[Field]:
+    """The field of each leaf of such a schedule."""
+    return leaf_fields(jax.tree.unflatten(structure, [0.0] * structure.num_leaves))
+
+
+def leaf_fields(node: Any) -> list[Field]:
+    """The field that each leaf of a single schedule belongs to, in the order of `jax.tree.leaves`."""
+    if isinstance(node, tuple):
+        return [field for item in node for field in leaf_fields(item)]
+    if hasattr(node, "leaf_fields"):
+        return list(node.leaf_fields())
+    fields = []
+    for specifier in dataclasses.fields(node):
+        field, value = field_of(specifier), getattr(node, specifier.name)
+        if field.rank is not None:
+            fields += [field] * (value is not None)
+        elif not field.static:
+            fields += leaf_fields(value)
+    return fields
+
+
+def batch_shape(schedule: Any) -> tuple[int, ...]:
+    """The leading axes that `jaxsched.stack` or a transformation gave the leaves: `()` for one schedule.
+
+    Raises:
+      ValueError: its leaves do not agree.
+    """
+    leaves, structure = jax.tree.flatten(schedule)
+    shapes = [np.shape(leaf) for leaf in leaves]
+    fields = _fields_of(structure)
+    batches = {shape[: len(shape) - field.rank] for shape, field in zip(shapes, fields, strict=True)}
+    if len(batches) > 1:
+        raise ValueError(f"The leaves of a {type(schedule).__name__} have unequal shapes: {shapes}.")
+    return batches.pop() if batches else ()

@@ -1,0 +1,176 @@
+"""Numbers out of a list, at a position that is known only where the program runs.
+
+What depends on the list alone, as a logarithm or a difference of neighbours, is worked out in NumPy, in
+float64, while the list is concrete: `Entry` is such a number, and arithmetic among entries of one position
+stays on the host. As soon as an array takes part, the entry is looked up.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+FEW = 8
+"""A list of at most so many numbers is looked up by comparing, a longer one by indexing."""
+
+
+class Position:
+    """A place in a list of `size` entries.
+
+    Attributes:
+      size: how many entries there are.
+      passed: for few entries, whether entry 1, 2, ... has been reached; else `None`.
+    """
+
+    def __init__(
+        self, size: int, passed: Sequence[jax.Array] | None = None, index: jax.Array | None = None
+    ) -> None:
+        self.size = size
+        self.passed = passed
+        self._index = index
+
+    @property
+    def index(self) -> jax.Array:
+        """The place, int32."""
+        if self._index is None:
+            assert self.passed is not None
+            ones = [lax.convert_element_type(each, np.int32) for each in self.passed]
+            self._index = sum(ones[1:], ones[0]) if ones else jnp.zeros((), np.int32)
+        return self._index
+
+    def of(self, values: Any, word: Any) -> Any:
+        """The entry of `values` here: a float where all are the same, an `Entry`, or an array of them."""
+        if isinstance(values, np.ndarray):
+            if values.ndim == 1 and (values == values[0]).all():
+                return float(values[0])
+            return Entry(values, self, word)
+        values = array(values)
+        return array(take(values, self.index) if self.passed is None else self.select(list(values)), word)
+
+    def pick(self, values: np.ndarray) -> jax.Array:
+        """The entry of a concrete list here."""
+        if self.passed is None:
+            return take(_irregular(values), self.index)
+        return self.select([jnp.asarray(value) for value in values])
+
+    def select(self, candidates: Sequence[jax.Array]) -> jax.Array:
+        """The candidate here, of as many as there are entries."""
+        chosen = candidates[0]
+        for i, candidate in enumerate(candidates[1:]):
+            here = self.passed[i] if self.passed is not None else lax.gt(self.index, np.int32(i))
+            chosen = lax.select(jnp.broadcast_to(here, candidate.shape), candidate, chosen)
+        return chosen
+
+
+class Entry:
+    """A number of a concrete list, at a position that is not known yet.
+
+    Attributes:
+      values: the list, float64, whose first axis the position is on.
+      position: where.
+      word: the dtype that it is looked up in.
+    """
+
+    __array_ufunc__ = None
+
+    def __init__(self, values: np.ndarray, position: Position, word: Any) -> None:
+        self.values = values
+        self.position = position
+        self.word = word
+
+    def map(self, function: Callable[[np.ndarray], np.ndarray]) -> Any:
+        """The entry of the list that `function`, of NumPy, makes of this one."""
+        with np.errstate(all="ignore"):
+            return self.position.of(function(self.values), self.word)
+
+    def sorted(self, other: Entry) -> tuple[Any, Any, jax.Array]:
+        """The smaller and the larger of two entries in absolute value, and whether this is the larger."""
+        larger = abs(self.values) >= abs(other.values)
+        small, large = (np.where(mask, other.values, self.values) for mask in (larger, ~larger))
+        at, word = self.position, self.word
+        return at.of(small, word), at.of(large, word), at.pick(larger)
+
+    def __jax_array__(self) -> jax.Array:
+        return self.position.pick(self.values.astype(self.word))
+
+    def __getitem__(self, index: Any) -> jax.Array:
+        return self.__jax_array__()[index]
+
+    def __len__(self) -> int:
+        return int(self.values.shape[1])
+
+    def _operate(self, other: Any, operation: Callable[[Any, Any], Any]) -> Any:
+        if isinstance(other, Entry) and other.position is self.position:
+            return self.map(lambda values: operation(values, other.values))
+        if isinstance(other, float | int):
+            return self.map(lambda values: operation(values, other))
+        if isinstance(other, jax.Array | Entry):
+            return operation(self.__jax_array__(), jnp.asarray(other))
+        return NotImplemented
+
+    def __neg__(self) -> Any:
+        return self.map(operator.neg)
+
+    def __abs__(self) -> Any:
+        return self.map(np.abs)
+
+    def __add__(self, other: Any) -> Any:
+        return self._operate(other, operator.add)
+
+    def __radd__(self, other: Any) -> Any:
+        return self._operate(other, lambda a, b: b + a)
+
+    def __sub__(self, other: Any) -> Any:
+        return self._operate(other, operator.sub)
+
+    def __rsub__(self, other: Any) -> Any:
+        return self._operate(other, lambda a, b: b - a)
+
+    def __mul__(self, other: Any) -> Any:
+        return self._operate(other, operator.mul)
+
+    def __rmul__(self, other: Any) -> Any:
+        return self._operate(other, lambda a, b: b * a)
+
+    def __truediv__(self, other: Any) -> Any:
+        return self._operate(other, operator.truediv)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return self._operate(other, lambda a, b: b / a)
+
+
+def array(value: Any, word: Any = None) -> jax.Array:
+    """A number or list in any form, an entry or a clock too, as an array of `word`, or of its own dtype."""
+    if not isinstance(value, jax.Array) and hasattr(value, "__jax_array__"):
+        value = value.__jax_array__()
+    return value if word is None else lax.convert_element_type(value, word)
+
+
+def per(number: Any, length: Any) -> Any:
+    """`number / length` for a length of at least 0; finite where it is 0."""
+    if isinstance(length, Entry):
+        return number * length.map(lambda lengths: 1 / np.where(lengths > 0, lengths, 1))
+    if isinstance(length, float):
+        return number / length
+    length = array(length)
+    return number / jnp.where(length > 0, length, 1)
+
+
+def take(values: jax.Array, index: jax.Array) -> jax.Array:
+    """`values[index]` along the first axis, the index clipped."""
+    rest = values.shape[1:]
+    dimensions = lax.GatherDimensionNumbers(
+        offset_dims=tuple(range(len(rest))), collapsed_slice_dims=(0,), start_index_map=(0,)
+    )
+    return lax.gather(values, lax.reshape(index, (1,)), dimensions, (1, *rest), mode="clip")
+
+
+def _irregular(values: np.ndarray) -> jax.Array:
+    """A list as an array with one more entry, which keeps XLA from rebuilding it as a progression."""
+    return jnp.asarray(np.concatenate([values, values[:1] * 0 - 7]))

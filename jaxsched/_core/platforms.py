@@ -1,0 +1,125 @@
+"""One computation in two words: float64 where a platform has it, float32 elsewhere.
+
+`evaluate` says what is computed, given the word; which of the two runs is decided when the program is
+lowered, so a program compiled for a TPU holds no float64 and one compiled for a CPU holds no float32 twin.
+
+It is a primitive because that choice must stay whole under differentiation: `jvp`, `vmap` and transposition
+transform the computation in each word apart, in that word's own x64 mode. What is saved for a backward pass
+is the operands alone.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxsched._core.versions import enable_x64
+
+WIDE = ("cpu", "cuda", "rocm")
+"""The platforms that compute in float64; any other one computes in float32."""
+
+Computation = Callable[..., list[Any]]
+"""`computation(word, *operands)` gives a list of arrays, of the same dtypes in both words."""
+
+
+def by_platform(computation: Computation, *operands: jax.Array) -> list[jax.Array]:
+    """`computation(word, *operands)` in the word of the platform that the program is lowered for."""
+    traced = {}
+    for name, word in (("wide", np.float64), ("narrow", np.float32)):
+        # Without inner functions the module can be lowered for several platforms at once.
+        with jax.disable_jit(), mode(word):
+            traced[name] = jax.make_jaxpr(functools.partial(computation, word))(*operands)
+    return _choose().bind(*operands, **traced)
+
+
+def mode(word: Any) -> Any:
+    """The x64 mode for a word: on for float64, the caller's own for float32."""
+    return enable_x64(word == np.float64 or x64_is_on())
+
+
+def x64_is_on() -> bool:
+    """Whether the caller's x64 mode is on."""
+    return jax.dtypes.canonicalize_dtype(np.float64) == np.float64
+
+
+@functools.cache
+def _choose() -> Any:
+    """The primitive; made when it is first needed, because what it is made with takes long to import."""
+    from jax.extend.core import Primitive, jaxpr_as_fun
+    from jax.interpreters import ad, batching, mlir
+
+    choose = Primitive("jaxsched_choose")
+    choose.multiple_results = True
+
+    def transformed(transform: Callable[[Callable[..., Any]], Any], *operands: Any, **traced: Any) -> Any:
+        """What `transform` makes of the computation, in each word."""
+        functions = {np.float64: jaxpr_as_fun(traced["wide"]), np.float32: jaxpr_as_fun(traced["narrow"])}
+        return by_platform(lambda word, *operands: list(transform(functions[word])(*operands)), *operands)
+
+    def run(*operands: Any, **traced: Any) -> Any:
+        with jax.disable_jit(False):
+            return jax.jit(lambda *operands: choose.bind(*operands, **traced))(*operands)
+
+    def lowering(name: str, word: Any) -> Any:
+        def rule(context: Any, *operands: Any, **traced: Any) -> Any:
+            with mode(word):
+                return mlir.lower_fun(jaxpr_as_fun(traced[name]), multiple_results=True)(context, *operands)
+
+        return rule
+
+    def jvp(primals: Any, tangents: Any, **traced: Any) -> Any:
+        moving = [i for i, tangent in enumerate(tangents) if type(tangent) is not ad.Zero]
+
+        def transform(function: Callable[..., Any]) -> Callable[..., Any]:
+            def tangents_out(*operands: Any) -> Any:
+                primals, moved = list(operands[: len(tangents)]), list(operands[len(tangents) :])
+
+                def of_moving(*some: Any) -> Any:
+                    changed = dict(zip(moving, some, strict=True))
+                    return function(*(changed.get(i, primal) for i, primal in enumerate(primals)))
+
+                return jax.jvp(of_moving, [primals[i] for i in moving], moved)[1]
+
+            return tangents_out
+
+        moved = [tangents[i] for i in moving]
+        return choose.bind(*primals, **traced), transformed(transform, *primals, *moved, **traced)
+
+    def transpose(cotangents: Any, *operands: Any, **traced: Any) -> Any:
+        linear = [ad.is_undefined_primal(operand) for operand in operands]
+        avals = [operand.aval for operand, is_linear in zip(operands, linear, strict=True) if is_linear]
+        known = [operand for operand, is_linear in zip(operands, linear, strict=True) if not is_linear]
+
+        def transform(function: Callable[..., Any]) -> Callable[..., Any]:
+            def cotangents_out(*operands: Any) -> Any:
+                rest, given = operands[: len(known)], operands[len(known) :]
+
+                def of_linear(*some: Any) -> Any:
+                    supply = {True: iter(some), False: iter(rest)}
+                    return function(*(next(supply[is_linear]) for is_linear in linear))
+
+                return jax.linear_transpose(of_linear, *avals)(list(given))
+
+            return cotangents_out
+
+        given = map(ad.instantiate_zeros, cotangents)
+        results = iter(transformed(transform, *known, *given, **traced))
+        return [next(results) if is_linear else None for is_linear in linear]
+
+    def batch(operands: Any, axes: Any, **traced: Any) -> Any:
+        results = transformed(lambda function: jax.vmap(function, in_axes=axes), *operands, **traced)
+        return results, [0] * len(results)
+
+    choose.def_impl(run)
+    choose.def_abstract_eval(lambda *_, narrow, **__: narrow.out_avals)
+    mlir.register_lowering(choose, lowering("narrow", np.float32))
+    for platform in WIDE:
+        mlir.register_lowering(choose, lowering("wide", np.float64), platform=platform)
+    ad.primitive_jvps[choose] = jvp
+    ad.primitive_transposes[choose] = transpose
+    batching.primitive_batchers[choose] = batch
+    return choose

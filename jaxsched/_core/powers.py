@@ -1,0 +1,74 @@
+"""Logarithms and powers that keep their digits, and take the short way where a number is known."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxsched._core.fields import is_known
+from jaxsched._core.lists import Entry
+
+POWERS = (0.5, 2.0, 3.0)
+"""The exponents, besides 1, that are products or a root."""
+
+LOG_LARGEST = 88.7
+"""The logarithm of a number that float32 holds, but none much larger."""
+
+LOG_OF_ZERO = -1e30
+"""What stands for the logarithm of 0: its exponential is 0, and 0 times it is 0."""
+
+
+def log(x: Any) -> Any:
+    """The natural logarithm of `x >= 0`, with a finite gradient.
+
+    Where `x` is known it is worked out on the host, in float64.
+    """
+    if isinstance(x, float):
+        return math.log(x) if x > 0 else LOG_OF_ZERO
+    if isinstance(x, Entry):
+        return x.map(
+            lambda values: np.where(values > 0, np.log(np.where(values > 0, values, 1)), LOG_OF_ZERO)
+        )
+    return jnp.where(x > 0, jnp.log(jnp.where(x > 0, x, 1)), LOG_OF_ZERO)
+
+
+def power(x: Any, exponent: Any) -> Any:
+    """`x ** exponent` for `x >= 0`, with `0 ** 0 == 1` and a finite gradient at 0."""
+    if is_known(exponent, 0.0, 1.0, 2.0, 3.0):
+        return 1.0 if exponent == 0 else x if exponent == 1 else x * x if exponent == 2 else x * x * x
+    some = x > 0
+    safe = jnp.where(some, x, 1)
+    if is_known(exponent, 0.5):
+        return jnp.where(some, jnp.sqrt(safe), 0)
+    return jnp.where(some, jnp.exp(exponent * jnp.log(safe)), _at_zero(exponent))
+
+
+def fraction_power(x: Any, rest: Any, exponent: Any) -> tuple[Any, Any]:
+    """`x ** exponent` and `1 - x ** exponent` for `x` in [0, 1], given `rest = 1 - x`; neither cancels."""
+    if is_known(exponent, 1.0):
+        return x, rest
+    if is_known(exponent, 2.0):
+        return x * x, rest * (1 + x)
+    if is_known(exponent, 3.0):
+        return x * x * x, rest * (1 + x + x * x)
+    raised = power(x, exponent)
+    if is_known(exponent, 0.5):
+        return raised, rest / (1 + raised)
+    # Near 1 the logarithm comes from what is left to 1.
+    near = x > 0.5
+    logarithm = jnp.where(
+        near, jnp.log1p(-jnp.where(near, rest, 0)), jnp.log(jnp.where(near | (x <= 0), 1, x))
+    )
+    some, grown = x > 0, exponent * logarithm
+    return (
+        jnp.where(some, jnp.exp(grown), _at_zero(exponent)),
+        jnp.where(some, -jnp.expm1(grown), 1 - _at_zero(exponent)),
+    )
+
+
+def _at_zero(exponent: Any) -> Any:
+    """`0 ** exponent`."""
+    return jnp.where(exponent == 0, 1.0, 0.0) if not isinstance(exponent, float) else float(exponent == 0)

@@ -1,0 +1,169 @@
+"""Transitions: shapes from one value to another, whose class is the curve of a ramp."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import functools
+from typing import Any, TypeAlias
+
+import jax
+from jax import lax
+
+from jaxsched._core.clock import Clock
+from jaxsched._core.fields import Field, Number, brief, field_of, is_concrete, is_known
+from jaxsched._core.lists import Entry, array, per
+from jaxsched._core.schedule import Schedule
+
+ENDS = ("init_value", "end_value", "transition_steps")
+
+
+class Transition(Schedule, abstract=True):
+    """A shape that goes from `init_value` to `end_value` over `transition_steps`, and stays there.
+
+    Its first three fields have these names. It says how it gets from one to the other in `weights`; the two
+    ends are exact and need no care there.
+    """
+
+    init_value: Number
+    end_value: Number
+    transition_steps: Number
+
+    @abc.abstractmethod
+    def weights(self: Any, elapsed: Any, left: Any) -> tuple[Any, Any]:
+        """How much of the start and of the end there is in the value: $w$ and $1 - w$.
+
+        Args:
+          elapsed: the fraction of the way that has passed, a float from 0 to 1.
+          left: `1 - elapsed`, exact in relative error too, so that neither end needs a difference.
+
+        Returns:
+          Both, each written so that it does not cancel. At the ends they are not used, but they and their
+          gradients must be finite there.
+        """
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether the weights are the same from either end, and 0 exactly where nothing is left."""
+        return False
+
+    def on_the_way(self: Any, passed: Clock, remaining: Clock) -> Any:
+        """The value when so many steps have passed and so many remain: the weighted mean of the ends."""
+        steps = self.transition_steps
+        start, end = self.weights(per(passed.number, steps), per(remaining.number, steps))
+        return mean(self.init_value, self.end_value, start, end)
+
+    def evaluate(self: Any, t: Clock) -> Any:
+        init, end, steps = self.init_value, self.end_value, self.transition_steps
+        if is_known(steps, 0.0) or (isinstance(init, float) and is_known(end, init)):
+            return end
+        passed, remaining, ended = t.within(steps)
+        if self.symmetric and isinstance(init, float | Entry) and type(init) is type(end):
+            return self._from_smaller(passed, remaining)
+        value = lax.select(t > 0, array(self.on_the_way(passed, remaining), t.word), array(init, t.word))
+        return lax.select(ended, array(end, t.word), value)
+
+    def _from_smaller(self: Any, passed: Clock, remaining: Clock) -> Any:
+        """The value as the smaller end and what it is above that, which takes one weight and no other end."""
+        init, end, steps = self.init_value, self.end_value, self.transition_steps
+        if isinstance(init, Entry):
+            small, large, falls = init.sorted(end)
+            away = passed.select(falls, remaining, passed)
+        else:
+            small, large, away = (end, init, remaining) if abs(init) >= abs(end) else (init, end, passed)
+        fraction = per(away.number, steps)
+        above = (large - small) * self.weights(fraction, fraction)[0]
+        value = array(above if is_known(small, 0.0) else small + above, passed.word)
+        return lax.select(away >= steps, array(large, passed.word), value)
+
+
+def mean(init: Any, end: Any, start_weight: Any, end_weight: Any) -> Any:
+    """`init * start_weight + end * end_weight`, for weights whose sum is 1.
+
+    Where both ends are known it takes one weight, that of the larger end: a small rate is never what is
+    left of two large numbers.
+    """
+    if is_known(end, 0.0):
+        return init * start_weight
+    if is_known(init, 0.0):
+        return end * end_weight
+    if isinstance(init, float) and isinstance(end, float) and init * end > 0:
+        if abs(init) >= abs(end):
+            return end + (init - end) * start_weight
+        return init + (end - init) * end_weight
+    return init * start_weight + end * end_weight
+
+
+@jax.tree_util.register_pytree_node_class
+class Easing:
+    """A transition without its ends: a class and the keywords that shape it.
+
+    Combinators keep what they are given as `shape` in this form, so that its numbers are leaves and it
+    compares and prints by value.
+    """
+
+    def __init__(self, cls: type[Transition], keywords: dict[str, Any]) -> None:
+        self.cls = cls
+        self.keywords = keywords
+
+    def tree_flatten(self) -> tuple[tuple[Any, ...], Any]:
+        return tuple(self.keywords.values()), (self.cls, tuple(self.keywords))
+
+    @classmethod
+    def tree_unflatten(cls, static: Any, children: tuple[Any, ...]) -> Easing:
+        shape, names = static
+        return cls(shape, dict(zip(names, children, strict=True)))
+
+    def leaf_fields(self) -> list[Field]:
+        """The field behind each keyword."""
+        of = {specifier.name: field_of(specifier) for specifier in dataclasses.fields(self.cls)}
+        return [of[name] for name in self.keywords]
+
+    def between(self, init_value: Any, end_value: Any, steps: Any) -> Transition:
+        """The transition between two values, for evaluation."""
+        transition = object.__new__(self.cls)
+        for specifier in dataclasses.fields(self.cls):
+            if specifier.default is not dataclasses.MISSING:
+                transition.__dict__[specifier.name] = float(specifier.default)
+        transition.__dict__.update(zip(ENDS, (init_value, end_value, steps), strict=True), **self.keywords)
+        return transition
+
+    def check(self, init_value: Any, end_value: Any) -> None:
+        """Raises what the transition's own constructor raises between these two values."""
+        if is_concrete(self, init_value, end_value):
+            self.cls(init_value, end_value, 1, **self.keywords)
+
+    @property
+    def cares_for_ends(self) -> bool:
+        """Whether not every pair of values will do."""
+        return self.cls.check is not Schedule.check
+
+
+EasingLike: TypeAlias = "type[Transition] | functools.partial[Any] | Easing"
+"""What passes for a curve: a transition's class, or a `functools.partial` of one with keywords."""
+
+
+def as_easing(name: str, value: EasingLike) -> Easing:
+    """`value` as an `Easing`.
+
+    Raises:
+      TypeError: it is no transition's class, or binds more than the keywords that shape it.
+      ValueError: a keyword's value is not allowed.
+    """
+    if isinstance(value, Easing):
+        return value
+    cls: Any = value
+    keywords: dict[str, Any] = {}
+    if isinstance(value, functools.partial):
+        cls, keywords = value.func, dict(value.keywords)
+        if value.args:
+            raise TypeError(f"`{name}` must bind its arguments by keyword, got {brief(value)}.")
+    if not isinstance(cls, type) or not issubclass(cls, Transition):
+        raise TypeError(
+            f"`{name}` must be a transition's class, as `Linear` or "
+            f"`functools.partial(Polynomial, power=2)`, got {brief(value)}."
+        )
+    if bound := [end for end in ENDS if end in keywords]:
+        raise TypeError(f"`{name}` must leave `{bound[0]}` open, got {brief(value)}.")
+    probe = cls(1.0, 0.5, 1.0, **keywords)
+    return Easing(cls, {key: getattr(probe, key) for key in keywords})

@@ -1,0 +1,10 @@
+"""What differs between versions of JAX, each line with the version that lets it go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+
+# jax 0.8 has it as `jax.enable_x64`.
+enable_x64: Any = getattr(jax if hasattr(jax, "enable_x64") else jax.experimental, "enable_x64")  # noqa: B009
