@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
 import re
 from functools import partial
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from cases import EVERY, SHORT
+from cases_ports import PORTS
 
 import jaxsched as js
 from jaxsched.text import readable
@@ -350,6 +353,17 @@ def test_long_texts_are_read():
 def test_the_whole_catalogue_fits_into_one_text():
     schedules = js.stack([build(SHORT) for build in EVERY.values()])
     assert js.parse(repr(schedules)) == schedules
+
+
+def test_texts_last():
+    """What an earlier version wrote is what the same case builds and writes today, down to each default."""
+    texts = json.loads((Path(__file__).parent / "goldens" / "texts.json").read_text())["texts"]
+    for name, horizon, text, numbers in texts:
+        schedule = PORTS[name]() if horizon is None else EVERY[name](horizon)
+        assert js.parse(text) == schedule, (name, horizon)
+        assert repr(schedule) == text, (name, horizon)
+        assert [x for leaf in jax.tree.leaves(schedule) for x in np.ravel(leaf)] == numbers, (name, horizon)
+    assert len(texts) == 478
 
 
 def test_a_longer_text_is_refused():
