@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import reference
 from cases import COMBINATORS, EVERY, HORIZONS, PRESET_VARIANTS, PRESETS, SHAPES, VARIANTS
+from mpmath import mp
 from reference import some_steps, worst, worst_in_float32, worst_in_x64
 
 import jaxsched as js
@@ -258,3 +259,34 @@ def test_edges(compiled, narrow):
             assert worst_in_float32(result, schedule, steps, speed=0) <= 1, name
         else:
             assert worst(result, schedule, steps) <= 4, name
+
+
+def restarts(length, factor):
+    """The steps at which growing cycles begin, in real arithmetic, as far as int32 counts."""
+    start, scale, found = mp.mpf(0), mp.mpf(1), []
+    while start < LAST - 1000:
+        nearest = mp.floor(start + 0.5)
+        found.append(int(nearest if abs(start - nearest) <= start * mp.mpf(2) ** -22 else mp.ceil(start)))
+        start, scale = start + length * scale, scale * factor
+    return found
+
+
+@pytest.mark.parametrize("narrow", [False, True], ids=["float64", "float32"])
+def test_restarts_of_traced_growing_cycles(narrow):
+    """Exact in float64 and for whole numbers; else in float32 moved by no more than the docs say."""
+    rng = np.random.default_rng(0)
+    grown = [(float(rng.integers(1, 20_000)), float(np.float32(rng.uniform(1.05, 4)))) for _ in range(12)]
+    whole = [(float(rng.integers(1, 5000)), float(factor)) for factor in (2, 3, 5)]
+    for length, factor in grown + whole:
+        begins, steps, expected = restarts(length, factor), [], []
+        for count, begin in enumerate(begins[1:], 1):
+            exact = not narrow or (factor.is_integer() and begin < 2**30)
+            moved = 0 if exact else max(1, int(2 * np.spacing(np.float32(begin))))
+            # A shorter cycle than this has ended before it can be told apart.
+            if begins[count] - begins[count - 1] > 2 * moved + 2:
+                steps += [begin - moved - 1, begin + moved]
+                expected += [count - 1, count]
+        with float32_path() if narrow else contextlib.nullcontext():
+            rates = as_argument()(js.cycle(1.0, length, factor, 0.75), np.resize(np.int32(steps), 1000))
+        counts = np.round(np.log(np.asarray(rates, np.float64)) / np.log(0.75))
+        np.testing.assert_array_equal(counts[: len(steps)], expected, f"{length}, {factor}")

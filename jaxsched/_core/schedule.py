@@ -10,7 +10,7 @@ are the leaves of a pytree. There are three ways to get one:
   `*` and `+` build, and everything in `jaxsched.combinators`.
 - a *preset* or a *port* only composes these two.
 
-Calling a schedule goes through one door (`_evaluate`); inside, schedules call each other's `evaluate`,
+Calling a schedule goes through one door (`evaluate.call`); inside, schedules call each other's `evaluate`,
 never the door, so that there is one clock and one rounding.
 """
 
@@ -112,11 +112,12 @@ class Schedule(Value, abc.ABC, abstract=True):
     def evaluate(self: Any, t: Clock) -> Any:
         """The value at the time `t`.
 
-        Here a field is a float where its number is known and an array where it is not, and `t` is a number
-        that is exact under `-`, comparisons, `//` and `%`, and a float in anything else.
+        Here a field is a float where its number is known and an array where it is traced. `t` is a number of
+        steps, exact under `-`, comparisons, `//` and `%`; anything else makes a float of it.
 
         Args:
-          t: the time since the schedule's start in steps, a scalar, at least 0.
+          t: the time since the schedule's start in steps, a scalar, at least 0. Functions of `jax.lax` and
+            `jax.nn` want `jnp.asarray(t)`.
 
         Returns:
           A scalar, finite for every time.
@@ -127,7 +128,8 @@ class Schedule(Value, abc.ABC, abstract=True):
 
         Args:
           step: the number of updates already made, the first update sees 0: a Python, NumPy or JAX
-            number or array of any shape and any integer or floating dtype.
+            number or array of any shape and any integer or floating dtype. Before 0 it is as at 0. It is
+            taken as it is up to 2**53, and an integer of JAX up to 2**31 - 1; beyond it is the last of them.
 
         Returns:
           An array of the shape of `step`: float32, or float64 in JAX's x64 mode.

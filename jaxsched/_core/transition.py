@@ -38,8 +38,8 @@ class Transition(Schedule, abstract=True):
           left: `1 - elapsed`, exact in relative error too, so that neither end needs a difference.
 
         Returns:
-          Both, each written so that it does not cancel. At the ends they are not used, but they and their
-          gradients must be finite there.
+          Both, whose sum is 1, each written so that it does not cancel. At the ends they are not used, but
+          they and their gradients must be finite there.
         """
 
     @property

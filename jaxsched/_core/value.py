@@ -16,7 +16,7 @@ from jaxsched._core.fields import field, field_of, is_concrete, number, numbers,
 class Value:
     """The base of schedules, and of the rules and policies beside them.
 
-    A subclass is a frozen dataclass of checked fields (see `_fields`), a pytree, and equal to what has the
+    A subclass is a frozen dataclass of checked fields (see `fields`), a pytree, and equal to what has the
     same structure and numbers; it prints as the expression that builds it.
     """
 

@@ -59,7 +59,8 @@ class cycle(Schedule):
     where $C$ is `cycle_steps`, $g$ is `length_factor` ($t_k = kC$ for $g = 1$) and $v$ is
     `value_factor`: cycle $k$ takes $g^k$ times as long as the first, and the schedule is stretched with
     it. A start $t_k$ that lies within $2^{-22}$ (relative) of an integer is that integer, so that a
-    factor like 1.1, which no float is, restarts at the steps that its decimals say. With a number of
+    factor like 1.1, which no float is, restarts at the steps that its decimals say. (On a TPU that holds
+    where the numbers are known; traced ones may move a late restart by some steps.) With a number of
     `cycles` it stays at the end of the last one; without one it goes on for ever. Source: Loshchilov and
     Hutter, *SGDR: Stochastic Gradient Descent with Warm Restarts*, arXiv:1608.03983.
 

@@ -72,7 +72,7 @@ class Exponential(Schedule):
     stops before it overflows float32.
 
     Passed as an argument of a `jit`-compiled function its numbers are rounded to float32, and a rate
-    near 1 is then ill-conditioned: `Exponential(0.1, 0.9999)` at step 300,000 is off by 0.3 %. Use a
+    near 1 is then ill-conditioned: `Exponential(0.1, 0.9999)` at step 300,000 is off by 0.5 %. Use a
     decay over many steps instead, `Exponential(0.1, 0.5, half_life)`.
 
     | step                       | 0   | 1       | 2     | 3       |
