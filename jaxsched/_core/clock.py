@@ -290,8 +290,8 @@ class Clock:
             return _floored(self, period, Clock.floating(lax.floor(self.ratio(length))))
         if self.rest is None and period.rest is None:
             safe = lax.max(period.whole, np.int32(1))
-            passed = lax.div(self.whole, safe)
-            return Clock(passed, started=True), Clock(self.whole - passed * safe, started=True)
+            passed = lax.div(self.whole, safe) if self.started else self.whole // safe
+            return Clock(passed, started=self.started), Clock(self.whole - passed * safe, started=True)
         count, within = _floored(self, period, Clock.floating(lax.floor(self.ratio(length))))
         if self.rest is None and period.rest is not None and not isinstance(length, float):
             # A traced length is whole as a rule, and then integers are exact.

@@ -68,8 +68,12 @@ class Position:
         return chosen
 
 
+@jax.tree_util.register_pytree_node_class
 class Entry:
     """A number of a concrete list, at a position that is not known yet.
+
+    It is a number: arithmetic with known numbers and entries of the same position stays on the host, and
+    everything else, the functions of `jax.numpy` among them, sees the array that is looked up.
 
     Attributes:
       values: the list, float64, whose first axis the position is on.
@@ -83,6 +87,13 @@ class Entry:
         self.values = values
         self.position = position
         self.word = word
+
+    def tree_flatten(self) -> tuple[tuple[jax.Array], None]:
+        return (self.__jax_array__(),), None
+
+    @classmethod
+    def tree_unflatten(cls, _: None, children: tuple[Any]) -> Any:
+        return children[0]
 
     def map(self, function: Callable[[np.ndarray], np.ndarray]) -> Any:
         """The entry of the list that `function`, of NumPy, makes of this one."""
@@ -143,6 +154,32 @@ class Entry:
 
     def __rtruediv__(self, other: Any) -> Any:
         return self._operate(other, lambda a, b: b / a)
+
+    def __pow__(self, other: Any) -> Any:
+        return self._operate(other, operator.pow)
+
+    def __rpow__(self, other: Any) -> Any:
+        return self._operate(other, lambda a, b: b**a)
+
+    def __eq__(self, other: Any) -> jax.Array:  # type: ignore[override]
+        return self.__jax_array__() == array(other)
+
+    def __ne__(self, other: Any) -> jax.Array:  # type: ignore[override]
+        return self.__jax_array__() != array(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __lt__(self, other: Any) -> jax.Array:
+        return self.__jax_array__() < array(other)
+
+    def __le__(self, other: Any) -> jax.Array:
+        return self.__jax_array__() <= array(other)
+
+    def __gt__(self, other: Any) -> jax.Array:
+        return self.__jax_array__() > array(other)
+
+    def __ge__(self, other: Any) -> jax.Array:
+        return self.__jax_array__() >= array(other)
 
 
 def array(value: Any, word: Any = None) -> jax.Array:

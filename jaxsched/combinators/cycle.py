@@ -104,10 +104,10 @@ class cycle(Schedule):
                 count = count.until(last)
             return _faded(self.schedule.evaluate(within), self.value_factor, count.number, t.word)
         starts = None
-        if all(
-            isinstance(each, float | None) for each in (self.cycle_steps, self.length_factor, self.cycles)
-        ):
-            starts = _starts(self.cycle_steps, self.length_factor, self.cycles)
+        known = self.cycle_steps, self.length_factor, self.cycles
+        # In float64 they can be worked out where they are needed.
+        if t.word == np.float32 and all(isinstance(each, float | None) for each in known):
+            starts = _starts(*known)
         if starts is None:
             index, start, scale = _growing(t, self.cycle_steps, self.length_factor, self.cycles)
         else:
