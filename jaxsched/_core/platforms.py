@@ -33,7 +33,20 @@ def by_platform(computation: Computation, *operands: jax.Array) -> list[jax.Arra
         # Without inner functions the module can be lowered for several platforms at once.
         with jax.disable_jit(), mode(word):
             traced[name] = jax.make_jaxpr(functools.partial(computation, word))(*operands)
-    return _choose().bind(*operands, **traced)
+    # What a user's function holds of a transformation around it must be an operand to be transformed.
+    held = {id(x): x for each in traced.values() for x in each.consts if isinstance(x, jax.core.Tracer)}
+    if not held:
+        return _choose().bind(*operands, **traced)
+    from jax.extend.core import jaxpr_as_fun
+
+    closed = {np.float64: traced["wide"], np.float32: traced["narrow"]}
+
+    def opened(word: Any, *operands: jax.Array) -> list[Any]:
+        given = dict(zip(held, operands, strict=False))
+        consts = [given.get(id(x), x) for x in closed[word].consts]
+        return list(jaxpr_as_fun(closed[word].replace(consts=consts))(*operands[len(held) :]))
+
+    return by_platform(opened, *held.values(), *operands)
 
 
 def mode(word: Any) -> Any:
