@@ -105,7 +105,7 @@ def _rates_here(unknown: Any, step: Any, plan: _Plan, dtype: Any) -> jax.Array:
     return _rates(plan, dtype, np.float64, unknown, step)
 
 
-@functools.partial(jax.jit, static_argnames=("plan", "dtype", "narrow"), inline=True)
+@functools.partial(jax.jit, static_argnames=("plan", "dtype", "narrow"))
 def _rates_anywhere(unknown: Any, step: Any, plan: _Plan, dtype: Any, narrow: bool) -> jax.Array:
     """The rates as part of a larger program, in the word of the platform that it is lowered for."""
     operands, structure = jax.tree.flatten((unknown, step))
@@ -147,6 +147,7 @@ def _enter(leaf: jax.Array, word: Any) -> jax.Array:
 
     An integer that float32 may not hold stays one, since a clock counts in integers there.
     """
+    leaf = jnp.asarray(leaf)  # It is one already, but for `jax.disable_jit`.
     whole = jnp.issubdtype(leaf.dtype, jnp.integer) and jnp.iinfo(leaf.dtype).bits > 16
     return leaf if leaf.ndim or (whole and word == np.float32) else lax.convert_element_type(leaf, word)
 
