@@ -11,6 +11,7 @@ import pytest
 from jax import lax
 
 import jaxsched as js
+from jaxsched.testing import float32_path
 
 HELD = {
     "jit": lambda rate: jax.jit(lambda w, t: rate(w, t))(2.0, 3),
@@ -53,3 +54,55 @@ def test_disable_jit():
     with jax.disable_jit():
         got = schedule(steps), jax.vmap(jax.grad(schedule))(steps + 0.5)
     np.testing.assert_allclose(got, expected, rtol=1e-6)
+
+
+FORMULAS = {
+    "power": lambda s, t: s.a**s.n * t,
+    "power of the clock": lambda s, t: t**s.n,
+    "a function": lambda s, t: jnp.exp(s.a) * t,
+    "comparison": lambda s, t: jnp.where(s.a > 1.5, t, 2 * t),
+    "equality": lambda s, t: jnp.where(s.a == 2, t + 0, 1.0),
+    "value of a choice": lambda s, t: jnp.where(t < s.n, s.a, 0.0),
+    "comparison with the clock": lambda s, t: jnp.where(s.n >= t, s.a * 1.0, 0.0),
+    "minimum": lambda s, t: s.a * jnp.minimum(t, s.n),
+    "quotient": lambda s, t: s.a // s.n + s.a % s.n * t,
+    "periods": lambda s, t: divmod(t, s.n)[0] * s.a + divmod(t, s.n)[1],
+    "branches": lambda s, t: lax.cond(t < s.n, lambda x: x * 1.0, lambda x: x * 2.0, s.a),
+    "closed branches": lambda s, t: lax.cond(t < s.n, lambda: s.a * 1.0, lambda: s.a * 2.0),
+    "loop": lambda s, t: lax.fori_loop(0, 5, lambda i, x: x * 0.5, s.a * 1.0),
+    "difference": lambda s, t: s.a * (s.n - t) - abs(s.a),
+}
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_a_formula_of_a_user_among_others_of_its_kind(name):
+    """In a join its numbers are entries of lists, and still do what numbers do."""
+
+    class Mine(js.Schedule):
+        a: js.Number = js.number()
+        n: js.Number = js.number(default=2.0)
+
+        def evaluate(self, t):
+            return FORMULAS[name](self, t)
+
+    first, second, steps = Mine(2.0, 3.0), Mine(1.0, 2.0), np.arange(12)
+    expected = np.where(steps < 5, first(steps), second(np.maximum(steps - 5, 0)))
+    both = js.join([first, second], [5])
+    np.testing.assert_allclose(both(steps), expected, rtol=1e-6)
+    np.testing.assert_allclose(jax.jit(lambda: both(steps))(), expected, rtol=1e-6)
+    with float32_path():
+        np.testing.assert_allclose(both(steps), expected, rtol=1e-6)
+
+
+def test_a_curve_of_a_user_with_fields_of_any_kind():
+    class Bent(js.Transition):
+        init_value: js.Number = js.number()
+        end_value: js.Number = js.number()
+        transition_steps: js.Number = js.number(at_least=0)
+        kind: str = "straight"
+        bend: js.Number | None = js.optional_number()
+
+        def weights(self, elapsed, left):
+            return (left, elapsed) if self.kind == "straight" and self.bend is None else (0 * left, elapsed)
+
+    np.testing.assert_allclose(js.warmup(0.4, 4, shape=Bent)(np.arange(5)), [0, 0.1, 0.2, 0.3, 0.4], rtol=1e-6)

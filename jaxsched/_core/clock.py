@@ -204,6 +204,9 @@ class Clock:
     def __mod__(self, length: Any) -> Clock:
         return self.periods(length)[1]
 
+    def __divmod__(self, length: Any) -> tuple[Clock, Clock]:
+        return self.periods(length)
+
     # What makes a float of it.
 
     def __add__(self, other: Any) -> jax.Array:

@@ -161,25 +161,42 @@ class Entry:
     def __rpow__(self, other: Any) -> Any:
         return self._operate(other, lambda a, b: b**a)
 
-    def __eq__(self, other: Any) -> jax.Array:  # type: ignore[override]
-        return self.__jax_array__() == array(other)
+    def __floordiv__(self, other: Any) -> Any:
+        return self._operate(other, operator.floordiv)
 
-    def __ne__(self, other: Any) -> jax.Array:  # type: ignore[override]
-        return self.__jax_array__() != array(other)
+    def __rfloordiv__(self, other: Any) -> Any:
+        return self._operate(other, lambda a, b: b // a)
+
+    def __mod__(self, other: Any) -> Any:
+        return self._operate(other, operator.mod)
+
+    def __rmod__(self, other: Any) -> Any:
+        return self._operate(other, lambda a, b: b % a)
+
+    def _compare(self, other: Any, relation: Callable[[Any, Any], Any]) -> Any:
+        if isinstance(other, float | int | jax.Array | Entry):
+            return relation(self.__jax_array__(), array(other))
+        return NotImplemented
+
+    def __eq__(self, other: Any) -> Any:
+        return self._compare(other, operator.eq)
+
+    def __ne__(self, other: Any) -> Any:
+        return self._compare(other, operator.ne)
 
     __hash__ = None  # type: ignore[assignment]
 
-    def __lt__(self, other: Any) -> jax.Array:
-        return self.__jax_array__() < array(other)
+    def __lt__(self, other: Any) -> Any:
+        return self._compare(other, operator.lt)
 
-    def __le__(self, other: Any) -> jax.Array:
-        return self.__jax_array__() <= array(other)
+    def __le__(self, other: Any) -> Any:
+        return self._compare(other, operator.le)
 
-    def __gt__(self, other: Any) -> jax.Array:
-        return self.__jax_array__() > array(other)
+    def __gt__(self, other: Any) -> Any:
+        return self._compare(other, operator.gt)
 
-    def __ge__(self, other: Any) -> jax.Array:
-        return self.__jax_array__() >= array(other)
+    def __ge__(self, other: Any) -> Any:
+        return self._compare(other, operator.ge)
 
 
 def array(value: Any, word: Any = None) -> jax.Array:

@@ -124,7 +124,8 @@ class Easing:
         transition = object.__new__(self.cls)
         for specifier in dataclasses.fields(self.cls):
             if specifier.default is not dataclasses.MISSING:
-                transition.__dict__[specifier.name] = float(specifier.default)
+                kept = field_of(specifier).convert(specifier.name, specifier.default)
+                transition.__dict__[specifier.name] = kept
         transition.__dict__.update(zip(ENDS, (init_value, end_value, steps), strict=True), **self.keywords)
         return transition
 
