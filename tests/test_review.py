@@ -106,3 +106,48 @@ def test_a_curve_of_a_user_with_fields_of_any_kind():
             return (left, elapsed) if self.kind == "straight" and self.bend is None else (0 * left, elapsed)
 
     np.testing.assert_allclose(js.warmup(0.4, 4, shape=Bent)(np.arange(5)), [0, 0.1, 0.2, 0.3, 0.4], rtol=1e-6)
+
+
+def both_paths(function, *arguments):
+    """The result of a function, compiled, on the path of float64 and on that of float32."""
+    yield jax.jit(lambda *arguments: function(*arguments))(*arguments)
+    with float32_path():
+        yield jax.jit(lambda *arguments: function(*arguments))(*arguments)
+
+
+FAR = 2**24 + 1
+"""A step that float32 has not."""
+
+
+def test_traced_lists_of_integers_keep_their_digits():
+    steps, boundaries = np.array([FAR - 1, FAR, FAR + 1]), jnp.array([FAR], jnp.int32)
+
+    def levels(boundaries, steps):
+        return js.Piecewise([1.0, 2.0], boundaries)(steps)
+
+    def parts(boundaries, steps):
+        return js.join([1.0, js.Linear(9.0, 0.0, 9)], boundaries)(steps)
+
+    for rates in both_paths(levels, boundaries, steps):
+        np.testing.assert_array_equal(rates, [1, 2, 2])
+    for rates in both_paths(parts, boundaries, steps):
+        np.testing.assert_array_equal(rates, [1, 9, 8])
+    with jax.enable_x64(True):
+        np.testing.assert_array_equal(jax.jit(levels)(jnp.array([FAR]), steps), [1, 2, 2])
+
+
+def test_boundaries_of_equal_parts_keep_their_digits():
+    """Two joins of one kind are kept as one with lists of lists."""
+    line = js.Linear(9.0, 0.0, 9)
+    inner = [js.join([line, line], [FAR]), js.join([line, line], [FAR + 2])]
+    schedule, steps = js.join(inner, [2**25]), np.array([FAR - 1, FAR, FAR + 1])
+    for rates in both_paths(lambda steps: schedule(steps), steps):
+        np.testing.assert_array_equal(rates, [0, 9, 8])
+
+
+def test_an_integer_shift_into_the_past():
+    """As an argument its sign is not known, and the difference is beyond int32."""
+    schedule = js.shift(js.Piecewise([1.0, 2.0, 3.0], [2.0**31 - 128, 2.0**31]), jnp.int32(-(2**30)))
+    steps = np.array([2**30 - 129, 2**30 - 128, 2**30 - 1, 2**30, 2**30 + 5])
+    for rates in both_paths(lambda schedule, steps: schedule(steps), schedule, steps):
+        np.testing.assert_array_equal(rates, [1, 2, 2, 3, 3])

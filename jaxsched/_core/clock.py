@@ -147,7 +147,9 @@ class Clock:
         if isinstance(other, jax.Array):
             if self.word == np.float64:
                 return Clock(lax.convert_element_type(other, np.float64), started=True)
-            return Clock(*_split_array(other), started=True)
+            # An integer may be below 0, as that of a shift; of a float that is then the rest.
+            started = not jnp.issubdtype(other.dtype, jnp.integer)
+            return Clock(*_split_array(other), started)
         wholes, rests, started = _split(np.asarray(other, np.float64), self.word)
         return Clock(jnp.asarray(wholes), None if rests is None else jnp.asarray(rests), started)
 
@@ -342,8 +344,12 @@ class Clock:
         if isinstance(boundaries, np.ndarray):
             begin = position.of(np.concatenate([[0.0], boundaries]), self.word)
         else:
-            column = array(boundaries, self.word)
-            begin = position.of(jnp.concatenate([jnp.zeros_like(column[:1]), column]), self.word)
+            # In two parts, since an integer may be more than a float32 holds.
+            column = self.like(boundaries)
+            begin = jax.tree.map(
+                lambda each: position.of(jnp.concatenate([jnp.zeros_like(each[:1]), each]), each.dtype),
+                Clock(column.whole, column.rest, started=True),
+            )
         since = self - begin
         return position, Clock(since.whole, since.rest, started=True)
 
@@ -425,7 +431,8 @@ def _difference(a: Clock, b: Clock) -> Clock:
             lax.lt(a.whole, lax.full_like(a.whole, 0)),
             *(lax.full_like(whole, x) for x in (-LAST_STEP, LAST_STEP)),
         )
-        lost = lax.sub(lax.sub(_float(a.whole, None), _float(b.whole, None)), _float(end, None))
+        # What wrapped around once wraps back.
+        lost = _float(lax.sub(whole, end), None)
         lost = lax.select(overflow, lost, lax.full_like(lost, 0))
         whole = lax.select(overflow, end, whole)
         rest = lost if rest is None else lax.add(rest, lost)

@@ -149,7 +149,7 @@ def as_numbers(name: str, value: Any) -> np.ndarray | jax.Array:
             )
         if isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jnp.floating):
             return value
-        return value.astype(np.float32) if not is_concrete(value) else frozen(value)
+        return frozen(value) if is_concrete(value) else _widened(value)
     if not isinstance(value, list | tuple | range):
         raise TypeError(f"`{name}` must be a list of numbers, got {describe(value)}.")
     items = [as_number(f"{name}[{i}]", item) for i, item in enumerate(value)]
