@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 import jax
 import jax.numpy as jnp
@@ -151,3 +152,21 @@ def test_an_integer_shift_into_the_past():
     steps = np.array([2**30 - 129, 2**30 - 128, 2**30 - 1, 2**30, 2**30 + 5])
     for rates in both_paths(lambda schedule, steps: schedule(steps), schedule, steps):
         np.testing.assert_array_equal(rates, [1, 2, 2, 3, 3])
+
+
+REFUSED = {
+    "half a cycle": (lambda: js.cycle(0.1, 4, cycles=2.5), "`cycles` must be a whole number, got 2.5."),
+    "a rate that float32 takes for 1": (lambda: js.Relaxation(1, 0, 9, 1 - 1e-9), "`rate` must be at least"),
+    "a window that float32 has not": (
+        lambda: js.Tanh(1, 0, 9, 3, 3.00000001),
+        "`upper` must be above `lower` (3), in float32 too, got 3.00000001.",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(name):
+    """As an argument of a compiled function it would be another number, or none."""
+    build, message = REFUSED[name]
+    with pytest.raises(ValueError, match=re.escape(message)):
+        build()

@@ -78,8 +78,8 @@ class cycle(Schedule):
 
     Raises:
       TypeError: an argument is of the wrong type.
-      ValueError: an argument is outside of its range, or `length_factor` is below 1 and `cycles` is
-        `None`: such cycles would all be over after finite time.
+      ValueError: an argument is outside of its range, `cycles` is no whole number, or `length_factor` is
+        below 1 and `cycles` is `None`: such cycles would all be over after finite time.
     """
 
     schedule: ScheduleLike = part()
@@ -89,6 +89,8 @@ class cycle(Schedule):
     cycles: Number | None = optional_number(default=None, at_least=1)
 
     def check(self: Any) -> None:
+        if self.cycles is not None and is_concrete(self.cycles) and not float(self.cycles).is_integer():
+            raise ValueError(f"`cycles` must be a whole number, got {show(self.cycles)}.")
         if self.cycles is None and is_concrete(self.length_factor) and self.length_factor < 1:
             raise ValueError(
                 f"`cycles` must be given where `length_factor` is below 1 ({show(self.length_factor)}), "

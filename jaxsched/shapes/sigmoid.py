@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from jaxsched._core.clock import Clock
 from jaxsched._core.fields import Number, checked_number, field, is_concrete, number, show
@@ -46,8 +47,10 @@ class Tanh(Transition):
     upper: Number = number(default=3.0, at_least=-1e6, at_most=1e6)
 
     def check(self: Any) -> None:
-        if is_concrete(self.lower, self.upper) and not self.lower < self.upper:
-            raise ValueError(f"`upper` must be above `lower` ({show(self.lower)}), got {show(self.upper)}.")
+        if is_concrete(self.lower, self.upper) and not np.float32(self.lower) < np.float32(self.upper):
+            raise ValueError(
+                f"`upper` must be above `lower` ({show(self.lower)}), in float32 too, got {show(self.upper)}."
+            )
 
     def weights(self: Any, elapsed: Any, left: Any) -> tuple[Any, Any]:
         # tanh U - tanh x = sinh(U - x) / (cosh U cosh x), written with exponents that are not positive.
@@ -64,7 +67,8 @@ class Tanh(Transition):
 
 
 def _rate(name: str, value: Any) -> Any:
-    return checked_number(name, checked_number(name, value, above=0, below=1), at_least=2.0**-126)
+    kept = checked_number(name, value, above=0, below=1)
+    return checked_number(name, kept, at_least=2.0**-126, at_most=1 - 2.0**-24)
 
 
 class Relaxation(Transition):
@@ -85,8 +89,8 @@ class Relaxation(Transition):
       init_value: the rate at step 0.
       end_value: the rate from step `transition_steps` on.
       transition_steps: the length in steps, at least 0; 0 is at its end at once.
-      rate: what an unscaled exponential would have left at the end, above 0 and below 1, and a normal
-        float32, at least 1.18e-38, as less than that is 0 for XLA.
+      rate: what an unscaled exponential would have left at the end, above 0 and below 1 in float32 too:
+        from 1.18e-38, as less than that is 0 for XLA, to 0.99999994.
 
     Raises:
       TypeError: an argument is no number.
