@@ -38,7 +38,7 @@ VALUE_ERRORS = {
         "`rate` must be above 0 and below 1, got 1.5.",
     ),
     "no beta": (lambda: js.Rex(1, 0, 5, 0), "`beta` must be above 0 and at most 1000000, got 0."),
-    "tanh reversed": (lambda: js.Tanh(1, 0, 5, 3, -7), "`upper` must be above `lower` (3), in float32 too, got -7."),
+    "tanh reversed": (lambda: js.Tanh(1, 0, 5, 3, -7), "`upper` must be above `lower` (3), got -7."),
     "geometric from 0": (
         lambda: js.Geometric(0, 1, 5),
         "`init_value` must not be 0 on a geometric path, got 0.",

@@ -48,9 +48,7 @@ class Tanh(Transition):
 
     def check(self: Any) -> None:
         if is_concrete(self.lower, self.upper) and not np.float32(self.lower) < np.float32(self.upper):
-            raise ValueError(
-                f"`upper` must be above `lower` ({show(self.lower)}), in float32 too, got {show(self.upper)}."
-            )
+            raise ValueError(f"`upper` must be above `lower` ({show(self.lower)}), got {show(self.upper)}.")
 
     def weights(self: Any, elapsed: Any, left: Any) -> tuple[Any, Any]:
         # tanh U - tanh x = sinh(U - x) / (cosh U cosh x), written with exponents that are not positive.
