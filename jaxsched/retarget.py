@@ -5,13 +5,13 @@ from __future__ import annotations
 import abc
 from typing import Any
 
-import jax
 import numpy as np
 
 from jaxsched._core.clock import LAST_STEP
 from jaxsched._core.fields import Number, checked_number, describe, is_concrete, number, show
 from jaxsched._core.schedule import Schedule, ScheduleLike, as_schedule
 from jaxsched._core.value import Value
+from jaxsched._core.versions import enable_x64
 from jaxsched.combinators.clocks import shift
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import warmup
@@ -126,5 +126,5 @@ def retarget(old: ScheduleLike, new: ScheduleLike, step: Number, policy: Policy)
 
 def _values(schedule: Schedule, steps: list[Any]) -> list[float]:
     """The values at some steps in all their digits."""
-    with jax.enable_x64(True):
+    with enable_x64(True):
         return [float(value) for value in np.asarray(schedule(np.array(steps, np.float64)))]

@@ -18,11 +18,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import export, lax
 
 from jaxsched._core.clock import LAST_STEP
 from jaxsched._core.evaluate import force_float32
 from jaxsched._core.schedule import Constant, Lambda, Schedule
+from jaxsched._core.versions import enable_x64
 from jaxsched.combinators.stack import stack
 from jaxsched.text import parse
 
@@ -86,7 +87,7 @@ def shape_and_dtype(schedule: Schedule) -> None:
     _same(schedule(3), expected[3], "an int")
     _same(schedule(3.0), expected[3], "a float")
     for shape, x64 in (((0, 3), False), ((2, 1, 3), True)):
-        with jax.enable_x64(x64):
+        with enable_x64(x64):
             result = jax.eval_shape(schedule, jax.ShapeDtypeStruct(shape, np.int32))
         _require(result.shape == shape, f"for steps of shape {shape} the shape is {result.shape}")
         dtype = np.float64 if x64 else np.float32
@@ -182,11 +183,11 @@ def differentiable(schedule: Schedule) -> None:
         for slope in slopes(leaves, steps + shift, np.ones(len(steps))):
             _require(np.isfinite(slope).all(), f"a gradient at steps {steps} + {shift} is {slope}")
     between, weights = steps + 0.37, np.random.default_rng(0).uniform(0.5, 1.5, len(steps))
-    with jax.enable_x64(True):
+    with enable_x64(True):
         middle = np.asarray(rates(leaves, between))
     for i, leaf in enumerate(leaves):
         width = 1e-5 * np.where(np.asarray(leaf) == 0, 1e-2, np.abs(leaf))
-        with jax.enable_x64(True):
+        with enable_x64(True):
             right, left = (
                 np.asarray(rates([*leaves[:i], _plain(leaf + change), *leaves[i + 1 :]], between)) - middle
                 for change in (width, -width)
@@ -233,9 +234,9 @@ def exported(schedule: Schedule) -> None:
     }
     rounded = jax.tree.map(_through_float32, schedule)
     for (function, arguments), expected in zip(functions.items(), (schedule, rounded), strict=True):
-        here = jax.export.export(jax.jit(function))(*arguments)
+        here = export.export(jax.jit(function))(*arguments)
         _same(here.call(*arguments), np.asarray(expected(steps)), "export", ulps=1)
-        there = jax.export.export(jax.jit(function), platforms=["tpu"])(*arguments)
+        there = export.export(jax.jit(function), platforms=["tpu"])(*arguments)
         _require("f64" not in there.mlir_module(), "lowered for TPU it computes in float64")
 
 

@@ -14,6 +14,7 @@ from mpmath import mp
 from reference import some_steps, worst, worst_in_float32, worst_in_x64
 
 import jaxsched as js
+from jaxsched._core.versions import enable_x64
 from jaxsched.testing import float32_path
 
 
@@ -39,7 +40,7 @@ def test_float64_path(name):
     for horizon in HORIZONS:
         schedule, steps = EVERY[name](horizon), some_steps(horizon)
         assert worst(schedule(steps), schedule, steps) <= bound(name), horizon
-        with jax.enable_x64(True):
+        with enable_x64(True):
             rates = schedule(steps)
         assert worst_in_x64(rates, schedule, steps, fractions=name in FRACTIONS) <= 1, horizon
 

@@ -17,6 +17,7 @@ from refusals import refusals
 
 import jaxsched as js
 from jaxsched import ports
+from jaxsched._core.versions import enable_x64
 from jaxsched.check import Finding, check
 from jaxsched.testing import float32_path
 
@@ -572,7 +573,7 @@ def test_what_passes_for_a_schedule():
 def test_the_callers_modes_change_nothing():
     schedule = js.warmup(COSINE, 10)
     expected = check(schedule, 80)
-    with jax.enable_x64(True), jax.debug_nans(True):
+    with enable_x64(True), jax.debug_nans(True):
         assert check(schedule, 80) == expected
         assert check(broken, 10)[-1].step == 6
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import reference
+from jax import export
 from mpmath import mpf
 
 import jaxsched as js
@@ -168,9 +169,9 @@ def test_a_gradient_for_a_tpu_names_no_float64(name):
     def slopes(leaves, step):
         return jax.grad(lambda leaves: jax.tree.unflatten(structure, leaves)(step))(leaves)
 
-    there = jax.export.export(jax.jit(slopes), platforms=["tpu"])(leaves, jnp.int32(3))
+    there = export.export(jax.jit(slopes), platforms=["tpu"])(leaves, jnp.int32(3))
     assert "f64" not in there.mlir_module()
-    by_step = jax.export.export(jax.jit(jax.grad(EVERYTHING[name])), platforms=["tpu"])(jnp.float32(3))
+    by_step = export.export(jax.jit(jax.grad(EVERYTHING[name])), platforms=["tpu"])(jnp.float32(3))
     assert "f64" not in by_step.mlir_module()
 
 

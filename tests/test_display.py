@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 import jaxsched as js
+from jaxsched._core.versions import enable_x64
 from jaxsched._horizon import horizon
 from jaxsched._marks import boundaries
 from jaxsched.display import COLOURS, new_axes, plot, save, svg, to_html
@@ -447,7 +448,7 @@ def test_a_table_of_several_over_more_than_one_block(tmp_path):
 
 
 def test_a_table_in_x64_mode_has_float64(tmp_path):
-    with jax.enable_x64(True):
+    with enable_x64(True):
         save(js.Linear(1, 0, 3), tmp_path / "rates.csv")
     assert [line[1] for line in read(tmp_path / "rates.csv")[1:]] == ["1.0", repr(2 / 3), repr(1 / 3), "0.0"]
 

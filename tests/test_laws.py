@@ -11,6 +11,7 @@ import pytest
 from cases import CASES, COMBINATORS, SHAPES, SHORT, TRANSITIONS
 
 import jaxsched as js
+from jaxsched._core.versions import enable_x64
 from jaxsched.testing import LAWS, check_laws, float32_path
 
 FIRST = {"total", "compiled", "one_trace", "value", "narrow"}
@@ -59,7 +60,7 @@ def test_ends_are_exact(case):
     plain = at_the_ends(examples)
     with float32_path():
         narrow = at_the_ends(examples)
-    with jax.enable_x64(True):
+    with enable_x64(True):
         wide = at_the_ends(examples)
     for schedule, *rates in zip(examples, plain, narrow, wide, strict=True):
         end = schedule.end_value
@@ -197,7 +198,7 @@ class Wide(js.Schedule):
 
     def __call__(self, step):
         rate = super().__call__(step)
-        with jax.enable_x64(True):
+        with enable_x64(True):
             return (rate.astype(np.float64) * 1).astype(np.float32)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from jaxsched._core.versions import enable_x64
 from train import model
 from train.model import ConvReluPool, LeNet
 
@@ -45,7 +46,7 @@ def test_the_fast_layers_equal_the_plain_ones(name):
     images = jax.random.normal(jax.random.key(2), shape)
     graph, params = nnx.split(layer)
     fast = results_and_slopes(params, images, graph, lambda layer, images: layer(images))
-    with jax.enable_x64(True):
+    with enable_x64(True):
         exact = results_and_slopes(*jax.tree.map(jnp.float64, (params, images)), graph, plain)
     jax.tree.map(assert_equal_to_rounding, fast, exact)
 

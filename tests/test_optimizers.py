@@ -15,6 +15,7 @@ from jax import lax
 from optax import contrib
 
 import jaxsched as js
+from jaxsched._core.versions import enable_x64
 
 STEPS = 20
 SCHEDULE = js.warmup(js.Cosine(0.03, 0.002, 14), 6, first_step=1)
@@ -198,7 +199,7 @@ def test_the_lists_name_optimizers():
 @pytest.mark.parametrize("dtype", ["float64", "bfloat16", "complex64"])
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
 def test_parameters_of_every_dtype_get_the_exact_rate(name, dtype):
-    with jax.enable_x64(dtype == "float64"):
+    with enable_x64(dtype == "float64"):
         unit = OPTIMIZERS[name]
         tx = optax.chain(unit(1.0), js.scale_by_learning_rate(SCHEDULE, flip_sign=False))
         params = fed = jax.tree.map(

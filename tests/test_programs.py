@@ -11,7 +11,7 @@ import numpy as np
 import optax
 import pytest
 from cases import COMBINATORS, EVERY, PRESET_VARIANTS, PRESETS, SHAPES, VARIANTS
-from jax import lax
+from jax import export, lax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from reference import as_argument, worst, worst_in_float32
 
@@ -156,9 +156,9 @@ def test_exported_for_two_platforms_at_once(kind):
     def rates(steps):
         return {name: schedule(steps) for name, schedule in schedules.items()}
 
-    both = jax.export.export(jax.jit(rates), platforms=["cpu", "tpu"])(STEPS)
-    hold(kind, jax.export.deserialize(both.serialize()).call(STEPS), schedules)
-    alone = jax.export.export(jax.jit(lambda steps: rates(steps)), platforms=["tpu"])(STEPS)
+    both = export.export(jax.jit(rates), platforms=["cpu", "tpu"])(STEPS)
+    hold(kind, export.deserialize(both.serialize()).call(STEPS), schedules)
+    alone = export.export(jax.jit(lambda steps: rates(steps)), platforms=["tpu"])(STEPS)
     assert "f64" not in alone.mlir_module()
 
 

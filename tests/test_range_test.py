@@ -15,6 +15,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import jaxsched as js
+from jaxsched._core.versions import enable_x64
 from jaxsched.range_test import RangeTest, range_test
 
 TRIES = 60
@@ -185,7 +186,7 @@ def test_it_is_pure_and_a_pytree():
 
 
 def test_in_x64_mode_it_is_float32_as_well():
-    with jax.enable_x64(True):
+    with enable_x64(True):
         found = range_test(descent, (2.0, 1.0), steps=3)
     assert found.rates.dtype == found.smoothed.dtype == found.steepest.dtype == jnp.float32
     assert found.count == 3

@@ -9,6 +9,7 @@ import pytest
 from reference import worst, worst_in_float32
 
 import jaxsched as js
+from jaxsched._core.versions import enable_x64
 from jaxsched.testing import float32_path
 
 TOKENS = 10_000_000_000
@@ -51,7 +52,7 @@ def test_a_plan_is_at_its_end_at_its_last_token():
     assert plan(TOKENS) == np.float32(0.01)
     assert plan(TOKENS - 10**9) > 0.015
     assert plan(np.uint32(3 * 10**9)) == plan(3 * 10**9)
-    with jax.enable_x64(True):
+    with enable_x64(True):
         assert plan(jnp.float64(TOKENS - 10**4)) > 0.01
 
 

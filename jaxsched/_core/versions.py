@@ -8,3 +8,11 @@ import jax
 
 # jax 0.8 has it as `jax.enable_x64`.
 enable_x64: Any = getattr(jax if hasattr(jax, "enable_x64") else jax.experimental, "enable_x64")  # noqa: B009
+
+
+def varying(tree: Any, axis: str) -> Any:
+    """A tree of arrays that are equal on all devices, each device's own copy from here on, in `shard_map`."""
+    # jax 0.8.2 has it as `jax.lax.pcast`.
+    if hasattr(jax.lax, "pcast"):
+        return jax.lax.pcast(tree, axis, to="varying")
+    return jax.lax.pvary(tree, axis)
