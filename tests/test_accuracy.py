@@ -35,7 +35,15 @@ FRACTIONS = {
 """Those with boundaries or clocks that are no whole numbers."""
 
 
-@pytest.mark.parametrize("name", EVERY)
+SMOKE = ("cosine", "exponential", "table", "warmup", "cycle growing", "one_cycle")
+"""What every set of versions takes."""
+
+
+def every_case():
+    return [pytest.param(name, marks=[pytest.mark.smoke] * (name in SMOKE)) for name in EVERY]
+
+
+@pytest.mark.parametrize("name", every_case())
 def test_float64_path(name):
     for horizon in HORIZONS:
         schedule, steps = EVERY[name](horizon), some_steps(horizon)
@@ -45,7 +53,7 @@ def test_float64_path(name):
         assert worst_in_x64(rates, schedule, steps, fractions=name in FRACTIONS) <= 1, horizon
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", every_case())
 def test_float64_path_as_an_argument(name):
     for horizon in HORIZONS:
         schedule, steps = EVERY[name](horizon), some_steps(horizon)
@@ -53,7 +61,7 @@ def test_float64_path_as_an_argument(name):
         assert worst(rates, reference.as_argument(schedule), steps) <= bound(name), horizon
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", every_case())
 def test_float32_path(name):
     for horizon in HORIZONS:
         schedule, steps = EVERY[name](horizon), some_steps(horizon)

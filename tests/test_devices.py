@@ -35,6 +35,7 @@ def ends(mesh, plan, data, **changes):
     return progress.epochs, params
 
 
+@pytest.mark.smoke
 def test_eight_devices_are_as_one():
     """Batches that are shared, evaluations that do not come out even, and the plateau's decisions."""
     plan = Plan(js.Linear(0.2, 0.1, 12), js.Plateau(0.5, 0, rtol=0.05))

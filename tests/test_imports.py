@@ -94,6 +94,7 @@ def test_imports_go_one_way(module):
                 assert str(other) == "shapes/linear", f"{module} imports the shape {other}"
 
 
+@pytest.mark.smoke
 def test_importing_starts_no_backend():
     """`jax.distributed.initialize` must come before one, and after the imports."""
     check = "import jaxsched, train.__main__; from jax._src import xla_bridge as x; assert not x._backends"

@@ -18,9 +18,16 @@ FIRST = {"total", "compiled", "one_trace", "value", "narrow"}
 """The laws for combinators that are not left to the thorough run; shapes take all of them first."""
 
 
+SMOKE = {
+    *("linear", "cosine warped", "exponential", "piecewise", "lambda"),
+    *("warmup", "join", "cycle growing", "sum", "one_cycle"),
+}
+"""What every set of versions takes, under every law: one of each kind."""
+
+
 def marks(case, law):
     first = case in SHAPES or (case in COMBINATORS and law in FIRST)
-    return [] if first else pytest.mark.thorough
+    return [pytest.mark.smoke] * (case in SMOKE) + [pytest.mark.thorough] * (not first)
 
 
 @pytest.mark.parametrize(

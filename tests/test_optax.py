@@ -10,6 +10,8 @@ import pytest
 
 import jaxsched as js
 
+pytestmark = pytest.mark.smoke
+
 SCHEDULE = js.warmup(js.Cosine(0.3, 0.01, 15), 5)
 PARAMS = {"w": jnp.array([1.0, -2.0]), "b": jnp.array(0.5)}
 

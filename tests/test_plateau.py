@@ -73,6 +73,7 @@ def test_there_are_enough_traces():
             assert len([t for t in chosen if t["cuts"]]) > 80
 
 
+@pytest.mark.smoke
 def test_every_trace_of_pytorch():
     for trace in TRACES:
         same(states(rule_of(trace), trace["metrics"]).scale, rates_of(trace))
@@ -92,6 +93,7 @@ def in_an_optimizer(rule, metrics):
     return jax.lax.scan(step, (tx.init(PARAMS), tx.init(PARAMS)), metrics)[1]
 
 
+@pytest.mark.smoke
 def test_every_trace_of_pytorch_in_an_optimizer():
     for trace in TRACES:
         metrics = jnp.array(trace["metrics"], jnp.float32)
@@ -350,6 +352,7 @@ def test_in_one_part_of_a_partition():
         assert js.learning_rate(state) == {"a": np.float32(rate), "b": np.float32(0.2)}
 
 
+@pytest.mark.smoke
 def test_under_multi_steps():
     tx = optax.MultiSteps(optimizer(), 2)
     state = tx.init(PARAMS)
@@ -364,6 +367,7 @@ def test_under_multi_steps():
     same(updates, -0.1 * 0.125 * PARAMS)
 
 
+@pytest.mark.smoke
 def test_in_an_nnx_optimizer():
     model = nnx.Linear(2, 1, rngs=nnx.Rngs(0))
     wrapped = nnx.Optimizer(model, optimizer(), wrt=nnx.Param)

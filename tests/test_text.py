@@ -49,6 +49,7 @@ TEXTS = [
 ]
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("text", TEXTS)
 def test_text_is_read_and_written_the_same(text):
     schedule = js.parse(text)
@@ -350,6 +351,7 @@ def test_long_texts_are_read():
     assert len(js.parse(f"join([{'Linear(1, 0, 5), ' * 1000}], {[5] * 999})").schedules) == 1000
 
 
+@pytest.mark.smoke
 def test_the_whole_catalogue_fits_into_one_text():
     schedules = js.stack([build(SHORT) for build in EVERY.values()])
     assert js.parse(repr(schedules)) == schedules

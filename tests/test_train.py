@@ -108,6 +108,7 @@ def test_a_run_is_what_its_seed_says():
     assert losses(2**32 - 1) != losses(1)
 
 
+@pytest.mark.smoke
 def test_an_epoch_is_its_steps_one_by_one():
     """Shuffled by its key and number, whole batches only, momentum and schedule as in a plain Optax loop."""
     data, batch_size = few(35, 5), 8

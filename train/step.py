@@ -17,7 +17,7 @@ from jax.sharding import PartitionSpec as P
 from jax.typing import ArrayLike
 
 import jaxsched as js
-from jaxsched._core.versions import varying
+from jaxsched._core.versions import pmean, varying
 from train import devices
 from train.devices import AXIS
 from train.model import LeNet
@@ -179,7 +179,7 @@ def descend(
         # Made each device's own first, so that what is summed over the devices is the gradient of the
         # parameters, not of every copy that the layers make of them. It is that of the whole batch.
         params = varying(params, axis)
-        return lax.pmean(loss_and_accuracy(params, images, labels), axis)
+        return pmean(loss_and_accuracy(params, images, labels), axis)
 
     result, slopes = jax.value_and_grad(objective, has_aux=True)(state.params)
     updates, opt_state = tx.update(slopes, state.opt_state, state.params, **extra_args)

@@ -16,3 +16,9 @@ def varying(tree: Any, axis: str) -> Any:
     if hasattr(jax.lax, "pcast"):
         return jax.lax.pcast(tree, axis, to="varying")
     return jax.lax.pvary(tree, axis)
+
+
+def pmean(tree: Any, axis: str) -> Any:
+    """The means of each array of a tree over the devices, in `shard_map`."""
+    # jax 0.8.2 can give them to `jax.lax.pmean` together: before, one without a slope left all without.
+    return jax.tree.map(lambda leaf: jax.lax.pmean(leaf, axis), tree)
