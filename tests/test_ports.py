@@ -56,8 +56,14 @@ def distance(rates, truth):
     return float(np.max(np.abs(rates - truth) / np.maximum(allowed, 1e-45)))
 
 
-@pytest.mark.smoke
-@pytest.mark.parametrize(("system", "name"), [pytest.param(*key, id=" ".join(key)) for key in CASES])
+SMOKE = ("optax", "torch", "transformers")
+"""The systems that every set of versions takes."""
+
+
+@pytest.mark.parametrize(
+    ("system", "name"),
+    [pytest.param(*key, id=" ".join(key), marks=[pytest.mark.smoke] * (key[0] in SMOKE)) for key in CASES],
+)
 def test_port_gives_what_the_original_gave(system, name):
     for case in CASES[system, name]:
         schedule = ported(system, name, case)
