@@ -13,9 +13,8 @@ enable_x64: Any = getattr(jax if hasattr(jax, "enable_x64") else jax.experimenta
 def varying(tree: Any, axis: str) -> Any:
     """A tree of arrays that are equal on all devices, each device's own copy from here on, in `shard_map`."""
     # jax 0.8.2 has it as `jax.lax.pcast`.
-    if hasattr(jax.lax, "pcast"):
-        return jax.lax.pcast(tree, axis, to="varying")
-    return jax.lax.pvary(tree, axis)
+    lax: Any = jax.lax
+    return lax.pcast(tree, axis, to="varying") if hasattr(lax, "pcast") else lax.pvary(tree, axis)
 
 
 def pmean(tree: Any, axis: str) -> Any:
