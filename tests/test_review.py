@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 import jaxsched as js
 from jaxsched.testing import float32_path
@@ -172,3 +173,35 @@ def test_refused(name):
     build, message = REFUSED[name]
     with pytest.raises(ValueError, match=re.escape(message)):
         build()
+
+
+LOOKED_UP = {
+    "levels": js.Piecewise([0.3, 0.2, 0.1], [2, 5]),
+    "many levels": js.Piecewise(np.linspace(0.3, 0.1, 13), np.cumsum([1, 2] * 6)),
+    "table": js.Table([0.1, 0.3, 0.2, 0.4, 0.5]),
+    "knots": js.knots([0.1, 0.3, 0.2], [0, 3, 7]),
+    "parts of two kinds": js.join([0.1, js.Linear(0.3, 0.2, 4), 0.4], [3, 9]),
+    "many parts": js.join([js.Linear(0.3, 0.1, 3 + i) for i in range(12)], list(range(2, 13))),
+    "growing cycles": js.cycle(js.Linear(0.3, 0.1, 4), 4, 1.5),
+}
+
+
+@pytest.mark.parametrize("name", LOOKED_UP)
+def test_lookups_under_explicit_axes(name):
+    """Steps that are spread over a mesh with explicit axes give rates that are spread like them."""
+    schedule, steps = LOOKED_UP[name], jnp.arange(16)
+    expected = np.asarray(schedule(steps))
+    slopes = jax.grad(lambda schedule: schedule(steps).sum())(schedule)
+    mesh = jax.make_mesh((4,), ("data",), axis_types=(AxisType.Explicit,))
+    with jax.set_mesh(mesh):
+        spread = jax.device_put(steps, NamedSharding(mesh, PartitionSpec("data")))
+        for rates in (
+            schedule(spread),
+            jax.jit(lambda steps: schedule(steps))(spread),
+            jax.jit(lambda schedule, steps: schedule(steps))(schedule, spread),
+        ):
+            assert jax.typeof(rates).sharding.spec == PartitionSpec("data")
+            np.testing.assert_array_max_ulp(np.asarray(rates), expected, 1)
+        under = jax.jit(jax.grad(lambda schedule, steps: schedule(steps).sum()))(schedule, spread)
+        for slope, plain in zip(jax.tree.leaves(under), jax.tree.leaves(slopes), strict=True):
+            np.testing.assert_allclose(slope, plain, rtol=1e-5, atol=1e-7)

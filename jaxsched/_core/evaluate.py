@@ -41,14 +41,14 @@ def call(schedule: Any, step: Any) -> jax.Array:
         ]
         plan = _Plan(structure, known)
         with enable_x64(True):
-            return _rates_here(plan.unknown(leaves), step, plan, dtype)
+            return _on_mesh(_rates_here, plan.unknown(leaves), step, plan=plan, dtype=dtype)
     plan = _Plan(structure, [_known(leaf) for leaf in leaves])
     if not isinstance(step, jax.Array):
         if (step == np.floor(step)).all() and (step <= LAST_STEP).all():
             step = np.asarray(step, np.int32)
         else:
             plan, step = dataclasses.replace(plan, step=step), None
-    return _rates_anywhere(plan.unknown(leaves), step, plan, dtype, narrow)
+    return _on_mesh(_rates_anywhere, plan.unknown(leaves), step, plan=plan, dtype=dtype, narrow=narrow)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,6 +97,19 @@ def _known(leaf: Any) -> Any:
             return None
         leaf = np.asarray(leaf)
     return float(leaf) if np.ndim(leaf) == 0 else np.asarray(leaf, np.float64)
+
+
+def _on_mesh(rates: Any, unknown: Any, step: Any, **static: Any) -> jax.Array:
+    """The rates, spread as the steps are over a mesh whose axes are explicit.
+
+    Inside they are left to the compiler, since a lookup in a list does not say where its result will be.
+    """
+    if isinstance(step, jax.Array) and step.ndim:
+        sharding = jax.typeof(step).sharding
+        if any(sharding.spec):
+            spread = jax.sharding.auto_axes(functools.partial(rates, **static), out_sharding=sharding)
+            return spread(unknown, step)
+    return rates(unknown, step, **static)
 
 
 @functools.partial(jax.jit, static_argnames=("plan", "dtype"))
