@@ -195,6 +195,12 @@ _FORMULAS: dict[type, Callable[[object, mpf], mpf]] = {
 }
 
 
+def without_shortcuts(schedule):
+    """The same schedule and numbers, as arrays: a call compiles one program for all numbers, where it makes
+    one of its own for each Python number that has a shorter formula, such as 0 or 1."""
+    return jax.tree.map(np.asarray, schedule)
+
+
 def as_argument(schedule: js.Schedule) -> js.Schedule:
     """The schedule as a compiled function sees it that takes it as an argument: leaves in float32."""
 

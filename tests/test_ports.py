@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from goldens import functions
+from reference import without_shortcuts
 
 GOLDENS = Path(__file__).parent / "goldens"
 
@@ -65,9 +66,12 @@ SMOKE = ("optax", "torch", "transformers")
     [pytest.param(*key, id=" ".join(key), marks=[pytest.mark.smoke] * (key[0] in SMOKE)) for key in CASES],
 )
 def test_port_gives_what_the_original_gave(system, name):
-    for case in CASES[system, name]:
-        schedule = ported(system, name, case)
-        rates = schedule(np.array(case["steps"], np.int32))
+    """The first case as it is; the others share programs, whatever their numbers are."""
+    for number, case in enumerate(CASES[system, name]):
+        schedule, steps = ported(system, name, case), np.array(case["steps"], np.int32)
+        if number:
+            schedule = without_shortcuts(schedule)
+        rates = schedule(np.resize(steps, 30))[: len(steps)]
         assert distance(rates, case["rates"]) <= 1, (case, np.asarray(rates))
 
 
