@@ -196,8 +196,10 @@ _FORMULAS: dict[type, Callable[[object, mpf], mpf]] = {
 
 
 def without_shortcuts(schedule):
-    """The same schedule and numbers, as arrays: a call compiles one program for all numbers, where it makes
-    one of its own for each Python number that has a shorter formula, such as 0 or 1."""
+    """The same schedule and numbers, as arrays, so that its calls share a program whatever the numbers are.
+
+    For a Python number that has a shorter formula, such as 0 or 1, a call compiles a program of its own.
+    """
     return jax.tree.map(np.asarray, schedule)
 
 
