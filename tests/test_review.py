@@ -205,3 +205,11 @@ def test_lookups_under_explicit_axes(name):
         under = jax.jit(jax.grad(lambda schedule, steps: schedule(steps).sum()))(schedule, spread)
         for slope, plain in zip(jax.tree.leaves(under), jax.tree.leaves(slopes), strict=True):
             np.testing.assert_allclose(slope, plain, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("step", [7, 7.5, np.int64(7), np.arange(3), jnp.int32(7)], ids=str)
+def test_a_known_step_in_a_program_for_a_tpu(step):
+    """Nothing is traced but what the rate meets, and still it is computed for where the program runs."""
+    schedule = js.warmup(js.Cosine(0.3, 0.01, 15), 5)
+    program = jax.export.export(jax.jit(lambda x: x * schedule(step)), platforms=["tpu"])
+    assert "f64" not in program(jnp.float32(1)).mlir_module()

@@ -21,7 +21,7 @@ from jaxsched._core.clock import LAST_STEP, Clock, prepare_step
 from jaxsched._core.fields import Field, field_of, is_concrete
 from jaxsched._core.lists import array
 from jaxsched._core.platforms import WIDE, by_platform, x64_is_on
-from jaxsched._core.versions import enable_x64
+from jaxsched._core.versions import enable_x64, outside_of_programs
 
 force_float32: contextvars.ContextVar[bool] = contextvars.ContextVar("force_float32", default=False)
 """Whether to compute in float32 everywhere; see `jaxsched.testing.float32_path`."""
@@ -33,7 +33,8 @@ def call(schedule: Any, step: Any) -> jax.Array:
     leaves, structure = jax.tree.flatten(schedule)
     dtype = np.float64 if x64_is_on() else np.float32
     narrow = force_float32.get()
-    if is_concrete(leaves, step) and not narrow and jax.default_backend() in WIDE:
+    here = not narrow and jax.default_backend() in WIDE and outside_of_programs()
+    if here and is_concrete(leaves, step):
         # One program serves all numbers but those for which a formula has a shorter form.
         known = [
             leaf if type(leaf) is float and leaf in field.shortcuts else None

@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+from jax._src.core import trace_state_clean
+
+outside_of_programs = trace_state_clean
+"""Whether no transformation is under way: what is called runs here. No version has a public name for it."""
 
 # jax 0.8 has it as `jax.enable_x64`.
 enable_x64: Any = getattr(jax if hasattr(jax, "enable_x64") else jax.experimental, "enable_x64")  # noqa: B009
