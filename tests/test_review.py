@@ -213,3 +213,14 @@ def test_a_known_step_in_a_program_for_a_tpu(step):
     schedule = js.warmup(js.Cosine(0.3, 0.01, 15), 5)
     program = jax.export.export(jax.jit(lambda x: x * schedule(step)), platforms=["tpu"])
     assert "f64" not in program(jnp.float32(1)).mlir_module()
+
+
+def test_loops_in_a_function_stay_loops():
+    def decayed(step):
+        return lax.fori_loop(0, 1000, lambda i, rate: jnp.where(i > 3, rate * 0.999, rate), 0.3 + 0 * step)
+
+    schedule = js.Lambda(decayed)
+    assert len(str(jax.make_jaxpr(lambda step: schedule(step))(3)).splitlines()) < 200
+    both = jax.export.export(jax.jit(lambda step: schedule(step)), platforms=["cpu", "tpu"])(jnp.int32(3))
+    np.testing.assert_allclose(both.call(jnp.int32(3)), 0.3 * 0.999**996, rtol=1e-6)
+    np.testing.assert_allclose(jax.jit(jax.vmap(schedule))(jnp.arange(3)), 0.3 * 0.999**996, rtol=1e-6)

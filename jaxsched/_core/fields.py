@@ -130,10 +130,10 @@ def as_number(name: str, value: Any) -> float | jax.Array:
     raise TypeError(f"`{name}` must be a number, got {describe(value)}.")
 
 
-def _widened(value: jax.Array) -> jax.Array:
+def _widened(value: Any) -> jax.Array:
     """A narrow integer as an int32, so that sums and products of a few do not wrap."""
     narrow = jnp.issubdtype(value.dtype, jnp.integer) and jnp.iinfo(value.dtype).bits < 32
-    return value.astype(np.int32) if narrow else value
+    return jnp.asarray(value, np.int32) if narrow else jnp.asarray(value)
 
 
 def as_numbers(name: str, value: Any) -> np.ndarray | jax.Array:

@@ -30,8 +30,7 @@ def by_platform(computation: Computation, *operands: jax.Array) -> list[jax.Arra
     """`computation(word, *operands)` in the word of the platform that the program is lowered for."""
     traced = {}
     for name, word in (("wide", np.float64), ("narrow", np.float32)):
-        # Without inner functions the module can be lowered for several platforms at once.
-        with jax.disable_jit(), mode(word):
+        with mode(word):
             traced[name] = jax.make_jaxpr(functools.partial(computation, word))(*operands)
     # What a user's function holds of a transformation around it must be an operand to be transformed.
     held = {id(x): x for each in traced.values() for x in each.consts if isinstance(x, jax.core.Tracer)}
@@ -55,7 +54,7 @@ def mode(word: Any) -> Any:
 
 
 def x64_is_on() -> bool:
-    """Whether the caller's x64 mode is on."""
+    """Whether the x64 mode is on."""
     return jax.dtypes.canonicalize_dtype(np.float64) == np.float64
 
 
@@ -63,6 +62,7 @@ def x64_is_on() -> bool:
 def _choose() -> Any:
     """The primitive; made when it is first needed, because what it is made with takes long to import."""
     from jax.extend.core import Primitive, jaxpr_as_fun
+    from jax.extend.mlir.dialects import stablehlo as hlo
     from jax.interpreters import ad, batching, mlir
 
     choose = Primitive("jaxsched_choose")
@@ -80,6 +80,12 @@ def _choose() -> Any:
     def lowering(name: str, word: Any) -> Any:
         def rule(context: Any, *operands: Any, **traced: Any) -> Any:
             with mode(word):
+                # What inner functions are told of the platform, where there are several, is an int64 here.
+                index = mlir.ir.RankedTensorType.get(
+                    [], mlir.dtype_to_ir_type(np.dtype(np.int64 if x64_is_on() else np.int32))
+                )
+                told = [hlo.convert(index, each) for each in context.dim_var_values]
+                context = context.replace(dim_var_values=told)
                 return mlir.lower_fun(jaxpr_as_fun(traced[name]), multiple_results=True)(context, *operands)
 
         return rule
