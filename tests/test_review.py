@@ -224,3 +224,14 @@ def test_loops_in_a_function_stay_loops():
     both = jax.export.export(jax.jit(lambda step: schedule(step)), platforms=["cpu", "tpu"])(jnp.int32(3))
     np.testing.assert_allclose(both.call(jnp.int32(3)), 0.3 * 0.999**996, rtol=1e-6)
     np.testing.assert_allclose(jax.jit(jax.vmap(schedule))(jnp.arange(3)), 0.3 * 0.999**996, rtol=1e-6)
+
+
+def test_a_table_between_steps():
+    """The whole step that a clock is in, also where its two parts are apart."""
+    table = js.Table([0.1, 0.2, 0.3])
+    later, twice = js.shift(table, 5000.75), js.shift(js.shift(table, 10.9), 20.9)
+    steps = np.array([5000, 5001, 5002, 5003, 5004, 2**31 - 1])
+    for rates in both_paths(lambda steps: later(steps), steps):
+        np.testing.assert_array_equal(rates, np.float32([0.1, 0.1, 0.2, 0.3, 0.3, 0.3]))
+    for rates in both_paths(lambda steps: twice(steps), np.array([32, 33, 34, 35])):
+        np.testing.assert_array_equal(rates, np.float32([0.1, 0.2, 0.3, 0.3]))

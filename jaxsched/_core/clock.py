@@ -313,11 +313,13 @@ class Clock:
         if self.word == np.float64:
             whole = lax.min(self.whole, np.float64(last))
             return Position(size, index=lax.convert_element_type(lax.floor(whole), np.int32))
-        whole = lax.min(self.whole, np.int32(last))
+        whole = self.whole
         if self.rest is not None:
-            rest = lax.clamp(np.float32(-1), lax.floor(self.rest), np.float32(size))
-            whole = lax.clamp(np.int32(0), whole + lax.convert_element_type(rest, np.int32), np.int32(last))
-        return Position(size, index=whole)
+            # Half of what an int32 holds is beyond any list, and two halves are not too much.
+            rest = lax.clamp(np.float32(-(2**30)), lax.floor(self.rest), np.float32(2**30))
+            whole = lax.min(whole, np.int32(2**30 - 1)) + lax.convert_element_type(rest, np.int32)
+            whole = lax.max(whole, np.int32(0))
+        return Position(size, index=lax.min(whole, np.int32(last)))
 
     def position(self, boundaries: Any) -> Position:
         """How many of the sorted `boundaries`, a list, are now or in the past."""
