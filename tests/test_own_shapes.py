@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import jaxsched as js
+from jaxsched._core.versions import enable_x64
 from jaxsched.testing import float32_path
 
 STEPS = np.array([0, 1, 4, 5, 7, 9, 10, 12, 14, 15, 19], np.int32)
@@ -40,7 +41,7 @@ EXPECTED = [truth(*NUMBERS[min(t // 5, 2)], int(t - 5 * min(t // 5, 2))) for t i
 
 @pytest.mark.parametrize("narrow", [False, True])
 def test_in_a_join_of_its_kind(narrow):
-    with float32_path() if narrow else jax.enable_x64(False):
+    with float32_path() if narrow else enable_x64(False):
         np.testing.assert_allclose(JOINED(STEPS), EXPECTED, rtol=2e-6)
         np.testing.assert_allclose(jax.jit(lambda t: JOINED(t))(STEPS), EXPECTED, rtol=2e-6)
         np.testing.assert_allclose(jax.jit(lambda s, t: s(t))(JOINED, STEPS), EXPECTED, rtol=2e-6)

@@ -9,10 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax import lax
+from jax import export, lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 import jaxsched as js
+from jaxsched._core.versions import enable_x64
 from jaxsched.testing import float32_path
 
 HELD = {
@@ -71,7 +72,7 @@ FORMULAS = {
     "periods": lambda s, t: divmod(t, s.n)[0] * s.a + divmod(t, s.n)[1],
     "branches": lambda s, t: lax.cond(t < s.n, lambda x: x * 1.0, lambda x: x * 2.0, s.a),
     "closed branches": lambda s, t: lax.cond(t < s.n, lambda: s.a * 1.0, lambda: s.a * 2.0),
-    "loop": lambda s, t: lax.fori_loop(0, 5, lambda i, x: x * 0.5, s.a * 1.0),
+    "loop": lambda s, t: lax.fori_loop(0, 5, lambda i, x: x * 0.5, s.a + 0 * t),
     "difference": lambda s, t: s.a * (s.n - t) - abs(s.a),
 }
 
@@ -136,7 +137,7 @@ def test_traced_lists_of_integers_keep_their_digits():
         np.testing.assert_array_equal(rates, [1, 2, 2])
     for rates in both_paths(parts, boundaries, steps):
         np.testing.assert_array_equal(rates, [1, 9, 8])
-    with jax.enable_x64(True):
+    with enable_x64(True):
         np.testing.assert_array_equal(jax.jit(levels)(jnp.array([FAR]), steps), [1, 2, 2])
 
 
@@ -211,7 +212,7 @@ def test_lookups_under_explicit_axes(name):
 def test_a_known_step_in_a_program_for_a_tpu(step):
     """Nothing is traced but what the rate meets, and still it is computed for where the program runs."""
     schedule = js.warmup(js.Cosine(0.3, 0.01, 15), 5)
-    program = jax.export.export(jax.jit(lambda x: x * schedule(step)), platforms=["tpu"])
+    program = export.export(jax.jit(lambda x: x * schedule(step)), platforms=["tpu"])
     assert "f64" not in program(jnp.float32(1)).mlir_module()
 
 
@@ -221,7 +222,7 @@ def test_loops_in_a_function_stay_loops():
 
     schedule = js.Lambda(decayed)
     assert len(str(jax.make_jaxpr(lambda step: schedule(step))(3)).splitlines()) < 200
-    both = jax.export.export(jax.jit(lambda step: schedule(step)), platforms=["cpu", "tpu"])(jnp.int32(3))
+    both = export.export(jax.jit(lambda step: schedule(step)), platforms=["cpu", "tpu"])(jnp.int32(3))
     np.testing.assert_allclose(both.call(jnp.int32(3)), 0.3 * 0.999**996, rtol=1e-6)
     np.testing.assert_allclose(jax.jit(jax.vmap(schedule))(jnp.arange(3)), 0.3 * 0.999**996, rtol=1e-6)
 
