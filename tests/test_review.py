@@ -236,3 +236,29 @@ def test_a_table_between_steps():
         np.testing.assert_array_equal(rates, np.float32([0.1, 0.1, 0.2, 0.3, 0.3, 0.3]))
     for rates in both_paths(lambda steps: twice(steps), np.array([32, 33, 34, 35])):
         np.testing.assert_array_equal(rates, np.float32([0.1, 0.2, 0.3, 0.3]))
+
+
+CURVES = [js.Linear, js.Cosine, js.Rex, js.Tanh, js.Relaxation, js.OneMinusSqrt, js.Geometric, js.Polynomial]
+
+
+@pytest.mark.parametrize("curve", CURVES)
+def test_gradients_of_what_has_no_length(curve):
+    """By its numbers and by the step, before a first knot and between two at one step too."""
+    schedules = [
+        curve(0.3, 0.1, 0),
+        js.warmup(0.3, 0, 0.1, curve),
+        js.cooldown(0.3, 5, 0, 0.1, curve),
+        js.knots([0.1, 0.3, 0.3, 0.2], [3, 5, 5, 7], curve),
+    ]
+    steps = np.array([0, 1, 3, 4, 5, 6, 7, 8], np.float32)
+
+    def slopes(schedules, steps):
+        of_leaves = jax.grad(lambda schedules: sum(schedule(steps).sum() for schedule in schedules))
+        of_steps = [jax.vmap(jax.grad(lambda step, s=schedule: s(step))) for schedule in schedules]
+        return of_leaves(schedules), [slope(steps) for slope in of_steps]
+
+    for found in (
+        jax.jit(slopes)(schedules, steps),
+        jax.jit(lambda steps: slopes(schedules, steps)[1])(steps),
+    ):
+        assert all(np.isfinite(slope).all() for slope in jax.tree.leaves(found))

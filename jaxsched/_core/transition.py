@@ -35,7 +35,8 @@ class Transition(Schedule, abstract=True):
 
         Args:
           elapsed: the fraction of the way that has passed, a float from 0 to 1.
-          left: `1 - elapsed`, exact in relative error too, so that neither end needs a difference.
+          left: `1 - elapsed`, exact in relative error too, so that neither end needs a difference. Of a
+            length that is 0 both are 0.
 
         Returns:
           Both, whose sum is 1, each written so that it does not cancel. At the ends they are not used, but

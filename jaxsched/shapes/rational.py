@@ -45,7 +45,9 @@ class Rex(Transition):
 
     def weights(self: Any, elapsed: Any, left: Any) -> tuple[Any, Any]:
         part = self.beta * elapsed
-        return left / (part + left), part / (part + left)
+        whole = part + left
+        whole = jnp.where(whole > 0, whole, 1)  # Nothing has passed and nothing is left of length 0.
+        return left / whole, part / whole
 
 
 class InversePower(Schedule):
