@@ -129,8 +129,9 @@ def test_training(kind):
     schedules, count = CATALOGUE[kind], 12
     chains, step = training(schedules)
 
-    def start(place):
-        params = {name: place(jnp.ones(8)) for name in chains}
+    @jax.jit
+    def start():
+        params = {name: jnp.ones(8) for name in chains}
         states = {name: chain.init(params[name]) for name, chain in chains.items()}
         # Some of the way along, where there is something to be wrong about.
         return params, {name: js.set_count(state, 246) for name, state in states.items()}
@@ -138,12 +139,12 @@ def test_training(kind):
     steps = np.arange(246, 246 + count, dtype=np.int32)
     compiled = jax.jit(step, donate_argnums=(0, 1))
     batch = jnp.eye(8)
-    hold(kind, trained(compiled, *start(lambda x: x), batch, count), schedules, steps)
+    hold(kind, trained(compiled, *start(), batch, count), schedules, steps)
 
     mesh = jax.make_mesh((4,), ("data",), axis_types=(AxisType.Explicit,))
     with jax.set_mesh(mesh):
         everywhere = NamedSharding(mesh, PartitionSpec())
-        params, states = jax.device_put(start(lambda x: x), everywhere)
+        params, states = jax.device_put(start(), everywhere)
         batch = jax.device_put(jnp.eye(8), NamedSharding(mesh, PartitionSpec("data", None)))
         hold(kind, trained(compiled, params, states, batch, count), schedules, steps)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -117,7 +116,14 @@ def test_an_epoch_is_its_steps_one_by_one():
     plain = optax.sgd(schedule, momentum=0.5)
     params = trainer.start(plan, np.uint32(0)).params
     state = plain.init(params)
-    gradient = jax.jit(jax.value_and_grad(step.loss_and_accuracy, has_aux=True))
+
+    @jax.jit
+    def descend(params, state, images, labels):
+        gradient = jax.value_and_grad(step.loss_and_accuracy, has_aux=True)
+        (loss, _), slopes = gradient(params, images, labels)
+        updates, state = plain.update(slopes, state)
+        return optax.apply_updates(params, updates), state, loss
+
     mesh = devices.mesh(1)
     seed = jax.random.key_data(jax.random.key(3))
     parts = step.spread(data.parts(held_out=False), mesh)
@@ -127,9 +133,7 @@ def test_an_epoch_is_its_steps_one_by_one():
         order = jax.random.permutation(jax.random.fold_in(jax.random.key(3), number), 35)
         for batch in order[:32].reshape(4, batch_size):
             images, labels = data.train_images[batch], data.train_labels[batch]
-            (loss, _), slopes = gradient(params, images, labels)
-            updates, state = plain.update(slopes, state)
-            params = optax.apply_updates(params, updates)
+            params, state, loss = descend(params, state, images, labels)
             losses.append(loss)
         result, metrics = trainer.epoch_on(mesh, result, plan, parts, seed, np.uint32(number))
         assert js.learning_rate(result.opt_state) == schedule(4 * number + 3)
@@ -141,10 +145,11 @@ def test_an_epoch_is_its_steps_one_by_one():
 def test_evaluation_leaves_no_image_out(count):
     data = few(count, 1)
     params = step.first_params(np.uint32(0))
-    logits = np.asarray(step.apply(params, data.train_images), np.float64)
+    logits = np.asarray(jax.jit(step.apply)(params, data.train_images), np.float64)
     guesses = logits.argmax(-1)
     labels = np.where(np.arange(count) == count - 1, guesses, (guesses + 1) % 10)
-    tested = step.evaluate(params, data.train_images, jnp.asarray(labels), batch_size=8)
+    evaluate = jax.jit(step.evaluate, static_argnames="batch_size")
+    tested = evaluate(params, data.train_images, labels, batch_size=8)
     assert tested.accuracy == np.float32(1 / count)
     losses = np.log(np.exp(logits).sum(-1)) - logits[np.arange(count), labels]
     np.testing.assert_allclose(tested.loss, losses.mean(), rtol=1e-5)
