@@ -1,4 +1,8 @@
-"""What tests with processes of their own share."""
+"""What tests share that start processes of their own or compile much."""
+
+COMPILED_QUICKLY = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+"""Options for programs on a CPU whose tests are not about what a compiler makes of them: it takes a third of
+the time."""
 
 HANG = 30 * 60
 """Seconds after which a process has hung. It only ends what would never end: no test waits that long, however

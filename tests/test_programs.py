@@ -25,9 +25,11 @@ STEPS = np.unique([*range(8), *range(9, HORIZON + 20, 67), 250, 251, 334, 501, 7
 STEPS = STEPS.astype(np.int32)
 
 KINDS = {
-    "shapes": SHAPES | VARIANTS,
+    "shapes": SHAPES,
+    "variants": VARIANTS,
     "combinators": COMBINATORS,
-    "presets": PRESETS | PRESET_VARIANTS,
+    "presets": PRESETS,
+    "preset variants": PRESET_VARIANTS,
 }
 
 CATALOGUE = {
@@ -36,8 +38,13 @@ CATALOGUE = {
 }
 
 
+EVERY_KIND = [
+    pytest.param(kind, marks=pytest.mark.thorough if "variants" in kind else []) for kind in CATALOGUE
+]
+
+
 def bound(kind):
-    return 1 if kind == "shapes" else 4
+    return 1 if kind in ("shapes", "variants") else 4
 
 
 def hold(kind, rates, schedules, steps=STEPS):
@@ -46,7 +53,7 @@ def hold(kind, rates, schedules, steps=STEPS):
         assert worst(rates[name], schedule, steps) <= bound(kind), name
 
 
-@pytest.mark.parametrize("kind", CATALOGUE)
+@pytest.mark.parametrize("kind", EVERY_KIND)
 def test_scan_and_shard_map(kind):
     """Many steps of a loop; each device with steps of its own; and both as arguments of the program."""
     schedules = CATALOGUE[kind]
@@ -70,7 +77,7 @@ def test_scan_and_shard_map(kind):
     hold(kind, jax.jit(lambda schedules: rates(schedules, STEPS))(schedules), everything)
 
 
-@pytest.mark.parametrize("kind", CATALOGUE)
+@pytest.mark.parametrize("kind", EVERY_KIND)
 def test_vmap_of_a_stack(kind):
     """Members of one kind, and the same next to a constant."""
     schedules = CATALOGUE[kind]
@@ -123,7 +130,7 @@ def trained(step, params, states, batch, count):
     return {name: np.stack([rates[name] for rates in history]) for name in history[0]}
 
 
-@pytest.mark.parametrize("kind", CATALOGUE)
+@pytest.mark.parametrize("kind", EVERY_KIND)
 def test_training(kind):
     """A compiled step with donated parameters and state, then the same on a mesh with explicit axes."""
     schedules, count = CATALOGUE[kind], 12
@@ -149,7 +156,7 @@ def test_training(kind):
         hold(kind, trained(compiled, params, states, batch, count), schedules, steps)
 
 
-@pytest.mark.parametrize("kind", CATALOGUE)
+@pytest.mark.parametrize("kind", EVERY_KIND)
 def test_exported_for_two_platforms_at_once(kind):
     """One program for CPUs and TPUs, read back from its bytes: each platform takes its own path."""
     schedules = CATALOGUE[kind]
@@ -163,7 +170,7 @@ def test_exported_for_two_platforms_at_once(kind):
     assert "f64" not in alone.mlir_module()
 
 
-@pytest.mark.parametrize("kind", CATALOGUE)
+@pytest.mark.parametrize("kind", EVERY_KIND)
 def test_the_float32_path_in_a_scan_and_as_an_argument(kind):
     schedules = CATALOGUE[kind]
 
