@@ -3,7 +3,8 @@
 Errors are relative, in units in the last place of float32 (2^-24 to 2^-23 of the rate). Ours are the worst
 over horizons from 10 to 2^31 - 1, in float32 at the steps up to 2^24, the last that float32 tells from its
 neighbours. Optax's schedules and PyTorch's schedulers, where they have the same formula, run at the horizon
-10^6; PyTorch computes in float64, so that its errors are those of its recursions. Take `pip install torch` for its column.
+10^6; PyTorch computes in float64, so that its errors are those of its recursions. Take `pip install torch`
+for its column.
 """
 
 from __future__ import annotations

@@ -445,7 +445,10 @@ def _floored(time: Clock, period: Clock, about: Clock) -> tuple[Clock, Clock]:
     """A quotient that was floored after it was rounded, corrected by one, and the remainder."""
 
     def product(count: Clock) -> Clock:
-        return Clock.floating(lax.mul(count.number, period.number))
+        if time.word == np.float64:
+            return Clock(lax.mul(count.whole, period.whole))
+        whole = lax.convert_element_type(count.number, np.int32) * period.whole
+        return Clock(whole, None if period.rest is None else count.number * period.rest, started=True)
 
     rest = time - product(about)
     low, high = rest < 0, rest >= period

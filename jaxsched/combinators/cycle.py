@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxsched._core.clock import FOREVER, LARGEST_STEP, Clock
+from jaxsched._core.clock import FOREVER, LARGEST_STEP, LAST_STEP, Clock
 from jaxsched._core.fields import LARGEST, Number, is_concrete, is_known, number, optional_number, show
 from jaxsched._core.lists import Entry, array, per
 from jaxsched._core.powers import LOG_LARGEST, log
@@ -159,28 +159,39 @@ def _growing(t: Clock, cycle_steps: Any, length_factor: Any, cycles: Any) -> tup
     # What is 0 for equal cycles has a derivative with respect to their factor.
     equal = index + (factor - 1) * index * ((index - 1) / 2)
     next_start = length * jnp.where(growing, (scale - 1) / growth, equal)
-
     whole = growing & (factor == jnp.floor(factor)) & (length == jnp.floor(length))
+    lengths, factors, indices = (each.astype(np.int32) for each in (length, factor, index))
+    next_count = lengths * _sum_of_powers(factors, indices)
 
-    def begin(start: jax.Array, scale: jax.Array) -> Clock:
+    def begin(start: jax.Array, count: jax.Array) -> Clock:
         integer = start + lax.stop_gradient(_snapped(start, jnp) - start)
         rounded = t.like(jnp.where(growing, integer, start))
         if t.word == np.float64:
             return rounded
         # Whole lengths and factors have whole starts, which an int32 holds where a float32 does not.
-        scales, growths, lengths = (each.astype(np.int32) for each in (jnp.round(scale), growth, length))
-        counted = lax.div(scales - 1, jnp.maximum(growths, 1)) * lengths
-        return rounded.select(whole & (start < 2.0**30), Clock(counted), rounded, started=True)
+        return rounded.select(whole & (start < LAST_STEP - 256.0), Clock(count), rounded, started=True)
 
-    start = begin(next_start, scale)
+    start = begin(next_start, next_count)
     for _ in range(2):
         next_start, next_scale = next_start + length * next_scale, next_scale * factor
-        next_begin = begin(next_start, next_scale)
+        next_count = next_count * factors + lengths
+        next_begin = begin(next_start, next_count)
         begun = (t >= next_begin) & (index < last)
         index = jnp.where(begun, index + 1, index)
         start = start.select(begun, next_begin, start, started=True)
         scale = jnp.where(begun, next_scale, scale)
     return index, start, scale
+
+
+def _sum_of_powers(factor: jax.Array, count: jax.Array) -> jax.Array:
+    """`1 + factor + factor**2 + ...`, so many terms, in int32, which holds no sum of more than 31."""
+    total, power = jnp.zeros_like(factor), jnp.ones_like(factor)
+    for bit in (16, 8, 4, 2, 1):
+        # Twice the terms that there are so far, then one more where the count has this bit.
+        total, power = total + total * power, power * power
+        odd = (count & bit) > 0
+        total, power = jnp.where(odd, total * factor + 1, total), jnp.where(odd, power * factor, power)
+    return total
 
 
 def _snapped(starts: Any, numpy: Any) -> Any:
