@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,8 +11,11 @@ import pytest
 import reference
 from jax import export
 from mpmath import mpf
+from processes import COMPILED_QUICKLY
 
 import jaxsched as js
+
+quickly = functools.partial(jax.jit, compiler_options=COMPILED_QUICKLY)
 
 EVERYTHING = {
     "cycle and warmup": js.warmup(js.cycle(js.Cosine(0.3, 0.02, 9), 9, 1.5, 0.8), 4, 0.01),
@@ -92,7 +97,7 @@ def test_every_way_to_differentiate(name):
         linear = jax.linearize(value, leaves)[1]
         return primal, again, jax.grad(value)(leaves), pull(jnp.float32(1))[0], forwards, linear(tangents)
 
-    for function in (every_way, jax.jit(every_way)):
+    for function in (every_way, quickly(every_way)):
         primal, again, slopes, pulled, forwards, linear = function(leaves)
         truth = sum(
             w * float(reference.rate(schedule, t)) for w, t in zip(WEIGHTS, np.float32(INSIDE), strict=True)
@@ -123,8 +128,8 @@ def test_second_derivatives(name):
     def value(leaves):
         return weighted(leaves, structure)
 
-    hessian = jax.jit(jax.hessian(value))(leaves)
-    gradient = jax.jit(jax.grad(value))
+    hessian = quickly(jax.hessian(value))(leaves)
+    gradient = quickly(jax.grad(value))
     names = [str(path[-1]) for path, _ in jax.tree_util.tree_flatten_with_path(schedule)[0]]
     i = names.index(f".{field}")
     width = np.float32(2**-7)
@@ -139,7 +144,7 @@ def test_second_derivatives(name):
             numeric = (np.asarray(up[k], np.float64) - np.asarray(down[k])) / (2 * width)
             np.testing.assert_allclose(second, numeric, rtol=0.02, atol=2e-3, err_msg=names[k])
 
-    for function in (jax.grad(schedule), jax.jit(jax.grad(schedule))):
+    for function in (jax.grad(schedule), quickly(jax.grad(schedule))):
         for step in INSIDE:
             slope = (
                 reference.rate(schedule, step + 2**-20) - reference.rate(schedule, step - 2**-20)
