@@ -233,19 +233,18 @@ print(time.perf_counter() - between, between - began)
 def of_importing(rounds: int = 7) -> list[Row]:
     """What `import jaxsched` takes beyond `import jax, optax`, in processes of their own."""
     seconds = []
-    # Bytecode is kept, as that of what is installed is, in a folder of its own.
-    kept = tempfile.TemporaryDirectory()
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    environment["PYTHONPYCACHEPREFIX"] = kept.name
     command = [sys.executable, "-c", IMPORTS]
-    for turn in range(rounds + 1):
-        process = subprocess.run(
-            command, capture_output=True, text=True, check=True, cwd=ROOT, env=environment
-        )
-        if turn == 0:
-            continue
-        ours, theirs = map(float, process.stdout.split())
-        seconds.append((ours, theirs, theirs / ours))
+    # Bytecode is kept, as that of what is installed is, in a folder of its own; the first turn makes it.
+    with tempfile.TemporaryDirectory() as kept:
+        environment["PYTHONPYCACHEPREFIX"] = kept
+        for _ in range(rounds + 1):
+            process = subprocess.run(
+                command, capture_output=True, text=True, check=True, cwd=ROOT, env=environment
+            )
+            ours, theirs = map(float, process.stdout.split())
+            seconds.append((ours, theirs, theirs / ours))
+    seconds = seconds[1:]
     ours, theirs, ratio = map(statistics.median, zip(*seconds, strict=True))
     ratios = [each[2] for each in seconds]
     times = Times(ours, theirs, ratio, (min(ratios), max(ratios)))

@@ -278,7 +278,9 @@ class Clock:
             return self.number / unit
         time, unit = self.number, array(unit, self.word)
         huge = abs(time) > FOREVER * unit
-        return jnp.where(huge, FOREVER * jnp.sign(time), time / jnp.where(huge | (unit <= 0), 1, unit))
+        # A number that is not normal may count as 0 here and not there.
+        safe = jnp.where(huge | (unit < 2.0**-126), 1, unit)
+        return jnp.where(huge, FOREVER * jnp.sign(time), time / safe)
 
     def slower(self, factor: Any) -> Clock:
         """The clock that takes `factor` times as long."""
