@@ -33,7 +33,7 @@ def to_text(value: Value) -> str:
     Numbers that are traced, and the functions of `Lambda`, show as what they are in angle brackets.
     """
     if isinstance(value, Schedule) and is_concrete(value) and (batch := batch_shape(value)):
-        return f"stack([{', '.join(to_text(_member(value, i)) for i in range(batch[0]))}])"
+        return f"stack([{', '.join(map(to_text, _members(value, batch[0])))}])"
     if isinstance(value, Product):
         return _product(value)
     if isinstance(value, Sum):
@@ -49,6 +49,14 @@ def to_text(value: Value) -> str:
         text = repr(argument) if structure else _value(argument)
         arguments.append(text if positional else f"{specifier.name}={text}")
     return f"{type(value).__name__}({', '.join(arguments)})"
+
+
+def _members(batched: Schedule, count: int) -> list[Schedule]:
+    """What the stack was made of, or its members as they are where that makes another one."""
+    members = [_member(batched, i) for i in range(count)]
+    if isinstance(batched, select) and not (batch_shape(members[0]) or stack(members) == batched):
+        return [take(batched, i) for i in range(count)]
+    return members
 
 
 def _member(batched: Schedule, index: int) -> Schedule:

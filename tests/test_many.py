@@ -62,7 +62,8 @@ def test_compare(tmp_path):
     assert record["runs"]["cosine"]["expression"] == "Cosine(0.3, 0.01, 20)"
     assert (tmp_path / "c" / "compare.png").read_bytes().startswith(b"\x89PNG")
     rows = [line for line in output.splitlines() if line.startswith("│")]
-    assert [row.strip("│").split("│")[0].strip() for row in rows] == list(record["runs"])
+    cells = (row.strip("│").split("│")[0].split() for row in rows)
+    assert " ".join(word for cell in cells for word in cell) == " ".join(record["runs"])
     assert "epoch 2/2" in output
 
 

@@ -211,7 +211,8 @@ def per(number: Any, length: Any) -> Any:
     if isinstance(length, Entry):
         return number * length.map(lambda lengths: 1 / np.where(lengths > 0, lengths, 1))
     if isinstance(length, float):
-        return number / length
+        # Shorter ones are 0 for some platforms, and then nothing has passed.
+        return number / max(length, 2.0**-126)
     length = array(length)
     return number / jnp.where(length > 0, length, 1)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxsched._core.clock import Clock
+from jaxsched._core.clock import FOREVER, Clock
 from jaxsched._core.fields import Number, is_concrete, number, show
 from jaxsched._core.lists import array, per
-from jaxsched._core.powers import LOG_LARGEST, LOG_OF_ZERO, log
+from jaxsched._core.powers import LOG_LARGEST, log
 from jaxsched._core.schedule import Schedule
 from jaxsched._core.transition import Transition
 
@@ -59,7 +59,10 @@ class Geometric(Transition):
     def on_the_way(self: Any, passed: Clock, remaining: Clock) -> Any:
         # In two factors, since the ratio of the ends may be more than a float32 holds.
         log_ratio = log(abs(self.end_value)) - log(abs(self.init_value))
-        root = jnp.exp(passed.number * per(log_ratio / 2, self.transition_steps))
+        slope = per(log_ratio / 2, self.transition_steps)
+        if isinstance(slope, float):
+            slope = max(-FOREVER, min(slope, FOREVER))
+        root = jnp.exp(passed.number * slope)
         return self.init_value * root * root
 
 
@@ -97,7 +100,7 @@ class Exponential(Schedule):
     def evaluate(self: Any, t: Clock) -> Any:
         log_rate = log(self.decay_rate)
         if isinstance(log_rate, float) and isinstance(self.transition_steps, float):
-            exponent = t.number * max(log_rate / self.transition_steps, LOG_OF_ZERO)
+            exponent = t.number * max(-FOREVER, min(log_rate / self.transition_steps, FOREVER))
         else:
             exponent = t.ratio(self.transition_steps) * log_rate
         if isinstance(self.decay_rate, float) and self.decay_rate <= 1:
