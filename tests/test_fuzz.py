@@ -254,6 +254,11 @@ def test_what_is_read_can_be_called_in_float32():
 def test_what_the_fuzzer_found():
     with float32_path():
         check_rates("Exponential(3, 2)")
+        check_rates("Exponential(3e+38, 0, 1) * Constant(2)")
+        check_rates("Geometric(1, 2, 1e-44)")
+        check_rates("step_decay(0, 2, 1e-298) + Constant(0)")
+        check_rates("one_cycle_momentum(0, 1, 4e-182, three_phases=True)")
+    assert js.parse(repr(js.parse("stack([select([0], 0)])"))) == js.parse("stack([select([0], 0)])")
     for text in ["Relaxation(0, 0, 3e38, 1e-320)", "noam(1e-320, 1e-320)", "noam(1e-300, 1, 1e30)"]:
         assert read(text) is None
     assert read(f"multi_step(1, 10, {[1] * 400})") is None

@@ -16,6 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+TINY = 2.0**-126
+"""The least length that is divided by: what is less is 0 on some platforms, and nothing has passed of it."""
+
 FEW = 8
 """A list of at most so many numbers is looked up by comparing, a longer one by indexing."""
 
@@ -209,10 +212,9 @@ def array(value: Any, word: Any = None) -> jax.Array:
 def per(number: Any, length: Any) -> Any:
     """`number / length` for a length of at least 0; finite where it is 0."""
     if isinstance(length, Entry):
-        return number * length.map(lambda lengths: 1 / np.where(lengths > 0, lengths, 1))
+        return number * length.map(lambda lengths: 1 / np.maximum(np.where(lengths > 0, lengths, 1), TINY))
     if isinstance(length, float):
-        # Shorter ones are 0 for some platforms, and then nothing has passed.
-        return number / max(length, 2.0**-126)
+        return number / max(length, TINY)
     length = array(length)
     return number / jnp.where(length > 0, length, 1)
 

@@ -276,7 +276,15 @@ class Product(Schedule):
     schedules: Sequence[ScheduleLike] = parts()
 
     def evaluate(self: Any, t: Clock) -> Any:
-        return _fold(operator.mul, self.schedules, t)
+        def product(a: Any, b: Any) -> Any:
+            # XLA multiplies known factors by each other first, which in float32 may overflow.
+            if isinstance(a, float) and abs(a) > 1 and t.word == np.float32:
+                b = limited(b, t.word)
+            if isinstance(b, float) and abs(b) > 1 and t.word == np.float32:
+                a = limited(a, t.word)
+            return a * b
+
+        return _fold(product, self.schedules, t)
 
 
 class Sum(Schedule):
