@@ -8,6 +8,7 @@ import functools
 from typing import Any, TypeAlias
 
 import jax
+import jax.numpy as jnp
 from jax import lax
 
 from jaxsched._core.clock import Clock
@@ -51,7 +52,7 @@ class Transition(Schedule, abstract=True):
     def on_the_way(self: Any, passed: Clock, remaining: Clock) -> Any:
         """The value when so many steps have passed and so many remain: the weighted mean of the ends."""
         steps = self.transition_steps
-        start, end = self.weights(per(passed.number, steps), per(remaining.number, steps))
+        start, end = self.weights(_fraction(passed, steps), _fraction(remaining, steps))
         return mean(self.init_value, self.end_value, start, end)
 
     def evaluate(self: Any, t: Clock) -> Any:
@@ -72,10 +73,17 @@ class Transition(Schedule, abstract=True):
             away = passed.select(falls, remaining, passed)
         else:
             small, large, away = (end, init, remaining) if abs(init) >= abs(end) else (init, end, passed)
-        fraction = per(away.number, steps)
+        fraction = _fraction(away, steps)
         above = (large - small) * self.weights(fraction, fraction)[0]
         value = array(above if is_known(small, 0.0) else small + above, passed.word)
         return lax.select(away >= steps, array(large, passed.word), value)
+
+
+def _fraction(time: Clock, steps: Any) -> Any:
+    """The fraction of a length that a time is."""
+    fraction = per(time.number, steps)
+    # XLA multiplies known factors by each other first, and 1 / steps by a large end may overflow.
+    return jnp.minimum(fraction, 1) if isinstance(steps, float) and steps < 1 else fraction
 
 
 def mean(init: Any, end: Any, start_weight: Any, end_weight: Any) -> Any:
