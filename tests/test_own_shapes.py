@@ -39,6 +39,14 @@ JOINED = js.join([Bent(*pair) for pair in NUMBERS], [5, 10])
 EXPECTED = [truth(*NUMBERS[min(t // 5, 2)], int(t - 5 * min(t // 5, 2))) for t in STEPS]
 
 
+@pytest.mark.parametrize("shape", [js.Linear, js.Cosine])
+def test_large_ends_of_opposite_signs(shape):
+    """Their difference is more than a float32 holds."""
+    with float32_path():
+        for schedule in (shape(3e38, -3e38, 4), js.knots([3e38, -3e38, 3e38], [0, 4, 8], shape)):
+            np.testing.assert_allclose(schedule(np.array([0, 2, 4])), [3e38, 0, -3e38], 1e-6, atol=1e32)
+
+
 @pytest.mark.parametrize("narrow", [False, True])
 def test_in_a_join_of_its_kind(narrow):
     with float32_path() if narrow else enable_x64(False):

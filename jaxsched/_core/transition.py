@@ -60,7 +60,7 @@ class Transition(Schedule, abstract=True):
         if is_known(steps, 0.0) or (isinstance(init, float) and is_known(end, init)):
             return end
         passed, remaining, ended = t.within(steps)
-        if self.symmetric and isinstance(init, float | Entry) and type(init) is type(end):
+        if self.symmetric and _of_one_sign(init, end):
             return self._from_smaller(passed, remaining)
         value = lax.select(t > 0, array(self.on_the_way(passed, remaining), t.word), array(init, t.word))
         return lax.select(ended, array(end, t.word), value)
@@ -77,6 +77,13 @@ class Transition(Schedule, abstract=True):
         above = (large - small) * self.weights(fraction, fraction)[0]
         value = array(above if is_known(small, 0.0) else small + above, passed.word)
         return lax.select(away >= steps, array(large, passed.word), value)
+
+
+def _of_one_sign(init: Any, end: Any) -> bool:
+    """Whether both are known and neither their difference nor a mean of them can overflow or cancel."""
+    if isinstance(init, Entry) and isinstance(end, Entry):
+        return bool((init.values * end.values >= 0).all())
+    return isinstance(init, float) and isinstance(end, float) and init * end >= 0
 
 
 def _fraction(time: Clock, steps: Any) -> Any:
