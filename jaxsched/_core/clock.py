@@ -449,8 +449,11 @@ def _floored(time: Clock, period: Clock, about: Clock) -> tuple[Clock, Clock]:
     def product(count: Clock) -> Clock:
         if time.word == np.float64:
             return Clock(lax.mul(count.whole, period.whole))
+        passed = lax.mul(count.number, period.number)
         whole = lax.convert_element_type(count.number, np.int32) * period.whole
-        return Clock(whole, None if period.rest is None else count.number * period.rest, started=True)
+        exact = Clock(whole, None if period.rest is None else count.number * period.rest)
+        fits = lax.lt(passed, lax.full_like(passed, LAST_STEP - 256))
+        return time.select(fits, exact, Clock.floating(passed), started=True)
 
     rest = time - product(about)
     low, high = rest < 0, rest >= period
