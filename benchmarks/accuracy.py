@@ -10,10 +10,8 @@ for its column.
 from __future__ import annotations
 
 import importlib.util
-import sys
 import warnings
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -21,12 +19,9 @@ import numpy as np
 import optax
 
 from benchmarks.report import publish
+from catalogue.cases import EVERY, HORIZONS, PRESET_VARIANTS, PRESETS
+from catalogue.reference import some_steps, worst
 from jaxsched.testing import float32_path
-
-# The catalogue and the formulas of the tests.
-sys.path.append(str(Path(__file__).parents[1] / "tests"))
-from cases import EVERY, HORIZONS, PRESET_VARIANTS, PRESETS
-from reference import some_steps, worst
 
 PEERS_HORIZON = 10**6
 TELLS_APART = 2**24

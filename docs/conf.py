@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT))  # what is documented, benchmarked and trained nee
 
 import jaxsched as js  # noqa: E402
 from benchmarks.report import RESULTS, markdown  # noqa: E402
-from jaxsched.display import to_html  # noqa: E402
+from jaxsched._inspect.plot import to_html  # noqa: E402
 
 project = "jaxsched"
 author = "the jaxsched authors"

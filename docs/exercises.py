@@ -15,7 +15,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from benchmarks.report import markdown
-from jaxsched.display import COLOURS, STYLE
+from jaxsched._figures import STYLE
+from jaxsched._inspect.plot import COLOURS
 
 PAGE = Path(__file__).parent / "exercises.md"
 FOLDER = PAGE.with_suffix("")

@@ -16,11 +16,12 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 import jaxsched as js
-from jaxsched.display import STYLE, plot, svg
+from jaxsched._figures import STYLE
+from jaxsched._inspect.plot import plot, svg
 from jaxsched.ports import keras, optax, paddle, timm, torch
 
 DOCS = Path(__file__).parent
-PORTS_FILE = DOCS.parent / "tests" / "cases_ports.py"
+PORTS_FILE = DOCS.parent / "catalogue" / "ports.py"
 PORTS: dict[str, Callable[[], js.Schedule]] = runpy.run_path(str(PORTS_FILE))["PORTS"]
 """The instances that the tests hold to the laws."""
 
@@ -180,7 +181,7 @@ def page(panels: dict[str, list[Panel]]) -> str:
     notes = {
         "Plateaus": "A rate of 0.3 while a loss falls for six evaluations, one a step, and then no more.",
         "Ports": "From `jaxsched.ports`, and what each is; [how they are verified](ports.md). What begins "
-        "with `_` is in `tests/cases_ports.py`.",
+        "with `_` is in `catalogue/ports.py`.",
     }
     for title, section in panels.items():
         kind = title.partition(":")[0]

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).parents[1]
-# The tests' data is not installed.
-sys.path += [str(ROOT), str(ROOT / "tests")]
-from cases_ports import PORTS
+# The tests are not installed.
+sys.path += [str(ROOT), str(ROOT / "tests" / "ports")]
 from test_ports import CASES, GOLDENS, ported
 from test_ports_plateau import GOLDENS as PLATEAUS
 
 from benchmarks.report import markdown
+from catalogue.ports import PORTS
 
 TABLE = "<!-- table -->"
 

@@ -4,15 +4,22 @@ from jaxsched import ports
 from jaxsched._core.fields import Number, Numbers, number, numbers, optional_number
 from jaxsched._core.schedule import Constant, Lambda, Schedule, part, parts
 from jaxsched._core.transition import Transition
-from jaxsched._plateau import Plateau, PlateauState
-from jaxsched.check import Finding, check
+from jaxsched._inspect.check import Finding, check
+from jaxsched._inspect.plot import plot
+from jaxsched._inspect.simulate import Simulation, simulate
+from jaxsched._text.parse import parse
 from jaxsched.combinators.clip import clip
 from jaxsched.combinators.clocks import per_epoch, shift, staircase, stretch
 from jaxsched.combinators.cycle import cycle, reflect
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import cooldown, knots, warmup
 from jaxsched.combinators.stack import stack
-from jaxsched.display import plot
+from jaxsched.optim.learning_rate import LearningRateState, scale_by_learning_rate
+from jaxsched.optim.plateau import scale_by_plateau
+from jaxsched.optim.range_test import RangeTest, range_test
+from jaxsched.optim.retarget import Continue, HoldToPlan, Rewarmup, retarget
+from jaxsched.optim.state import learning_rate, set_count
+from jaxsched.plateau import Plateau, PlateauState
 from jaxsched.presets import (
     cyclic,
     cyclic_momentum,
@@ -26,8 +33,6 @@ from jaxsched.presets import (
     warmup_cosine,
     warmup_stable_decay,
 )
-from jaxsched.range_test import RangeTest, range_test
-from jaxsched.retarget import Continue, HoldToPlan, Rewarmup, retarget
 from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.exponential import Exponential, Geometric
 from jaxsched.shapes.levels import Piecewise, Table, table
@@ -35,11 +40,6 @@ from jaxsched.shapes.linear import Linear
 from jaxsched.shapes.polynomial import OneMinusSqrt, Polynomial
 from jaxsched.shapes.rational import InversePower, Rex
 from jaxsched.shapes.sigmoid import Logistic, Relaxation, Tanh
-from jaxsched.simulate import Simulation, simulate
-from jaxsched.text import parse
-from jaxsched.transforms.clocks import learning_rate, set_count
-from jaxsched.transforms.learning_rate import LearningRateState, scale_by_learning_rate
-from jaxsched.transforms.plateau import scale_by_plateau
 
 __all__ = [
     "Constant",

@@ -11,11 +11,11 @@ import numpy as np
 
 from jaxsched._core.clock import LAST_STEP
 from jaxsched._core.schedule import Schedule
-from jaxsched._horizon import horizon
-from jaxsched._marks import boundaries
-from jaxsched.check import check
-from jaxsched.display import LOGS, SUFFIXES, labelled, rates_of, sampled_steps, save
-from jaxsched.text import parse
+from jaxsched._inspect.check import check
+from jaxsched._inspect.horizon import horizon
+from jaxsched._inspect.plot import LOGS, SUFFIXES, labelled, rates_of, sampled_steps, save
+from jaxsched._inspect.timeline import boundaries
+from jaxsched._text.parse import parse
 
 EVERY = 2**20
 """Of a run of no more steps than this the peak is looked for among all of them."""

@@ -24,8 +24,8 @@ from jaxsched._core.clock import LAST_STEP
 from jaxsched._core.evaluate import force_float32
 from jaxsched._core.schedule import Constant, Lambda, Schedule
 from jaxsched._core.versions import enable_x64
+from jaxsched._text.parse import parse
 from jaxsched.combinators.stack import stack
-from jaxsched.text import parse
 
 Law = Callable[[Schedule], None]
 

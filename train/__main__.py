@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 import jaxsched as js
-from jaxsched.retarget import Policy
+from jaxsched.optim.retarget import Policy
 from train import devices
 from train.config import Config, ConfigError
 from train.job import Job, folder_for, join, shared_config

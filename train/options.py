@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 import jaxsched as js
-from jaxsched.retarget import Policy
+from jaxsched.optim.retarget import Policy
 from train.config import DEFAULTS
 from train.data import DATASETS
 

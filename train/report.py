@@ -15,7 +15,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 import jaxsched as js
-from jaxsched.display import COLOURS, STYLE
+from jaxsched._figures import STYLE
+from jaxsched._inspect.plot import COLOURS
 from train.loop import Epoch
 
 TRAIN, TEST, RATE = COLOURS[:3]

@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from jaxsched.display import COLOURS, STYLE
+from jaxsched._figures import STYLE
+from jaxsched._inspect.plot import COLOURS
 from train.many import Round
 
 

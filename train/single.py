@@ -9,7 +9,7 @@ import click
 import jax
 
 import jaxsched as js
-from jaxsched.retarget import Policy
+from jaxsched.optim.retarget import Policy
 from train import devices, loop, report
 from train.checkpoint import CheckpointError, Checkpoints
 from train.config import Config

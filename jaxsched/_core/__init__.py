@@ -4,13 +4,14 @@ Read it in this order:
 
 1. `versions`: what differs between versions of JAX.
 2. `fields`: what a schedule's fields accept, and how they are checked.
-3. `value`: frozen dataclasses that are pytrees, compare and print.
-4. `lists`: a number out of a list, at a position that is known at run time.
-5. `clock`: the time that a formula sees, a number of steps, exact.
-6. `powers`: logarithms and powers that keep their digits.
-7. `platforms`: one computation in two words, chosen for the platform it is compiled for.
-8. `evaluate`: the door between a caller's step and a schedule's formula.
-9. `schedule`: `Schedule`, its operators, `Constant` and `Lambda`.
-10. `transition`: shapes from one value to another, and easings.
-11. `parts`: many schedules kept as few.
+3. `printer`: the text of a value.
+4. `value`: frozen dataclasses that are pytrees, compare and print.
+5. `lists`: a number out of a list, at a position that is known at run time.
+6. `clock`: the time that a formula sees, a number of steps, exact.
+7. `powers`: logarithms and powers that keep their digits.
+8. `platforms`: one computation in two words, chosen for the platform it is compiled for.
+9. `evaluate`: the door between a caller's step and a schedule's formula.
+10. `schedule`: `Schedule`, its operators, `Constant` and `Lambda`.
+11. `transition`: shapes from one value to another, and easings.
+12. `grouping`: many schedules kept as few.
 """

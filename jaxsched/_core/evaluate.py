@@ -201,3 +201,12 @@ def batch_shape(schedule: Any) -> tuple[int, ...]:
     if len(batches) > 1:
         raise ValueError(f"The leaves of a {type(schedule).__name__} have unequal shapes: {shapes}.")
     return batches.pop() if batches else ()
+
+
+def take(stacked: Any, index: int) -> Any:
+    """One schedule out of a stack."""
+    return jax.tree.map(lambda leaf: _scalar(leaf[index]), stacked)
+
+
+def _scalar(value: Any) -> Any:
+    return float(value) if isinstance(value, np.floating) else value

@@ -20,7 +20,7 @@ import abc
 import functools
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias, dataclass_transform
+from typing import Any, ClassVar, TypeAlias, dataclass_transform
 
 import jax
 import jax.numpy as jnp
@@ -29,17 +29,19 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from jaxsched._core.clock import Clock
-from jaxsched._core.evaluate import batch_shape, call
+from jaxsched._core.evaluate import batch_shape, call, take
 from jaxsched._core.fields import (
     LARGEST,
     Number,
     describe,
     field,
+    is_concrete,
     number,
     numbers,
     optional_number,
 )
 from jaxsched._core.lists import array
+from jaxsched._core.printer import argument, expression
 from jaxsched._core.value import Value
 
 ScheduleLike: TypeAlias = "Schedule | Callable[[Any], ArrayLike] | ArrayLike"
@@ -87,6 +89,9 @@ class Schedule(Value, abc.ABC, abstract=True):
     """
 
     __array_ufunc__ = None  # NumPy scalars leave `0.1 * schedule` to us.
+
+    _repr_html_: ClassVar[Callable[[Schedule], str | None]]
+    """What a notebook shows. `jaxsched._inspect.plot` puts it here, since pictures stand above the core."""
 
     def __init_subclass__(cls, *, abstract: bool = False, **keywords: Any) -> None:
         if not abstract:
@@ -139,11 +144,22 @@ class Schedule(Value, abc.ABC, abstract=True):
         """
         return call(self, step)
 
-    def _repr_html_(self) -> str | None:
-        """What a notebook shows; `None`, so that it shows the text, where there is no picture."""
-        from jaxsched.display import to_html
+    def __repr__(self) -> str:
+        if is_concrete(self) and (batch := batch_shape(self)):
+            return f"stack([{', '.join(map(repr, self._members(batch[0])))}])"
+        return self._expression()
 
-        return to_html(self)
+    def _expression(self) -> str:
+        """The text of one schedule that is no stack."""
+        return expression(self)
+
+    def _member(self, index: int) -> Schedule:
+        """One schedule out of a stack."""
+        return take(self, index)
+
+    def _members(self, count: int) -> list[Schedule]:
+        """What `jaxsched.stack` makes this stack of."""
+        return [take(self, i) for i in range(count)]
 
     def __mul__(self, other: Any) -> Schedule:
         return _combine(Product, self, other)
@@ -229,6 +245,9 @@ class Constant(Schedule):
     def evaluate(self: Any, t: Clock) -> Any:
         return self.value
 
+    def _argument(self) -> str:
+        return argument(self.value)
+
 
 class Lambda(Schedule):
     r"""Any function of the step.
@@ -286,6 +305,20 @@ class Product(Schedule):
 
         return _fold(product, self.schedules, t)
 
+    @property
+    def _negates(self) -> bool:
+        """Whether it is what `-` makes of a schedule."""
+        first, second = self.schedules[:2]
+        if not isinstance(first, Constant) or isinstance(second, Constant):
+            return False
+        return is_concrete(first) and bool(first.value == -1)
+
+    def _expression(self) -> str:
+        negates = self._negates
+        factors = [*self.schedules[1 if negates else 0 :]]
+        texts = [f"({each!r})" if isinstance(each, Sum) else argument(each) for each in factors]
+        return ("-" if negates else "") + " * ".join(_spelled_out(factors, texts))
+
 
 class Sum(Schedule):
     """The sum of schedules on one clock; `a + b` builds it."""
@@ -294,6 +327,21 @@ class Sum(Schedule):
 
     def evaluate(self: Any, t: Clock) -> Any:
         return _fold(operator.add, self.schedules, t)
+
+    def _expression(self) -> str:
+        terms = [*self.schedules]
+        texts = _spelled_out(terms, [argument(each) for each in terms])
+        for i, term in enumerate(terms[1:], start=1):
+            negative = isinstance(term, Constant) or (isinstance(term, Product) and term._negates)
+            texts[i] = f"- {texts[i][1:]}" if negative and texts[i].startswith("-") else f"+ {texts[i]}"
+        return " ".join(texts)
+
+
+def _spelled_out(operands: Sequence[Any], texts: list[str]) -> list[str]:
+    """`texts`, where two bare numbers in front would be read as one number."""
+    if len(operands) > 1 and all(isinstance(each, Constant) for each in operands[:2]):
+        return [f"Constant({texts[0]})", *texts[1:]]
+    return texts
 
 
 def _combine(kind: type[Product] | type[Sum], *operands: Any) -> Any:

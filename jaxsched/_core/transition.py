@@ -14,6 +14,7 @@ from jax import lax
 from jaxsched._core.clock import Clock
 from jaxsched._core.fields import Field, Number, brief, field_of, is_concrete, is_known
 from jaxsched._core.lists import Entry, array, per
+from jaxsched._core.printer import argument
 from jaxsched._core.schedule import Schedule
 
 ENDS = ("init_value", "end_value", "transition_steps")
@@ -134,6 +135,18 @@ class Easing:
         """The field behind each keyword."""
         of = {specifier.name: field_of(specifier) for specifier in dataclasses.fields(self.cls)}
         return [of[name] for name in self.keywords]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Easing) and (self.cls, self.keywords) == (other.cls, other.keywords)
+
+    def __hash__(self) -> int:
+        return hash((self.cls, *self.keywords))
+
+    def _argument(self) -> str:
+        if not self.keywords:
+            return self.cls.__name__
+        keywords = ", ".join(f"{name}={argument(each)}" for name, each in self.keywords.items())
+        return f"partial({self.cls.__name__}, {keywords})"
 
     def between(self, init_value: Any, end_value: Any, steps: Any) -> Transition:
         """The transition between two values, for evaluation."""

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from jaxsched._core.fields import field, field_of, is_concrete, number, numbers, optional_number
+from jaxsched._core.printer import expression
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field, number, optional_number, numbers))
@@ -59,9 +60,11 @@ class Value:
         return leaves, structure
 
     def __repr__(self) -> str:
-        from jaxsched.text import to_text
+        return expression(self)
 
-        return to_text(self)
+    def _argument(self) -> str:
+        """How it prints as an argument of something else."""
+        return repr(self)
 
 
 def _register(cls: type[Value]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from jaxsched._core.clock import Clock
 from jaxsched._core.fields import Numbers, field, numbers
-from jaxsched._core.parts import Parts
+from jaxsched._core.grouping import Parts
 from jaxsched._core.schedule import Schedule, ScheduleLike, as_schedules
 
 

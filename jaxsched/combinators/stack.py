@@ -10,10 +10,10 @@ import numpy as np
 from jax import lax
 
 from jaxsched._core.clock import Clock
-from jaxsched._core.evaluate import batch_shape
+from jaxsched._core.evaluate import batch_shape, take
 from jaxsched._core.fields import Number, check_range, describe, is_concrete, number
+from jaxsched._core.grouping import kind_of, stack_leaves
 from jaxsched._core.lists import Position, array
-from jaxsched._core.parts import kind_of, stack_leaves
 from jaxsched._core.schedule import Schedule, ScheduleLike, as_schedule, parts
 
 MOST_NUMBERS = 4_000_000
@@ -43,6 +43,15 @@ class select(Schedule):
         values = [array(schedule.evaluate(t), t.word) for schedule in self.schedules]
         index = lax.convert_element_type(self.index, np.int32)
         return Position(len(values), index=index).select(values)
+
+    def _member(self, index: int) -> Schedule:
+        member = take(self, index)
+        return member if batch_shape(member) else as_schedule("member", member.schedules[int(member.index)])
+
+    def _members(self, count: int) -> list[Schedule]:
+        members = [self._member(i) for i in range(count)]
+        # Rows that `stack` would lay out in another way print as they are.
+        return members if batch_shape(members[0]) or stack(members) == self else super()._members(count)
 
 
 def stack(schedules: Sequence[ScheduleLike]) -> Schedule:

@@ -13,11 +13,11 @@ import numpy as np
 from jaxsched._core.fields import Number, as_numbers, checked_number, describe, is_concrete, show
 from jaxsched._core.schedule import Constant, Lambda, Schedule
 from jaxsched._core.transition import Transition
-from jaxsched._plateau import Machine, Plateau
 from jaxsched.combinators.clocks import per_epoch, shift
 from jaxsched.combinators.cycle import cycle
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import knots
+from jaxsched.plateau import Machine, Plateau
 from jaxsched.presets import cyclic
 from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.levels import Table

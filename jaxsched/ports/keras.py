@@ -13,10 +13,10 @@ from typing import Any
 
 from jaxsched._core.fields import Number, Numbers, checked_flag, checked_number, describe
 from jaxsched._core.schedule import Constant, Schedule
-from jaxsched._plateau import Machine, Plateau
 from jaxsched.combinators.clocks import staircase as stairs
 from jaxsched.combinators.cycle import cycle as restarted
 from jaxsched.combinators.ramps import warmup
+from jaxsched.plateau import Machine, Plateau
 from jaxsched.ports._common import (
     checked,
     growing_polynomials,

@@ -14,11 +14,11 @@ from typing import Any
 from jaxsched._core.fields import Number, Numbers, checked_flag, checked_number, describe, is_concrete, show
 from jaxsched._core.schedule import Constant, Schedule, ScheduleLike
 from jaxsched._core.transition import Transition
-from jaxsched._plateau import Averaged, Machine, Plateau, Rule
 from jaxsched.combinators.clip import clip
 from jaxsched.combinators.clocks import staircase as stairs
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import knots, warmup
+from jaxsched.plateau import Averaged, Machine, Plateau, Rule
 from jaxsched.ports._common import checked, is_known, one_of, polynomial, whole
 from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.exponential import Exponential

@@ -17,10 +17,10 @@ from typing import Any
 
 from jaxsched._core.fields import Number, Numbers, as_numbers, checked_flag, checked_number, is_concrete, show
 from jaxsched._core.schedule import Constant, Schedule, ScheduleLike, as_schedule
-from jaxsched._plateau import Machine, Plateau
 from jaxsched.combinators.cycle import cycle as restarts
 from jaxsched.combinators.cycle import reflect
 from jaxsched.combinators.join import join
+from jaxsched.plateau import Machine, Plateau
 from jaxsched.ports._common import (
     ANNEALINGS,
     checked,

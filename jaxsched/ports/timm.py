@@ -38,12 +38,12 @@ from typing import Any
 
 from jaxsched._core.fields import Number, Numbers, check_range, checked_flag, checked_number, is_concrete
 from jaxsched._core.schedule import Constant, Schedule
-from jaxsched._plateau import Plateau
 from jaxsched.combinators.clip import clip
 from jaxsched.combinators.clocks import shift
 from jaxsched.combinators.cycle import cycle
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import warmup
+from jaxsched.plateau import Plateau
 from jaxsched.ports._common import PYTORCH, checked, is_known, larger, one_of, plateau, whole, whole_steps
 from jaxsched.presets import multi_step, step_decay
 from jaxsched.shapes.cosine import Cosine

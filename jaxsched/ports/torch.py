@@ -22,9 +22,9 @@ from typing import Any, TypeAlias
 
 from jaxsched._core.fields import Number, Numbers, checked_flag, checked_number, is_concrete
 from jaxsched._core.schedule import Product, Schedule, ScheduleLike, as_schedule, as_schedules
-from jaxsched._plateau import Plateau
 from jaxsched.combinators.cycle import cycle, reflect
 from jaxsched.combinators.join import join
+from jaxsched.plateau import Plateau
 from jaxsched.ports._common import (
     ANNEALINGS,
     PYTORCH,

@@ -1,0 +1,1 @@
+"""What can be said and drawn of a schedule before the run."""

@@ -1,0 +1,159 @@
+"""What a plateau would do with a trace of metrics."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxsched._core.clock import LAST_STEP
+from jaxsched._core.fields import Number, Numbers, as_numbers, describe, is_concrete
+from jaxsched._core.schedule import ScheduleLike
+from jaxsched._inspect.check import one_schedule, whole_steps
+from jaxsched.plateau import PlateauState, Rule
+
+LONGEST_TABLE = 24
+"""A `Simulation` of more observations prints its first and last ones and those around its cuts, at most so
+many."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Simulation:
+    """What `simulate` gives: one entry an observation, NumPy arrays of shape (n,), and where it cut.
+
+    It prints as a table.
+
+    Attributes:
+      step: updates made before the observation, int64; the next update sees this step.
+      metric: what was observed, float32.
+      rate: the rate of the next update, `schedule(step) * scale`, float32 (float64 in JAX's x64 mode).
+      scale: the factor after the observation, float32.
+      bad_count: observations in a row without improvement, after it, int32.
+      cooldown_count: observations for which it still waits, after it, int32.
+      best: the best metric so far, float32.
+      reductions: the indices of the observations that cut the scale, int64.
+    """
+
+    step: np.ndarray
+    metric: np.ndarray
+    rate: np.ndarray
+    scale: np.ndarray
+    bad_count: np.ndarray
+    cooldown_count: np.ndarray
+    best: np.ndarray
+    reductions: np.ndarray
+
+    def __repr__(self) -> str:
+        cuts = set(self.reductions.tolist())
+        rows = [["step", "metric", "rate", "scale", "bad", "cooldown", "best", ""]]
+        shown = self._shown()
+        for before, i in zip([-1, *shown], shown, strict=False):
+            if i != before + 1:
+                rows.append(["...", *[""] * 7])
+            numbers = (self.metric[i], self.rate[i], self.scale[i])
+            counts = (str(self.bad_count[i]), str(self.cooldown_count[i]))
+            cut = "cut" if i in cuts else ""
+            rows.append(
+                [str(self.step[i]), *(f"{each:.4g}" for each in numbers), *counts, f"{self.best[i]:.4g}", cut]
+            )
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ("  ".join(map(str.rjust, row, widths)) for row in rows)
+        return "\n".join(line.rstrip() for line in lines)
+
+    def _shown(self) -> list[int]:
+        """The observations that have a line in the table."""
+        last = len(self.step) - 1
+        if last < LONGEST_TABLE:
+            return list(range(last + 1))
+        near = [i for cut in self.reductions.tolist() for i in (cut - 1, cut) if 0 < i < last]
+        return [*sorted({0, 1, *near})[: LONGEST_TABLE - 1], last]
+
+
+def simulate(
+    schedule: ScheduleLike, rule: Rule, metrics: Numbers, *, steps_per_observation: Number = 1
+) -> Simulation:
+    r"""Shows what a plateau would have done with a trace of metrics.
+
+    Observation $i$, of `metrics[i]`, is made after $k$ more updates: its step is $(i + 1) k$, where $k$ is
+    `steps_per_observation`, the steps of an epoch for example. Up to the first one the scale is 1; from each
+    on the rates are
+
+    $$\text{schedule}(t) \cdot \text{scale}_i, \quad (i + 1) k \le t < (i + 2) k$$
+
+    as `scale_by_plateau` beside `scale_by_learning_rate` applies them where `observe` gets the metrics.
+
+    >>> import jaxsched as js
+    >>> rule = js.Plateau(factor=0.5, patience=1)
+    >>> result = js.simulate(js.Linear(0.3, 0, 60), rule, [1.0, 0.8, 0.8, 0.8, 0.7], steps_per_observation=10)
+    >>> result
+    step  metric   rate  scale  bad  cooldown  best
+      10       1   0.25      1    0         0     1
+      20     0.8    0.2      1    0         0   0.8
+      30     0.8   0.15      1    1         0   0.8
+      40     0.8   0.05    0.5    0         0   0.8  cut
+      50     0.7  0.025    0.5    0         0   0.7
+    >>> result.reductions
+    array([3])
+
+    Args:
+      schedule: the schedule beside the rule; a number is a constant.
+      rule: a `Plateau`, or a plateau of `jaxsched.ports`.
+      metrics: one number an observation, shape (n,), n at least 1; NaN is what the rule makes of it.
+      steps_per_observation: updates from one observation to the next, a whole number of at least 1.
+
+    Returns:
+      What the rule remembers after each observation, the rate that follows from it, and where it cut.
+
+    Raises:
+      TypeError: an argument is of the wrong type, or traced.
+      ValueError: `schedule` is a stack, `metrics` is empty, or the last observation is after step 2^31 - 1.
+    """
+    plan, every = one_schedule(schedule), whole_steps("steps_per_observation", steps_per_observation)
+    if not isinstance(rule, Rule):
+        raise TypeError(f"`rule` must be a `Plateau` or a plateau of `jaxsched.ports`, got {describe(rule)}.")
+    if not is_concrete(rule, metrics):
+        raise TypeError("`rule` and `metrics` must be concrete: call this outside of `jax.jit`.")
+    values = np.asarray(as_numbers("metrics", metrics), np.float64)
+    if not values.size:
+        raise ValueError("`metrics` must have at least one number, got none.")
+    if values.size * every > LAST_STEP:
+        raise ValueError(
+            f"`steps_per_observation` must be at most {LAST_STEP // values.size} for {values.size} metrics, "
+            f"got {every}."
+        )
+
+    with np.errstate(over="ignore"):
+        observed = values.astype(np.float32)
+    steps = every * np.arange(1, values.size + 1)
+    scales, plateau = jax.tree.map(np.asarray, _observe_all(rule, observed))
+    before = np.concatenate([[np.float32(1)], scales[:-1]])
+    return Simulation(
+        step=steps,
+        metric=observed,
+        rate=np.asarray(plan(steps)) * scales,
+        scale=scales,
+        bad_count=plateau.bad_count,
+        cooldown_count=plateau.cooldown_count,
+        best=plateau.best,
+        reductions=np.flatnonzero(scales < before),
+    )
+
+
+@jax.jit
+def _observe_all(rule: Rule, metrics: jax.Array) -> tuple[jax.Array, PlateauState]:
+    """The scale and the plateau's state after each metric."""
+
+    def observe(state: Any, metric: jax.Array) -> tuple[Any, tuple[jax.Array, PlateauState]]:
+        after = rule.observe(state, metric)
+        plateau = next(each for each in jax.tree.leaves(after, is_leaf=_is_plateau) if _is_plateau(each))
+        return after, (rule.scale_of(after), plateau)
+
+    return lax.scan(observe, rule.init(), jnp.asarray(metrics))[1]
+
+
+def _is_plateau(node: Any) -> bool:
+    return isinstance(node, PlateauState)

@@ -1,0 +1,330 @@
+"""The range test: how large a learning rate a model takes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxsched._core.fields import Number, checked_number, describe, is_concrete, show
+from jaxsched._core.transition import EasingLike, as_easing
+from jaxsched._figures import new_axes
+from jaxsched.shapes.exponential import Geometric
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Step: TypeAlias = "Callable[[Any, jax.Array, jax.Array], tuple[Any, Any]]"
+"""`step(state, rate, i) -> (state, metric)`: what a range test repeats."""
+
+SMOOTHED, RAW, STEEPEST, TENTH = "#0072b2", "#999999", "#d55e00", "#009e73"
+"""Okabe and Ito's colours, which the colour-blind can tell apart, and a grey."""
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, eq=False)
+class RangeTest:
+    """What a `range_test` found: a value and a pytree, whose arrays are float32 unless it says otherwise.
+
+    Attributes:
+      rates: the ramp, shape (steps,), also beyond the stop.
+      metrics: the metric that each try gave, shape (steps,); NaN after the stop.
+      smoothed: the smoothed metric, shape (steps,); NaN after the stop.
+      count: how many tries were made, int32, the one that stopped the test included.
+      diverged: whether it stopped because the metric diverged or was not finite, a boolean.
+      steepest: the rate after which the smoothed metric improves most on the way to its best; NaN where it
+        never improves.
+      tenth_of_best: a tenth of the rate with the best smoothed metric; NaN where none is finite.
+      mode: `"min"` or `"max"`, which metric is better; static.
+      log_scale: whether the ramp is straight in the logarithm, and so drawn; static.
+    """
+
+    rates: jax.Array = dataclasses.field(repr=False)
+    metrics: jax.Array = dataclasses.field(repr=False)
+    smoothed: jax.Array = dataclasses.field(repr=False)
+    count: jax.Array
+    diverged: jax.Array
+    steepest: jax.Array
+    tenth_of_best: jax.Array
+    mode: Literal["min", "max"] = dataclasses.field(metadata={"static": True})
+    log_scale: bool = dataclasses.field(metadata={"static": True})
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draws the metric against the rate, raw and smoothed, and marks both suggestions.
+
+        The axis of the metric shows what came before the stop; what is worse than that leaves the figure.
+
+        Args:
+          ax: the Matplotlib axes to draw on; a new figure where it is left out.
+
+        Returns:
+          The axes.
+
+        Raises:
+          ImportError: Matplotlib is not installed.
+          TypeError: the result is traced.
+          ValueError: it holds several tests, as `jax.vmap` makes them.
+        """
+        if not is_concrete(self):
+            raise TypeError("A traced range test cannot be drawn: its numbers are not known yet.")
+        if np.ndim(self.count):
+            raise ValueError(
+                f"These are {np.size(self.count)} range tests; draw one: "
+                "`jax.tree.map(lambda leaf: leaf[0], tests).plot()`."
+            )
+        ax = ax or new_axes()
+        count = int(self.count)
+        rates, metrics, smoothed = (
+            np.asarray(values)[:count] for values in (self.rates, self.metrics, self.smoothed)
+        )
+        ax.plot(rates, metrics, color=RAW, lw=1, label="raw")
+        ax.plot(rates, smoothed, color=SMOOTHED, lw=2, label="smoothed")
+        marks = [
+            ("steepest", self.steepest, STEEPEST, "--"),
+            ("a tenth of the best", self.tenth_of_best, TENTH, ":"),
+        ]
+        for name, rate, color, style in marks:
+            if np.isfinite(rate):
+                ax.axvline(float(rate), color=color, ls=style, lw=1.5, label=f"{name}: {float(rate):.2g}")
+        if self.log_scale:
+            ax.set_xscale("log")
+        if limits := self._limits(metrics, smoothed):
+            ax.set_ylim(*limits)
+        ax.set_xlabel("learning rate")
+        ax.set_ylabel("metric")
+        ax.legend(frameon=False)
+        return ax
+
+    def _limits(self, metrics: np.ndarray, smoothed: np.ndarray) -> tuple[float, float] | None:
+        """Of a test that diverged: from its best raw metric to the worst smoothed one before the stop."""
+        # Until the smoothed metric stops the test, the raw one may have grown by orders of magnitude.
+        before = smoothed[:-1]
+        if not self.diverged or not len(before):
+            return None
+        low, high = float(before.min()), float(before.max())
+        if self.mode == "min":
+            low = min(low, float(metrics[:-1].min()))
+        else:
+            high = max(high, float(metrics[:-1].max()))
+        margin = 0.08 * (high - low)
+        return (low - margin, high + margin) if margin else None
+
+
+def range_test(
+    step: Step,
+    state: Any,
+    *,
+    min_value: Number = 1e-6,
+    max_value: Number = 1.0,
+    steps: int = 100,
+    shape: EasingLike = Geometric,
+    mode: Literal["min", "max"] = "min",
+    smoothing: Number = 0.9,
+    divergence: Number = 4.0,
+) -> RangeTest:
+    r"""Trains at a growing learning rate, until the metric diverges.
+
+    Try $i$ is at the rate $r_i = \text{ramp}(i)$, where the ramp goes from `min_value` to `max_value` over
+    `steps` tries, both included. Its metric $m_i$ is smoothed with $\beta$ = `smoothing`, an exponential
+    moving average with bias correction:
+
+    $$s_i = \frac{\sum_{j \le i} \beta^{i - j} m_j}{\sum_{j \le i} \beta^{i - j}}$$
+
+    The test stops where $m_i$ is not finite, or $s_i$ is worse than the best so far by more than the factor
+    `divergence`: of a positive metric to minimise, as a loss, above `divergence` times its lowest; of one
+    to maximise, as an accuracy, below its highest divided by `divergence`; a negative metric is as its
+    positive with the other mode.
+
+    Two rates are suggested. `steepest` is the $r_i > 0$ before the best try for which the improvement by its
+    update, from $s_i$ to $s_{i+1}$, is greatest: on a geometric ramp, the steepest slope against the
+    logarithm of the rate. `tenth_of_best` is a tenth of the rate of the best try. Smoothing delays the
+    curve, and with it both, by about $\beta / (1 - \beta)$ tries.
+
+    The loop is one compiled program. It is pure: `state` is left as it was, and `range_test` may be called
+    under `jax.jit` and `jax.vmap`. Outside of them each call compiles again; to test the same `step` often,
+    use `jax.jit(lambda state: jaxsched.optim.range_test(step, state))`.
+
+    Gradient descent on a quadratic of curvature 8 diverges at rates above 2/8:
+
+    >>> import jaxsched as js
+    >>> def step(weight, rate, i):
+    ...     return weight - rate * 8 * weight, 4 * weight**2
+    >>> result = js.range_test(step, 1.0, min_value=0.001, smoothing=0)
+    >>> bool(result.diverged), round(float(result.rates[result.count - 1]), 2)
+    (True, 0.33)
+    >>> round(float(result.steepest), 4)
+    0.0043
+
+    Args:
+      step: `step(state, rate, i) -> (state, metric)`, a training step written with JAX: `rate` is a
+        float32 scalar, `i` the int32 number of the try, from 0, by which it can choose a batch, and
+        `metric` a real scalar, such as the loss of the batch.
+      state: where training begins, a pytree: parameters, optimizer state, a random key.
+      min_value: the first rate, at least 0; above 0 on a geometric ramp.
+      max_value: the last rate, above `min_value`.
+      steps: how many rates to try, at least 2.
+      shape: the ramp, a transition's class or a `functools.partial` of one: `Geometric` is the
+        exponential ramp, `Linear` the original's.
+      mode: whether to minimise (`"min"`) the metric or to maximise (`"max"`) it, as the original does.
+      smoothing: the weight of the past, at least 0 and below 1; 0 leaves the metric as it is.
+      divergence: the factor of worsening that ends the test, above 1. Give a small one for an accuracy
+        that chance keeps high.
+
+    Returns:
+      The curve and the suggestions, a `RangeTest`.
+
+    Raises:
+      TypeError: an argument is of the wrong type, or `step` does not return a pair of a state like `state`
+        and a real scalar.
+      ValueError: an argument is outside of its range, or the ramp refuses its ends.
+
+    Source: Smith, Cyclical Learning Rates for Training Neural Networks, arXiv:1506.01186, section 3.3. The
+    smoothing and the suggestions are later practice.
+    """
+    if not callable(step):
+        raise TypeError(f"`step` must be callable, got {describe(step)}.")
+    if isinstance(steps, bool) or not isinstance(steps, int | np.integer):
+        raise TypeError(f"`steps` must be an integer, got {describe(steps)}.")
+    if steps < 2:
+        raise ValueError(f"`steps` must be at least 2, got {steps}.")
+    if mode not in ("min", "max"):
+        raise ValueError(f'`mode` must be "min" or "max", got {mode!r}.')
+    low, high = checked_number("min_value", min_value, at_least=0), checked_number("max_value", max_value)
+    if is_concrete(low, high) and not low < high:
+        raise ValueError(f"`max_value` must be above `min_value` ({show(low)}), got {show(high)}.")
+    easing = as_easing("shape", shape)
+    ramp = easing.cls(low, high, steps - 1, **easing.keywords)
+    sweep = _Sweep(
+        decay=jnp.asarray(checked_number("smoothing", smoothing, at_least=0, below=1), jnp.float32),
+        tolerance=jnp.asarray(checked_number("divergence", divergence, above=1), jnp.float32),
+        rates=ramp(jnp.arange(steps)).astype(jnp.float32),
+    )
+    sign = 1 if mode == "min" else -1
+    # Not a number is what this program is after: it is no bug to be found here.
+    with jax.debug_nans(False):
+        found = jax.jit(lambda state, sweep: _run(step, state, sweep, sign))(state, sweep)
+    return RangeTest(sweep.rates, **found, mode=mode, log_scale=easing.cls is Geometric)
+
+
+class _Sweep(NamedTuple):
+    """What a sweep goes by, in float32: the numbers of `range_test`, and the ramp."""
+
+    decay: jax.Array
+    tolerance: jax.Array
+    rates: jax.Array
+
+
+class _Progress(NamedTuple):
+    """A sweep under way.
+
+    Attributes:
+      i: the number of the next try.
+      state: what `step` is given next.
+      total: the sum of the metrics so far, each weighted by `decay` to the power of its age.
+      weight: the sum of these weights.
+      best: the lowest smoothed cost so far; a cost is a metric to minimise, the negative of one to maximise.
+      diverged: whether to stop.
+      metrics: so far, then NaN.
+      smoothed: so far, then NaN.
+    """
+
+    i: jax.Array
+    state: Any
+    total: jax.Array
+    weight: jax.Array
+    best: jax.Array
+    diverged: jax.Array
+    metrics: jax.Array
+    smoothed: jax.Array
+
+
+def _run(step: Step, state: Any, sweep: _Sweep, sign: int) -> dict[str, jax.Array]:
+    """The fields of a `RangeTest` that are not known before; `sign` times a metric is its cost."""
+
+    def tried(now: _Progress) -> _Progress:
+        state, metric = _try(step, now.state, sweep.rates[now.i], now.i)
+        total = sweep.decay * now.total + metric
+        weight = sweep.decay * now.weight + 1
+        smoothed = total / weight
+        cost = sign * smoothed
+        best = jnp.minimum(now.best, cost)
+        limit = jnp.where(best > 0, best * sweep.tolerance, best / sweep.tolerance)
+        return _Progress(
+            i=now.i + 1,
+            state=state,
+            total=total,
+            weight=weight,
+            best=best,
+            diverged=~jnp.isfinite(smoothed) | (cost > limit),
+            metrics=now.metrics.at[now.i].set(metric),
+            smoothed=now.smoothed.at[now.i].set(smoothed),
+        )
+
+    nothing, zero = jnp.full_like(sweep.rates, jnp.nan), jnp.zeros((), jnp.float32)
+    end = lax.while_loop(
+        lambda now: (now.i < len(sweep.rates)) & ~now.diverged,
+        tried,
+        _Progress(
+            i=jnp.zeros((), jnp.int32),
+            state=state,
+            total=zero,
+            weight=zero,
+            best=zero + jnp.inf,
+            diverged=jnp.zeros((), bool),
+            metrics=nothing,
+            smoothed=nothing,
+        ),
+    )
+    steepest, best = _suggestions(sweep.rates, sign * end.smoothed)
+    return {
+        "metrics": end.metrics,
+        "smoothed": end.smoothed,
+        "count": end.i,
+        "diverged": end.diverged,
+        "steepest": steepest,
+        "tenth_of_best": best / 10,
+    }
+
+
+def _try(step: Step, state: Any, rate: jax.Array, i: jax.Array) -> tuple[Any, jax.Array]:
+    """One call of `step`, whose metric is checked and made float32."""
+    result = step(state, rate, i)
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise TypeError(f"`step` must return a pair, (state, metric), got {_in_words(result)}.")
+    after, metric = result
+    given: Any = jax.tree.structure(state)
+    returned: Any = jax.tree.structure(after)
+    if returned != given:
+        raise TypeError(
+            f"`step` must return a state of the structure that it was given, {given}, got {returned}."
+        )
+    if not _is_real_scalar(metric):
+        raise TypeError(f"`step` must return a real scalar as its metric, got {_in_words(metric)}.")
+    return after, jnp.asarray(metric, jnp.float32)
+
+
+def _is_real_scalar(value: Any) -> bool:
+    if not isinstance(value, jax.Array | np.ndarray | np.generic | float | int) or np.shape(value) != ():
+        return False
+    return any(jnp.issubdtype(jnp.result_type(value), kind) for kind in (jnp.floating, jnp.integer))
+
+
+def _in_words(value: Any) -> str:
+    """What `step` returned: the type of an array, as `float32[3]`, as its numbers are not known."""
+    return str(jax.typeof(value)) if isinstance(value, jax.Array) else describe(value)
+
+
+def _suggestions(rates: jax.Array, costs: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The rate whose update lowers the cost most on the way to the lowest, and that of the lowest."""
+    known = jnp.where(jnp.isfinite(costs), costs, jnp.inf)
+    best = known.argmin()
+    # What follows a rate of 0, where a ramp may begin, is noise.
+    on_the_way = (jnp.arange(len(rates) - 1) < best) & (rates[:-1] > 0)
+    falls = jnp.where(on_the_way, costs[:-1] - costs[1:], 0)
+    steepest = jnp.where(falls.max() > 0, rates[falls.argmax()], jnp.nan)
+    return steepest, jnp.where(jnp.isfinite(known[best]), rates[best], jnp.nan)

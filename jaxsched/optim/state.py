@@ -1,0 +1,212 @@
+"""Reading the rate in an optimizer state, and moving the clocks of its schedules."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from typing import Any, NamedTuple, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxsched._core.clock import LAST_STEP
+from jaxsched._core.fields import describe, is_concrete
+from jaxsched.optim.learning_rate import LearningRateState
+from jaxsched.optim.plateau import ScaleByPlateauState
+
+Tree = TypeVar("Tree")
+
+INJECTED = (optax.InjectHyperparamsState, optax.InjectStatefulHyperparamsState)
+PARTITION = type(optax.partition({}, {}).init({}))
+CLOCKS = (
+    LearningRateState,
+    optax.ScaleByScheduleState,
+    # Their shapes alone: arrays would start JAX's backend, which `jax.distributed.initialize` must precede.
+    type(jax.eval_shape(optax.add_decayed_weights(lambda count: 0.0).init, ())),
+    type(jax.eval_shape(optax.schedules.WrappedSchedule(lambda count: 0.0).init)),
+    *INJECTED,
+)
+"""The states whose `count` is the clock of a schedule."""
+
+
+class _Reading(NamedTuple):
+    """What is known of one group: factors by where they stand, and whether a rate is among them."""
+
+    rates: dict[str, jax.Array]
+    injected: dict[str, jax.Array]
+    scales: dict[str, jax.Array]
+
+
+Groups = dict[str | None, _Reading]
+"""Readings by label; `None` is all parameters."""
+
+
+def learning_rate(opt_state: Any) -> Any:
+    """The rate that the latest update applied, read from an optimizer state.
+
+    It is found through any nesting: `chain`, `named_chain`, `partition`, `masked`, `MultiSteps`,
+    `apply_if_finite`, `inject_hyperparams`, a Flax `TrainState`, an `nnx.Optimizer`. The scale of a plateau
+    is a factor of it.
+
+    An injected `learning_rate` is one too, unless a `scale_by_learning_rate` stands inside of the same
+    `inject_hyperparams`: the rate is taken to feed that one, and counts once. A state does not show what a
+    factory does with its arguments. If yours applies two rates, put them beside each other, and the product
+    is read: `chain(inject_hyperparams(optax.sgd)(0.1), scale_by_learning_rate(schedule, flip_sign=False))`.
+
+    Args:
+      opt_state: any pytree that holds one state of `scale_by_learning_rate`.
+
+    Returns:
+      A float32 scalar; where there are groups (`param_labels`, `optax.partition`), a dict by label. A state
+      with leading axes, from `jax.vmap`, `jax.pmap` or a scan that stacks states, has a rate for each
+      member: an array with these axes.
+
+    Raises:
+      ValueError: there is none, or several that are not of groups; the message says what to do, or where
+        they are.
+    """
+    groups = _read(opt_state, "")
+    rates: dict[str | None, jax.Array] = {}
+    for label, reading in groups.items():
+        for found in (reading.rates, reading.injected):
+            if len(found) > 1:
+                places = ", ".join(f"`{path}`" for path in found)
+                raise ValueError(
+                    f"There are {len(found)} learning rates in this optimizer state, at {places}; "
+                    "pass the part of it that holds one."
+                )
+        if reading.rates or reading.injected:
+            rates[label] = _product([each for part in reading for each in part.values()])
+    if not rates:
+        raise ValueError(
+            "There is no learning rate in this optimizer state, because no transformation of jaxsched put "
+            "one there. Instead of `optax.adamw(schedule)` use "
+            "`optax.chain(optax.adamw(1.0), jaxsched.scale_by_learning_rate(schedule, flip_sign=False))`."
+        )
+    return rates[None] if set(rates) == {None} else {str(label): rate for label, rate in rates.items()}
+
+
+def _product(factors: list[Any]) -> jax.Array:
+    """The float32 product of factors whose leading axes are the same, as far as each has them."""
+    # Copies, so that the rate is still there when the state that it was read from has been donated.
+    arrays = [jnp.array(factor, jnp.float32) for factor in factors]
+    rank = max(array.ndim for array in arrays)
+    aligned = [jnp.expand_dims(array, tuple(range(array.ndim, rank))) for array in arrays]
+    return functools.reduce(operator.mul, aligned)
+
+
+def _read(tree: Any, path: str) -> Groups:
+    """The readings of all groups in a tree."""
+    groups: Groups = {None: _Reading({}, {}, {})}
+    kinds = (LearningRateState, ScaleByPlateauState, PARTITION, *INJECTED)
+    leaves, _ = jax.tree.flatten_with_path(tree, is_leaf=lambda node: isinstance(node, kinds))
+    for keys, node in leaves:
+        here = path + jax.tree_util.keystr(keys)
+        if isinstance(node, LearningRateState):
+            rate = node.learning_rate
+            each = rate if isinstance(rate, dict) else {None: rate}
+            groups = _joined(groups, {label: _Reading({here: r}, {}, {}) for label, r in each.items()})
+        elif isinstance(node, ScaleByPlateauState):
+            groups = _joined(groups, {None: _Reading({}, {}, {here: node.scale})})
+        elif isinstance(node, PARTITION):
+            groups = _joined(groups, _partition(node.inner_states, here))
+        elif isinstance(node, INJECTED):
+            inner = _read(node.inner_state, f"{here}.inner_state")
+            if "learning_rate" in node.hyperparams:
+                injected = {f"{here}.hyperparams": node.hyperparams["learning_rate"]}
+                # A state of ours inside already holds what the factory made of it.
+                around = {
+                    label: _Reading({}, {} if reading.rates else injected, {})
+                    for label, reading in inner.items()
+                }
+                inner = _joined(around, inner)
+            groups = _joined(groups, inner)
+    return groups
+
+
+def _partition(states: dict[Any, Any], path: str) -> Groups:
+    """The readings of the groups of an `optax.partition`; none where nothing is known of any."""
+    groups: Groups = {}
+    for label, state in states.items():
+        for inner, reading in _read(state, f"{path}[{label!r}]").items():
+            groups[str(label) if inner is None else f"{label}.{inner}"] = reading
+    known = any(part for reading in groups.values() for part in reading)
+    return groups if known else {None: _Reading({}, {}, {})}
+
+
+def _joined(left: Groups, right: Groups) -> Groups:
+    """The readings of two parts of one chain: what holds for all parameters holds for each group."""
+
+    def of(groups: Groups, label: str | None) -> _Reading:
+        return groups.get(label, groups.get(None, _Reading({}, {}, {})))
+
+    labels: list[str | None] = [label for label in left | right if label is not None] or [None]
+    return {
+        label: _Reading(*(a | b for a, b in zip(of(left, label), of(right, label), strict=True)))
+        for label in labels
+    }
+
+
+def set_count(opt_state: Tree, count: Any) -> Tree:
+    """Moves the clocks of all schedules in an optimizer state, and nothing else.
+
+    The clocks are those of `scale_by_learning_rate`, of Optax's own schedules, and of
+    `inject_hyperparams`; Adam's count, which corrects its bias, stays. The rate that is read stays that of
+    the latest update until the next.
+
+    >>> import jax.numpy as jnp
+    >>> import jaxsched as js
+    >>> import optax
+    >>> tx = optax.chain(optax.scale_by_adam(), js.scale_by_learning_rate(js.Linear(0.1, 0.0, 10)))
+    >>> state = js.set_count(tx.init(jnp.ones(2)), 5)
+    >>> _, state = tx.update(jnp.ones(2), state)
+    >>> js.learning_rate(state)
+    Array(0.05, dtype=float32)
+
+    Args:
+      opt_state: any pytree with such states.
+      count: an integer from 0 to 2^31 - 1, or an integer scalar array. In a state with leading axes it is
+        that of every member.
+
+    Returns:
+      A new tree of the same structure.
+
+    Raises:
+      TypeError: `count` is no integer.
+      ValueError: it is out of range, or there is no clock.
+    """
+    moved, clocks = _moved(opt_state, _as_count(count))
+    if not clocks:
+        raise ValueError("There is no schedule's clock in this optimizer state.")
+    return moved
+
+
+def _as_count(count: Any) -> jax.Array:
+    integer = isinstance(count, int | np.integer | np.ndarray | jax.Array) and not isinstance(count, bool)
+    if not (integer and np.shape(count) == () and jnp.issubdtype(jnp.result_type(count), jnp.integer)):
+        raise TypeError(f"`count` must be an integer, got {describe(count)}.")
+    if is_concrete(count) and not 0 <= int(count) <= LAST_STEP:
+        raise ValueError(f"`count` must be at least 0 and at most {LAST_STEP}, got {int(count)}.")
+    return jnp.asarray(count, jnp.int32)
+
+
+def _moved(tree: Any, count: jax.Array) -> tuple[Any, int]:
+    """The tree with its clocks at `count`, and how many these are."""
+    leaves, structure = jax.tree.flatten(tree, is_leaf=lambda node: isinstance(node, CLOCKS))
+    clocks = 0
+    for i, node in enumerate(leaves):
+        if isinstance(node, CLOCKS):
+            parts = {}
+            for name, part in node._asdict().items():
+                if name == "count":
+                    # Whatever holds the number, a Flax variable for one, holds the new one.
+                    (old,), holder = jax.tree.flatten(part)
+                    parts[name] = jax.tree.unflatten(holder, [jnp.full_like(old, count)])
+                    clocks += 1
+                else:
+                    parts[name], inner = _moved(part, count)
+                    clocks += inner
+            leaves[i] = type(node)(**parts)
+    return jax.tree.unflatten(structure, leaves), clocks

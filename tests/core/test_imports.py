@@ -1,0 +1,113 @@
+"""A module imports only what stands above it, inside of functions too."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import jaxsched
+from jaxsched import _core
+
+PACKAGE = Path(jaxsched.__file__).parent
+ORDER = [
+    "_core",
+    "shapes",
+    "combinators",
+    "plateau",
+    "presets",
+    "ports",
+    "_figures",
+    "optim",
+    "_text",
+    "_inspect",
+    "testing",
+    "__init__",
+    "__main__",
+]
+CORE = re.findall(r"^\d+\. `(\w+)`", _core.__doc__, re.MULTILINE)
+"""The order in which the core's docstring says to read it."""
+
+
+def name_of(path: Path) -> str:
+    """The name by which a file is imported."""
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def imports(path: Path) -> set[str]:
+    """What a file imports, anywhere: modules of ours, and others by their first name."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                names.add(inner if inner in MODULES else str(node.module))
+    return {name if name in MODULES else name.partition(".")[0] for name in names}
+
+
+GRAPH = {name: imports(path) for name, path in MODULES.items()}
+
+
+def layer(name: str) -> int:
+    """Where a module stands in the order of the package."""
+    first = name.split(".")[1] if "." in name else "__init__"
+    return ORDER.index(first)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_go_one_way(name):
+    for other in GRAPH[name] & MODULES.keys():
+        inside = name.rpartition(".")[0] == other.rpartition(".")[0] != "jaxsched" or other.startswith(
+            f"{name}."
+        )
+        assert layer(other) < layer(name) or inside, f"{name} imports {other}"
+        if name.startswith("jaxsched.shapes."):
+            assert not inside, f"{name} imports {other} beside it"
+        if name.startswith("jaxsched.combinators.") and other.startswith("jaxsched.shapes"):
+            assert other == "jaxsched.shapes.linear", f"{name} imports the shape {other}"
+        if name.startswith("jaxsched._core."):
+            mine, others = (CORE.index(each.rpartition(".")[2]) for each in (name, other))
+            assert others < mine, f"{name} imports {other}, which is read after it"
+
+
+def test_there_is_no_circle():
+    graphlib.TopologicalSorter(GRAPH).prepare()
+
+
+def test_the_core_says_in_which_order_to_read_all_of_it():
+    assert sorted(CORE) == sorted(path.stem for path in (PACKAGE / "_core").glob("[!_]*.py"))
+
+
+def test_no_module_hides_a_public_function():
+    for name in jaxsched.__all__:
+        public = getattr(jaxsched, name)
+        assert not inspect.ismodule(public) or name == "ports"
+        assert f"jaxsched.{name}" not in MODULES or name == "ports"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_optim_alone_imports_optax(name):
+    outside = GRAPH[name] - MODULES.keys() - set(sys.stdlib_module_names)
+    optional = {"matplotlib"} if name in ("jaxsched._figures", "jaxsched._inspect.plot") else set()
+    if name.startswith("jaxsched.optim"):
+        optional = {"matplotlib", "optax"}
+    assert outside <= {"jax", "numpy"} | optional
+
+
+@pytest.mark.smoke
+def test_importing_starts_no_backend():
+    """`jax.distributed.initialize` must come before one, and after the imports."""
+    check = "import jaxsched, train.__main__; from jax._src import xla_bridge as x; assert not x._backends"
+    subprocess.run([sys.executable, "-c", check], check=True, cwd=PACKAGE.parent)

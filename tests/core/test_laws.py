@@ -1,0 +1,281 @@
+"""Every case of the catalogue under every law."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxsched as js
+from catalogue.cases import CASES, COMBINATORS, SHAPES, SHORT, TRANSITIONS
+from jaxsched._core.versions import enable_x64
+from jaxsched.testing import LAWS, check_laws, float32_path
+
+FIRST = {"total", "compiled", "one_trace", "value", "narrow"}
+"""The laws for combinators that are not left to the thorough run; shapes take all of them first."""
+
+
+SMOKE = {
+    *("linear", "cosine warped", "exponential", "piecewise", "lambda"),
+    *("warmup", "join", "cycle growing", "sum", "one_cycle"),
+}
+"""What every set of versions takes, under every law: one of each kind."""
+
+
+def marks(case, law):
+    first = case in SHAPES or (case in COMBINATORS and law in FIRST)
+    return [pytest.mark.smoke] * (case in SMOKE) + [pytest.mark.thorough] * (not first)
+
+
+@pytest.mark.parametrize(
+    ("case", "law"),
+    [pytest.param(case, law, marks=marks(case, law)) for case in CASES for law in LAWS],
+)
+def test_law(case, law):
+    LAWS[law](CASES[case](SHORT))
+
+
+@pytest.mark.parametrize("length", [0, 1])
+@pytest.mark.parametrize("case", CASES)
+def test_short_lengths_are_total(case, length):
+    LAWS["total"](CASES[case](length))
+
+
+LENGTHS = [0, 1, 10, 41, 47, 55, 10**6, 16_777_259, 1_900_000_001, 2**31 - 1]
+ENDS = [(0.3, 0.0123), (0.01234, 0.3), (3e38, 1e-37), (-1e-5, -0.7)]
+"""No powers of two, and numbers that no product or exponential gives by chance."""
+
+
+def at_the_ends(schedules, wrap=lambda function: function):
+    """Their rates at the start, at the end and after it."""
+    steps = [
+        np.array([0, each.transition_steps, min(each.transition_steps + 1, 2**31 - 1)]) for each in schedules
+    ]
+
+    @wrap
+    def rates(steps):
+        return [each(t) for each, t in zip(schedules, steps, strict=True)]
+
+    return jax.device_get(rates([t.astype(np.int32) for t in steps]))
+
+
+@pytest.mark.parametrize("case", TRANSITIONS)
+def test_ends_are_exact(case):
+    """They are selected, on every path: a float32 end is the nearest, a float64 one the number itself."""
+    examples = [TRANSITIONS[case](length) for length in LENGTHS]
+    if examples[0].init_value * examples[0].end_value >= 0:
+        changes = [dict(zip(("init_value", "end_value"), ends, strict=True)) for ends in ENDS]
+        examples += [dataclasses.replace(examples[4], **change) for change in changes]
+    plain = at_the_ends(examples)
+    with float32_path():
+        # There the numbers are constants of a program: one has them all.
+        narrow = at_the_ends(examples, jax.jit)
+    with enable_x64(True):
+        wide = at_the_ends(examples)
+    for schedule, *rates in zip(examples, plain, narrow, wide, strict=True):
+        end = schedule.end_value
+        expected = [schedule.init_value if schedule.transition_steps else end, end, end]
+        for found, dtype in zip(rates, (np.float32, np.float32, np.float64), strict=True):
+            np.testing.assert_array_equal(found, np.array(expected, dtype), str(schedule), strict=True)
+
+
+def _float(number):
+    """A clock, or a field, as a float array."""
+    return jnp.asarray(number)
+
+
+class Sound(js.Schedule):
+    """What keeps every law: the broken ones below differ from it by one thing each."""
+
+    init_value: js.Number = js.number()
+
+    def evaluate(self, t):
+        return _float(self.init_value) / (1 + _float(t))
+
+
+class OneStepAtATime(js.Schedule):
+    """Flattens its steps."""
+
+    init_value: js.Number = js.number()
+
+    def evaluate(self, t):
+        return _float(self.init_value) / (1 + _float(t))
+
+    def __call__(self, step):
+        return super().__call__(jnp.ravel(jnp.asarray(step)))
+
+
+class Unsteady(js.Schedule):
+    """Infinite at its start."""
+
+    init_value: js.Number = js.number()
+
+    def evaluate(self, t):
+        return _float(self.init_value) / _float(t)
+
+
+class OtherwiseCompiled(js.Schedule):
+    """Gives something else where its step is traced."""
+
+    init_value: js.Number = js.number()
+
+    def evaluate(self, t):
+        return _float(self.init_value) / (1 + _float(t))
+
+    def __call__(self, step):
+        return super().__call__(step) * (2 if isinstance(step, jax.core.Tracer) else 1)
+
+
+class Accumulated(js.Schedule):
+    """Remembers how often it was called: inside of a loop once, however many steps the loop has."""
+
+    init_value: js.Number = js.number()
+    calls = 0
+
+    def evaluate(self, t):
+        return _float(self.init_value) / (1 + _float(t))
+
+    def __call__(self, step):
+        type(self).calls += 1
+        return super().__call__(step) * 0.9**self.calls
+
+
+class OtherwiseAsAnArgument(js.Schedule):
+    """Gives something else where its number is traced."""
+
+    init_value: js.Number = js.number()
+
+    def evaluate(self, t):
+        return _float(self.init_value) / (1 + _float(t))
+
+    def __call__(self, step):
+        return super().__call__(step) * (2 if isinstance(self.init_value, jax.core.Tracer) else 1)
+
+
+class OfOtherNumbers(js.Schedule):
+    """Keeps its number as it comes, where a schedule keeps Python floats."""
+
+    init_value: js.Number = js.number()
+
+    def check(self):
+        object.__setattr__(self, "init_value", np.float32(self.init_value))
+
+    def evaluate(self, t):
+        return _float(self.init_value) / (1 + _float(t))
+
+
+class Forgetful(js.Schedule):
+    """Differentiable where it says so, but for a gradient that stops."""
+
+    init_value: js.Number = js.number()
+
+    def evaluate(self, t):
+        return jax.lax.stop_gradient(_float(self.init_value)) * _float(t)
+
+
+class NowhereSmooth(js.Schedule):
+    """Swings so fast with its number that finite differences see no slope."""
+
+    init_value: js.Number = js.number()
+
+    def evaluate(self, t):
+        return 1 + jnp.sin(1e7 * _float(self.init_value) * (1.1 + _float(t)))
+
+
+class Regional(js.Schedule):
+    """Gives something else on every device."""
+
+    init_value: js.Number = js.number()
+
+    def evaluate(self, t):
+        return _float(self.init_value) / (1 + _float(t))
+
+    def __call__(self, step):
+        rate = super().__call__(step)
+        try:
+            return rate * (1 + jax.lax.axis_index("devices"))
+        except NameError:
+            return rate
+
+
+class Wide(js.Schedule):
+    """Names float64, which a TPU has not."""
+
+    init_value: js.Number = js.number()
+
+    def evaluate(self, t):
+        return _float(self.init_value) / (1 + _float(t))
+
+    def __call__(self, step):
+        rate = super().__call__(step)
+        with enable_x64(True):
+            return (rate.astype(np.float64) * 1).astype(np.float32)
+
+
+class Cancelling(js.Schedule):
+    """Loses its digits where there is no float64."""
+
+    init_value: js.Number = js.number()
+
+    def evaluate(self, t):
+        return _float(self.init_value) * (1 - jnp.cos(1e-3 * _float(t)))
+
+
+class AllTheSame(js.Schedule):
+    """Is equal to what has other numbers."""
+
+    init_value: js.Number = js.number()
+
+    def evaluate(self, t):
+        return _float(self.init_value) / (1 + _float(t))
+
+    def __eq__(self, other):
+        return isinstance(other, AllTheSame)
+
+    def __hash__(self):
+        return 0
+
+
+BROKEN = {
+    "shape_and_dtype": (OneStepAtATime, "the shape is"),
+    "total": (Unsteady, "the rates at steps"),
+    "compiled": (OtherwiseCompiled, "vmap: the rates are"),
+    "carried": (Accumulated, "scan: the rates are"),
+    "argument": (OtherwiseAsAnArgument, "jit: the rates are"),
+    "one_trace": (OfOtherNumbers, "a leaf is"),
+    "differentiable": (Forgetful, "the slope for leaf 0"),
+    "stacked": (OtherwiseAsAnArgument, "vmap over a stack: the rates are"),
+    "sharded": (Regional, "shard_map: the rates are"),
+    "exported": (Wide, "it computes in float64"),
+    "narrow": (Cancelling, "at steps"),
+    "value": (AllTheSame, "it is equal to"),
+}
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_a_broken_schedule_is_found_out(law):
+    """Each law by a schedule of its own; it is the law that says so."""
+    broken, message = BROKEN[law]
+    with pytest.raises(AssertionError, match=message):
+        LAWS[law](broken(0.3))
+
+
+def test_a_law_of_smoothness_wants_to_see_some():
+    with pytest.raises(AssertionError, match="it is smooth in leaf 0 at"):
+        LAWS["differentiable"](NowhereSmooth(0.3))
+
+
+def test_what_is_found_is_said():
+    with pytest.raises(AssertionError, match=r"Unsteady\(0.3\) breaks the law `total`"):
+        check_laws(Unsteady(0.3))
+
+
+def test_a_schedule_of_ones_own_keeps_every_law():
+    check_laws(Sound(0.3))
+
+
+def test_check_laws_runs_every_law():
+    check_laws(js.warmup(js.Cosine(0.3, 0.01, 15), 5))

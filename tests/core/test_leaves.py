@@ -1,0 +1,156 @@
+"""Leaves are what they look like: numbers of any kind, in any form, and none is taken for another."""
+
+from __future__ import annotations
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from processes import COMPILED_QUICKLY
+
+import jaxsched as js
+from catalogue.cases import CASES, SHORT
+from catalogue.reference import worst
+from jaxsched import ports
+
+DTYPES = [
+    *("float32", "bfloat16", "float16"),
+    *("int8", "int16", "int32", "uint8", "uint16", "uint32"),
+]
+
+EXAMPLES = {
+    "linear": js.Linear(3.0, 1.0, 10.0),
+    "cosine": js.Cosine(2.0, 0.0, 10.0, power=2.0),
+    "exponential": js.Exponential(2.0, 1.0, 4.0),
+    "inverse power": js.InversePower(2.0, 5.0, 1.0),
+    "warmup": js.warmup(js.Linear(3.0, 1.0, 10.0), 4.0),
+    "cycle": js.cycle(js.Linear(3.0, 1.0, 5.0), 5.0, 2.0, 1.0),
+    "levels": js.Piecewise([3.0, 2.0, 1.0], [3.0, 5.0]),
+    "table": js.Table([1.0, 2.0, 3.0]),
+    "knots": js.knots([1.0, 3.0, 2.0], [0.0, 3.0, 7.0]),
+    "join": js.join([1.0, js.Linear(3.0, 1.0, 5.0), 2.0], [2.0, 6.0]),
+    "clip": js.clip(js.Linear(4.0, 0.0, 10.0), 1.0, 3.0),
+}
+"""Whole numbers, which every dtype has."""
+
+STEPS = np.arange(24, dtype=np.int32)
+
+
+def four_ways(schedules):
+    """Eager, closed over, as an argument, and as an argument with the step closed over.
+
+    Yields the way, and for each of the schedules its rates. What the compiled programs do with their numbers
+    is tested elsewhere, so that they are compiled as quickly as can be.
+    """
+    jit = functools.partial(jax.jit, compiler_options=COMPILED_QUICKLY)
+
+    def every(schedules, steps):
+        return [schedule(steps) for schedule in schedules]
+
+    yield "eager", every(schedules, STEPS)
+    yield "closed over", jit(lambda: every(schedules, STEPS))()
+    yield "argument", jit(every)(schedules, STEPS)
+    yield "argument alone", jit(lambda schedules: every(schedules, STEPS))(schedules)
+
+
+def kinds():
+    """Every library and dtype; some of each by default."""
+    first = {*("numpy float32", "numpy uint32", "numpy int8"), *("jax bfloat16", "jax int32", "jax uint16")}
+    for library in (np, jnp):
+        for dtype in DTYPES:
+            name = f"{'jax' if library is jnp else 'numpy'} {dtype}"
+            marks = [] if name in first else pytest.mark.thorough
+            yield pytest.param(library, dtype, id=name, marks=marks)
+
+
+@pytest.mark.parametrize(("library", "dtype"), list(kinds()))
+def test_leaves_of_every_dtype(library, dtype):
+    typed = jax.tree.map(lambda leaf: library.asarray(leaf, jnp.dtype(dtype)), list(EXAMPLES.values()))
+    for way, found in four_ways(typed):
+        for (name, plain), rates in zip(EXAMPLES.items(), found, strict=True):
+            assert worst(rates, plain, STEPS) <= 2, (name, way)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_numbers_of_every_dtype_are_taken(dtype):
+    """Given to a constructor, not put in place of its leaves."""
+    plain = js.warmup(js.Cosine(3, 1, 100), 27)
+    typed = [
+        js.warmup(js.Cosine(number(3), number(1), number(100)), number(27))
+        for number in (np.dtype(jnp.dtype(dtype)).type, functools.partial(jnp.asarray, dtype=dtype))
+    ]
+    for way, found in four_ways(typed):
+        for rates in found:
+            assert worst(rates, plain, STEPS) <= 2, way
+
+
+def test_a_scalar_uint32_is_a_number():
+    for way, (rates,) in four_ways([js.Linear(0.3, 0.0, jnp.uint32(10))]):
+        assert worst(rates, js.Linear(0.3, 0.0, 10), STEPS) <= 1, way
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_leaves_that_became_arrays(case):
+    """As they come from a device, from a disk, or through a map over the tree."""
+    plain = CASES[case](SHORT)
+    expected = np.asarray(plain(STEPS))
+    on_device = jax.device_put(plain)
+    rounded = np.asarray(on_device(STEPS))
+    maps = {
+        "device_get": (jax.device_get(plain), expected),
+        "NumPy": (jax.tree.map(np.asarray, plain), expected),
+        "NumPy scalars": (
+            jax.tree.map(lambda leaf: np.float64(leaf) if np.ndim(leaf) == 0 else leaf, plain),
+            expected,
+        ),
+        "device_put and back": (jax.device_get(on_device), rounded),
+        "NumPy of JAX": (jax.tree.map(np.asarray, on_device), rounded),
+    }
+    for name, (schedule, rates) in maps.items():
+        np.testing.assert_array_max_ulp(np.asarray(schedule(STEPS)), rates, 1)
+        assert jax.tree.structure(schedule) == jax.tree.structure(plain), name
+    schedule, rates = maps["NumPy of JAX"]
+    np.testing.assert_array_max_ulp(np.asarray(jax.jit(lambda: schedule(STEPS))()), rates, 1)
+
+
+SMALL = {
+    "cyclic": (js.cyclic, 1, 3, 100),
+    "cyclic_momentum": (js.cyclic_momentum, 3, 1, 100, 120),
+    "one_cycle": (js.one_cycle, 1, 3, 0, 127),
+    "step_decay": (js.step_decay, 3, 1, 100),
+    "warmup_cosine": (js.warmup_cosine, 3, 120, 100),
+    "warmup_stable_decay": (js.warmup_stable_decay, 3, 127, 100, 20),
+    "warm_restarts": (js.warm_restarts, 3, 1, 100, 2),
+    "inverse_sqrt": (js.inverse_sqrt, 3, 100),
+    "noam": (js.noam, 100, 100),
+    "CyclicLR": (ports.torch.CyclicLR, 1, 3, 100),
+    "OneCycleLR": (ports.torch.OneCycleLR, 3, 100),
+    "CosineAnnealingLR": (ports.torch.CosineAnnealingLR, 3, 100),
+    "CosineAnnealingWarmRestarts": (ports.torch.CosineAnnealingWarmRestarts, 3, 100, 2),
+    "get_cosine_schedule_with_warmup": (ports.transformers.get_cosine_schedule_with_warmup, 3, 100, 120),
+    "CosineScheduler": (ports.d2l.CosineScheduler, 100, 3, 0, 90),
+}
+"""Presets and ports of numbers that are int8, where sums and products of them are not."""
+
+
+@pytest.mark.parametrize("library", [np, jnp], ids=["numpy", "jax"])
+@pytest.mark.parametrize("name", SMALL)
+def test_small_integers_do_not_wrap(name, library):
+    build, *numbers = SMALL[name]
+    steps = np.array([0, 1, 50, 99, 100, 101, 119, 127, 150, 200, 201, 256, 300, 400, 1000], np.int32)
+    plain, typed = build(*numbers), build(*map(library.int8, numbers))
+    assert worst(typed(steps), plain, steps) <= 8
+    assert worst(jax.jit(lambda: typed(steps))(), plain, steps) <= 8
+
+
+def test_array_leaves_print_at_their_own_precision():
+    schedule = jax.jit(lambda: js.Cosine(jnp.float32(0.1), jnp.float32(0.01), jnp.int32(100)))()
+    assert repr(schedule) == "Cosine(0.1, 0.01, 100)"
+    assert repr(jax.device_get(schedule)) == "Cosine(0.1, 0.01, 100)"
+    assert repr(js.Constant(jnp.bfloat16(0.1))) == "Constant(0.1)"
+    assert repr(js.Piecewise(jnp.array([0.3, 0.1]), jnp.array([5]))) == "Piecewise([0.3, 0.1], [5])"
+    assert repr(jax.device_put(js.Table([0.1, 0.7]))) == "Table([0.1, 0.7])"
+    assert repr(js.Constant(0.10000000149011612)) == "Constant(0.10000000149011612)"
+    assert "0.30000000000000004" in repr(js.Constant(0.1 + 0.2))

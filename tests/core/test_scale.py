@@ -1,0 +1,72 @@
+"""A thousand parts cost what a few cost."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+import pytest
+
+import jaxsched as js
+from catalogue import reference
+
+KINDS = [
+    lambda i: js.Cosine(1.0 + i, 0.0, 10),
+    lambda i: js.Linear(1.0 + i, 0.5, 10 + i % 3),
+    lambda i: js.Constant(1.0 + i),
+    lambda i: js.warmup(js.Polynomial(1.0 + i, 0.0, 7, 2), 3),
+]
+
+
+def many(count, kinds):
+    parts = [KINDS[i % kinds](i) for i in range(count)]
+    return js.join(parts, [10 * i for i in range(1, count)])
+
+
+BUILD = {
+    "join of one kind": lambda n: many(n, 1),
+    "join of four kinds": lambda n: many(n, 4),
+    "piecewise": lambda n: js.Piecewise(np.linspace(1, 0.5, n), [10 * i for i in range(1, n)]),
+    "knots": lambda n: js.knots(np.linspace(1, 0.5, n), [10 * i for i in range(n)]),
+    "cycle": lambda n: js.cycle(js.Cosine(1.0, 0.0, 10), 10, cycles=n),
+}
+
+
+def operations(jaxpr):
+    inner = [
+        sub
+        for equation in jaxpr.eqns
+        for sub in jax.tree.leaves(list(equation.params.values()), is_leaf=_is_jaxpr)
+    ]
+    return len(jaxpr.eqns) + sum(operations(sub.jaxpr) for sub in inner if _is_jaxpr(sub))
+
+
+def _is_jaxpr(value):
+    return hasattr(value, "jaxpr")
+
+
+@pytest.mark.parametrize("name", BUILD)
+def test_a_thousand_parts_are_as_many_operations_as_a_hundred(name):
+    sizes = [operations(jax.make_jaxpr(BUILD[name](n).__call__)(3)) for n in (100, 1000)]
+    assert sizes[0] == sizes[1]
+    assert sizes[0] > 10
+
+
+@pytest.mark.parametrize("name", BUILD)
+def test_a_thousand_parts_are_right(name):
+    schedule = BUILD[name](1000)
+    steps = np.unique(np.random.default_rng(0).integers(0, 10_100, 150)).astype(np.int32)
+    steps = np.concatenate([steps, [0, 9, 10, 11, 9989, 9990, 9991, 10**6]])
+    truth = [reference.rate(schedule, int(step)) for step in steps]
+    for rates in (schedule(steps), jax.jit(lambda s, t: s(t))(schedule, steps)):
+        off = [reference.ulps(rate, true) for rate, true in zip(np.asarray(rates), truth, strict=True)]
+        assert max(off) <= 8
+
+
+def test_a_join_reads_like_the_list_it_was_made_of():
+    parts = [KINDS[i % 4](i) for i in range(9)]
+    joined = js.join(parts, range(1, 9))
+    assert list(joined.schedules) == parts
+    assert joined.schedules[-1] == parts[-1]
+    assert joined.schedules[2:4] == parts[2:4]
+    assert js.join(joined.schedules, joined.boundaries) == joined
+    assert len(jax.tree.leaves(many(1000, 1))) == 6

@@ -1,0 +1,126 @@
+"""The docstrings tell the truth: their tables, and that each has what a reader needs."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import jaxsched as js
+from benchmarks.report import RESULTS, markdown
+
+ROOT = Path(__file__).parents[2]
+SHAPES = {
+    name: value
+    for name, value in vars(js).items()
+    if inspect.isclass(value) and issubclass(value, js.Schedule) and name[0].isupper()
+} | {"Product": type(js.Constant(1) * 2), "Sum": type(js.Constant(1) + 2)}
+SHAPES = {name: cls for name, cls in SHAPES.items() if not inspect.isabstract(cls)}
+PUBLIC = {name: getattr(js, name) for name in js.__all__ if callable(getattr(js, name))}
+WITHOUT_FORMULA = {"Schedule", "Transition", "parse", "stack", "table", "number", "numbers", "part", "parts"}
+WITHOUT_FORMULA |= {"optional_number", "learning_rate", "scale_by_learning_rate", "LearningRateState"}
+
+
+def rows(cls):
+    """The rows of the table in a docstring: its steps, then an expression and its rates."""
+    lines = re.findall(r"^ *\| (.*) \|$", inspect.getdoc(cls), re.MULTILINE)
+    cells = [[cell.strip() for cell in line.split("|")] for line in lines]
+    return cells[0], cells[1:]
+
+
+@pytest.mark.parametrize("name", [name for name in SHAPES if name not in ("Lambda", "Product", "Sum")])
+def test_table_of_rates(name):
+    (title, *steps), lines = rows(SHAPES[name])
+    assert title == "step"
+    assert lines
+    for expression, *rates in lines:
+        schedule = js.parse(expression.strip("`"))
+        assert type(schedule) is SHAPES[name]
+        actual = [f"{rate:.4g}" for rate in np.asarray(schedule(np.array(steps, np.int32)), float)]
+        assert actual == rates, expression
+
+
+@pytest.mark.parametrize("name", [name for name, cls in SHAPES.items() if issubclass(cls, js.Transition)])
+def test_table_of_a_transition_covers_its_end(name):
+    (_, *steps), lines = rows(SHAPES[name])
+    length = int(js.parse(lines[0][0].strip("`")).transition_steps)
+    assert [int(step) for step in steps] == [0, length - 1, length, length + 1]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_names_are_documented(name):
+    doc = inspect.getdoc(PUBLIC[name])
+    assert doc
+    assert doc.splitlines()[0].endswith((".", ":", "$$"))
+    if (
+        inspect.isclass(PUBLIC[name])
+        and issubclass(PUBLIC[name], js.Schedule)
+        and name not in WITHOUT_FORMULA
+    ):
+        assert "$$" in doc or "==" in doc, "no formula"
+        assert "Raises:" in doc
+        for field in PUBLIC[name].__dataclass_fields__:
+            assert f"  {field}:" in doc, f"`{field}` is not explained"
+
+
+@pytest.mark.parametrize("name", [path.stem for path in RESULTS.glob("*.json")])
+def test_the_readme_shows_what_a_benchmark_kept(name):
+    shown = re.search(rf"<!-- {name} -->\n(.*?)<!-- end -->", (ROOT / "README.md").read_text(), re.DOTALL)
+    record = json.loads((RESULTS / f"{name}.json").read_text())
+    assert shown[1].strip() == markdown(record["rows"])
+    assert f"`{record['command']}`" in (ROOT / "README.md").read_text()
+
+
+FORMULAS = re.findall(
+    r"^\| `([^`]+)` \| \$(.+)\$ \|$", (ROOT / "docs/reference/shapes.md").read_text(), re.MULTILINE
+)
+"""The expressions and formulas of the tables of shapes."""
+
+SYMBOLS = {"v": "value", "a": "init_value", "b": "end_value", "S": "transition_steps", "n": "power"}
+SYMBOLS |= {"k": "warp", "beta": "beta", "L": "lower", "U": "upper", "m": "midpoint", "tau": "timescale"}
+SYMBOLS |= {"r": "decay_rate", "T": "transition_steps"}
+
+
+def as_python(formula):
+    """TeX as an expression of Python; a thin space is a product."""
+    text = re.sub(r"\\(left|right|frac)", "", formula).replace(r"\,", "*").replace("^", "**")
+    return text.replace("}{", ")/(").replace("{", "(").replace("}", ")").replace("\\", "")
+
+
+@pytest.mark.parametrize(("expression", "formula"), FORMULAS)
+def test_the_typeset_formula_is_the_schedule(expression, formula):
+    schedule = js.parse(expression)
+    names = {
+        symbol: getattr(schedule, field) for symbol, field in SYMBOLS.items() if hasattr(schedule, field)
+    }
+    if isinstance(schedule, js.Relaxation):
+        names["r"] = schedule.rate
+    for t in (0, 1, 10, 37, 50, 99):
+        value = eval(as_python(formula), vars(math) | names | {"t": t, "p": t / names.get("T", 1)})
+        if isinstance(schedule, js.Transition) and not isinstance(schedule, js.Geometric):
+            value = value * schedule.init_value + (1 - value) * schedule.end_value
+        assert float(schedule(t)) == pytest.approx(value, rel=1e-6)
+
+
+def test_every_formula_of_a_shape_is_in_the_tables():
+    shown = {type(js.parse(expression)) for expression, _ in FORMULAS}
+    assert shown == set(SHAPES.values()) - {
+        js.Piecewise,
+        js.Table,
+        js.Lambda,
+        SHAPES["Product"],
+        SHAPES["Sum"],
+    }
+
+
+def test_every_public_name_is_in_the_reference():
+    pages = "".join(path.read_text() for path in (ROOT / "docs/reference").glob("*.md"))
+    documented = set(re.findall(r"^\.\. auto\w+:: ([\w.]+)$", pages, re.MULTILINE))
+    documented |= {name.rpartition(".")[2] for name in documented}
+    systems = {f"jaxsched.ports.{name}" for name in js.ports.__all__}
+    assert set(js.__all__) - {"Number", "Numbers", "ports"} | systems <= documented

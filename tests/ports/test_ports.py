@@ -1,0 +1,86 @@
+"""Every port against what the original system gave: `goldens/*.json`, made by `goldens/make_*.py`."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from goldens import functions
+
+from catalogue.reference import without_shortcuts
+
+GOLDENS = Path(__file__).parents[1] / "goldens"
+
+
+def golden_cases():
+    """The cases by system and scheduler."""
+    cases = defaultdict(list)
+    for path in sorted(GOLDENS.glob("*.json")):
+        record = json.loads(path.read_text())
+        if "cases" in record:
+            for case in record["cases"]:
+                cases[record["system"], case["name"]].append(case)
+    return cases
+
+
+CASES = golden_cases()
+
+
+def ported(system, name, case):
+    """What a case describes, built with our port."""
+    module = importlib.import_module(f"jaxsched.ports.{system}")
+
+    def argument(value):
+        if isinstance(value, list):
+            return [argument(each) for each in value]
+        if isinstance(value, dict) and "function" in value:
+            return getattr(functions, value["function"])
+        if isinstance(value, dict) and "dict" in value:
+            return dict(value["dict"])
+        if isinstance(value, dict) and "port" in value:
+            return ported(system, value["port"], value)
+        return value
+
+    keywords = {key: argument(value) for key, value in case.get("kwargs", {}).items()}
+    return getattr(module, name)(*(argument(value) for value in case.get("args", [])), **keywords)
+
+
+def distance(rates, truth):
+    """The largest distance in units of what is allowed."""
+    truth = np.asarray(truth, np.float64)
+    rates = np.asarray(rates, np.float64)
+    allowed = np.maximum(4 * np.spacing(np.abs(truth).astype(np.float32)), 1e-9 * np.abs(truth).max())
+    return float(np.max(np.abs(rates - truth) / np.maximum(allowed, 1e-45)))
+
+
+SMOKE = ("optax", "torch", "transformers")
+"""The systems that every set of versions takes."""
+
+
+@pytest.mark.parametrize(
+    ("system", "name"),
+    [pytest.param(*key, id=" ".join(key), marks=[pytest.mark.smoke] * (key[0] in SMOKE)) for key in CASES],
+)
+def test_port_gives_what_the_original_gave(system, name):
+    """The first case as it is; the others share programs, whatever their numbers are."""
+    for number, case in enumerate(CASES[system, name]):
+        schedule, steps = ported(system, name, case), np.array(case["steps"], np.int32)
+        if number:
+            schedule = without_shortcuts(schedule)
+        rates = schedule(np.resize(steps, 30))[: len(steps)]
+        assert distance(rates, case["rates"]) <= 1, (case, np.asarray(rates))
+
+
+def test_the_docs_show_every_port():
+    page = (Path(__file__).parents[2] / "docs" / "ports.md").read_text()
+    for (system, name), cases in CASES.items():
+        row = re.search(rf"^\| {system} [^|]*\| `{name}` \| [^\n]*$", page, re.MULTILINE)
+        assert row, (system, name)
+        *_, count, worst, _ = (cell.strip() for cell in row[0].split("|"))
+        assert int(count) == len(cases) >= 20
+        assert float(worst.removesuffix(" ulp")) <= 4

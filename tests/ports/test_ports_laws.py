@@ -1,0 +1,36 @@
+"""Every port under every law, and every function of every system's module with an instance there."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+
+import pytest
+
+import jaxsched.ports
+from catalogue.ports import PORTS
+from jaxsched.testing import LAWS
+
+PLATEAUS = {"ReduceLROnPlateau", "ReduceOnPlateau", "reduce_on_plateau", "PlateauLRScheduler"}
+SYSTEMS = sorted(
+    module.name for module in pkgutil.iter_modules(jaxsched.ports.__path__) if module.name[0] != "_"
+)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("port", PORTS)
+def test_law(port, law):
+    LAWS[law](PORTS[port]())
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_every_port_has_an_instance(system):
+    module = importlib.import_module(f"jaxsched.ports.{system}")
+    ports = {
+        name
+        for name, value in vars(module).items()
+        if inspect.isfunction(value) and value.__module__ == module.__name__ and name[0] != "_"
+    }
+    assert ports - PLATEAUS == {name.split()[1] for name in PORTS if name.split()[0] == system}

@@ -1,0 +1,435 @@
+"""The text form: what it says, what it reads, and how it answers a mistake."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import re
+from functools import partial
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxsched as js
+from catalogue.cases import EVERY, SHORT
+from catalogue.ports import PORTS
+from jaxsched._text.parse import readable
+
+TEXTS = [
+    "Constant(0.3)",
+    "Cosine(0.3, 0.01, 15)",
+    "Cosine(0.3, 0.01, 15, 2)",
+    "Cosine(0.3, 0.01, 15, warp=2)",
+    "Linear(1e-05, 0, 2147483647)",
+    "warmup(Cosine(0.3, 0.01, 15), 5)",
+    "warmup(0.1, 5, 0.01, Cosine)",
+    "warmup(0.1, 5, shape=partial(Polynomial, power=2, warp=0.5), first_step=1)",
+    "join([0, Cosine(1, 0, 5), Linear(1, 0, 5)], [2, 4])",
+    "Piecewise([0.3, 0.1, 0.03], [10, 20])",
+    "knots([0.1, 1, 0.5], [0, 5, 10], Geometric)",
+    "clip(Exponential(1, 0.9), max_value=0.5)",
+    "clip(Exponential(1, 0.9), 0.01, 0.5)",
+    "cycle(Cosine(1, 0, 5), 5, cycles=3)",
+    "0.5 * Exponential(1, 0.9) * Linear(1, 0, 5)",
+    "Linear(1, 0, 5) + 0.1 - Constant(0.3) * 2",
+    "-Linear(1, 0, 5) + 1",
+    "1 - Linear(1, 0, 5)",
+    "(Linear(1, 0, 5) + 0.1) * (2 - Linear(1, 0, 3))",
+    "-(Linear(1, 0, 5) + 0.1)",
+    "Constant(2) * 3 * Linear(1, 0, 5)",
+    "Constant(1) - 2 + Linear(1, 0, 5)",
+    "Linear(1, 0, 5) + -2 * Linear(1, 0, 3)",
+    "stack([Linear(1, 0, 5), 0.3, Linear(2, 0, 5)])",
+    "stack([Linear(1, 0, 5), Linear(2, 0, 5)])",
+    "stack([stack([Constant(0.1), 0.2]), stack([0.3, 0.4])])",
+]
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("text", TEXTS)
+def test_text_is_read_and_written_the_same(text):
+    schedule = js.parse(text)
+    assert js.parse(repr(schedule)) == schedule
+    assert eval_of(repr(schedule)) == schedule
+    if "stack" not in text and "Constant(0.3) * 2" not in text:
+        assert repr(schedule) == text
+
+
+def eval_of(text):
+    """What Python makes of the text: the expression that builds the schedule."""
+    return eval(text, {**vars(js), "partial": partial})
+
+
+def test_a_number_is_a_constant():
+    assert js.parse("0.1") == js.Constant(0.1)
+    assert js.parse(" -3 * 2 + 7 / 2 ") == js.Constant(-2.5)
+
+
+def test_arithmetic_of_numbers():
+    assert js.parse("Cosine(0.3, 0.3 / 100, 15 * 235 - 5)") == js.Cosine(0.3, 0.003, 3520)
+
+
+def test_numbers_of_numpy_and_ints_are_floats():
+    for one, other in [(1, 1.0), (np.float32(0.5), 0.5), (np.int64(3), 3.0), (np.array(2), 2.0)]:
+        schedule = js.Constant(one)
+        assert type(schedule.value) is float
+        assert schedule == js.Constant(other)
+        assert repr(schedule) == repr(js.Constant(other))
+
+
+def test_traced_schedules_print():
+    seen = []
+    jax.jit(lambda s: seen.append(repr(s)) or s(3))(js.warmup(js.Linear(1, 0, 5), 2))
+    assert seen == [
+        "warmup(Linear(<traced float32[]>, <traced float32[]>, <traced float32[]>), <traced float32[]>, "
+        "<traced float32[]>, first_step=<traced float32[]>)"
+    ]
+
+
+def test_functions_print():
+    assert repr(js.Lambda(jnp.sin)) == "Lambda(<sin>)"
+
+
+MISTAKES = {
+    # names
+    "warmup(Cosin(0.3, 0.01, 15), 5)": ("Unknown schedule `Cosin`; did you mean `Cosine`?", "Cosin("),
+    "WARMUP(0.1, 5)": ("Unknown schedule `WARMUP`; did you mean `warmup`?", "WARMUP"),
+    "Lambda(0)": ("Unknown schedule `Lambda`.", "Lambda"),
+    "Product([1, 2])": ("Unknown schedule `Product`.", "Product"),
+    "__import__('os').system('true')": ("Unknown schedule `__import__`.", "__import__"),
+    "warmup(0.1, 5, shape=Linea)": ("Unknown shape `Linea`; did you mean `Linear`?", "Linea)"),
+    "warmup(0.1, 5, shape=Exponential)": (
+        "`Exponential` needs its arguments: `Exponential(init_value, decay_rate)`.",
+        "Exponential",
+    ),
+    "warmup(0.1, 5, shape=cycle)": (
+        "`cycle` needs its arguments: `cycle(schedule, cycle_steps)`.",
+        "cycle",
+    ),
+    "Linear": ("`Linear` needs its arguments: `Linear(init_value, end_value, transition_steps)`.", "Linear"),
+    "2 * -Linear": (
+        "`Linear` needs its arguments: `Linear(init_value, end_value, transition_steps)`.",
+        "Linear",
+    ),
+    # arguments
+    "Cosine(0.3, 0.01, 15, pwer=2)": ("`Cosine` has no argument `pwer`; did you mean `power`?", "pwer"),
+    "Cosine(0.3, 0.01, 15, q=2)": ("`Cosine` has no argument `q`.", "q="),
+    "2 * Cosine(0.3, 0.01)": ("`Cosine` is missing `transition_steps`.", "Cosine"),
+    "warmup()": ("`warmup` is missing `schedule`, `warmup_steps`.", "warmup"),
+    "Linear(1, 2, 3, 4, 5)": (
+        "`Linear` takes no argument without a name after `transition_steps`.",
+        "4, 5",
+    ),
+    "warmup(1, 2, 3, Linear, 4)": ("`warmup` takes no argument without a name after `shape`.", "4)"),
+    "Linear(1, 2, init_value=3)": ("`Linear` has two values for `init_value`.", "init_value"),
+    "Linear(1, 2, 3, init_value=4, init_value=5)": (
+        "`Linear` has two values for `init_value`.",
+        "init_value",
+    ),
+    "Linear(init_value=1, 2)": ("An argument without a name must come before those with one.", "2)"),
+    "Cosine(0.3, 0.01, -5)": ("`transition_steps` must be at least 0, got -5.", "-5"),
+    "Cosine(transition_steps=  -5, init_value=0.3, end_value=0)": (
+        "`transition_steps` must be at least 0, got -5.",
+        "-5",
+    ),
+    "Constant(1e999)": ("`value` must be a finite float32 number, got inf.", "1e999"),
+    "Constant(True)": ("`value` must be a number, got True (bool).", "True"),
+    "Constant('0.1')": ("`value` must be a number, got '0.1' (str).", "'0.1'"),
+    "join([1, [2, 3], # two\n  None], [5, 9])": (
+        "`schedules[1]` must be a schedule, a number or a callable, got [2, 3] (list).",
+        "[2, 3]",
+    ),
+    "join([1, clip(2, (3, )), None], boundaries=[5, 9])": (
+        "`min_value` must be a number, got (3,) (tuple).",
+        "(3, )",
+    ),
+    "join([1, clip(2, max_value=3), None], boundaries=[5, 9])": (
+        "`schedules[2]` must be a schedule, a number or a callable, got None (NoneType).",
+        "None",
+    ),
+    "Piecewise([1, 2], [5, 6])": (
+        "`values` must have one more entry than `boundaries`, which has 2, got 2.",
+        "[1, 2]",
+    ),
+    "Piecewise([1, 2, 3], [5, -5])": ("`boundaries[1]` must be at least 0, got -5.", "-5"),
+    "warmup_cosine(inf, 30, 5)": ("Unknown shape `inf`.", "inf"),
+    "warmup(Linear(0, 1, 5), 5, 1, Geometric)": (
+        "`end_value` must not be 0 on a geometric path, got 0.",
+        "warmup",
+    ),
+    "warmup(1, 5, shape=partial(Polynomial, pwer=2))": (
+        "`partial(Polynomial)` has no argument `pwer`; did you mean `power`?",
+        "pwer",
+    ),
+    "warmup(1, 5, shape=partial(Polynomial, power=-2))": (
+        "`power` must be at least 0 and at most 1000000, got -2.",
+        "-2",
+    ),
+    "warmup(1, 5, shape=partial(Linear, end_value=2))": (
+        "`partial(Linear)` has no argument `end_value`.",
+        "end_value",
+    ),
+    "warmup(1, 5, shape=partial(Polynomial, 2))": (
+        "`partial(Polynomial)` takes no argument without a name.",
+        "2)",
+    ),
+    "warmup(1, 5, shape=partial(warp=2))": ("Expected a schedule, a number or a list.", "warp"),
+    "warmup(1, 5, shape=partial(Linear(1, 2, 3)))": (
+        "`partial` takes the name of a shape first.",
+        "Linear",
+    ),
+    "warmup(1, 5, shape=partial())": ("`partial` takes the name of a shape first.", "partial"),
+    # arithmetic
+    "Constant(1) / 2": ("`/` divides numbers; multiply the schedule by `1 / number` instead.", "/"),
+    "Constant(1 / 0)": ("Division by zero.", "/"),
+    "'a' * Constant(2)": ("`+`, `-`, `*` and `/` stand between numbers and schedules.", "'a'"),
+    "1 + [2]": ("`+`, `-`, `*` and `/` stand between numbers and schedules.", "[2]"),
+    "-True": ("`+`, `-`, `*` and `/` stand between numbers and schedules.", "True"),
+    "1e300 * Constant(2)": ("`value` must be a finite float32 number, got 1e+300.", "*"),
+    "stack([1, 2]) * 2": ("`operand` must be one schedule, got a stack of 2; stack the whole.", "*"),
+    # what is not part of the text, or is missing
+    "[Constant(0.1)]": ("This is no schedule.", "["),
+    "True": ("This is no schedule.", "True"),
+    "": ("Expected a schedule, a number or a list.", ""),
+    "x = 3": ("Expected a schedule, a number or a list.", "x"),
+    "Constant(1,, )": ("`Constant` takes no argument without a name after `value`.", ", )"),
+    "Table([1,, 2])": ("Expected a schedule, a number or a list.", ", 2"),
+    "Constant(value=)": ("Expected a schedule, a number or a list.", ")"),
+    "Cosine(0.3, 0.01": ("`(` was never closed.", "("),
+    "join([0.3, 0.01, ": ("`[` was never closed.", "["),
+    "Cosine(0.3, 0.01]": ("Expected `,` or `)`.", "]"),
+    "Table([0.3 0.01])": ("Expected `,` or `]`.", "0.01"),
+    "Constant(1) Constant(2)": ("Expected `+`, `-`, `*`, `/` or the end.", "Constant(2)"),
+    "Constant(0.1).value": ("This is not part of a schedule's text.", ".value"),
+    "Constant(**{})": ("This is not part of a schedule's text.", "**"),
+    "Constant(2 ** 9)": ("This is not part of a schedule's text.", "**"),
+    "Constant(0x10)": ("This is not part of a schedule's text.", "0x10"),
+    "Constant(1__0)": ("`1__0` is no number.", "1__0"),
+    "lambda: 0": ("This is not part of a schedule's text.", ":"),
+    "warmup(Lambda(<sin>), 5)": ("Unknown schedule `Lambda`.", "Lambda"),
+}
+
+
+@pytest.mark.parametrize("text", MISTAKES)
+def test_a_mistake_is_shown_in_its_place(text):
+    message, place = MISTAKES[text]
+    with pytest.raises(ValueError) as caught:
+        js.parse(text)
+    first, shown, pointer = str(caught.value).split("\n")
+    assert first == message
+    line = next(line for line in text.split("\n") if place in line) if text else ""
+    assert shown == f"  {line}"
+    assert pointer.index("^") - 2 in {match.start() for match in re.finditer(re.escape(place), line)}
+    assert pointer.strip() == "^"
+
+
+ARGUMENTS = {
+    "schedule": "0.5",
+    "schedules": "[0.5, 0.1]",
+    "boundaries": "[10]",
+    "values": "[0.5, 0.1]",
+    "shape": "Linear",
+    "three_phases": "True",
+    "peak_fraction": "0.3",
+    "total_steps": "100",
+    "lower": "-7",
+    "rate": "0.5",
+    "first_step": "0.5",
+    "index": "0",
+    "max_value": "9",
+    ("knots", "steps"): "[0, 10]",
+}
+"""What passes for an argument of that name, or of that of one function; for any other 5 does."""
+
+CALLS = {
+    name: {
+        argument: ARGUMENTS.get((name, argument), ARGUMENTS.get(argument, "5"))
+        for argument in inspect.signature(function).parameters
+    }
+    for name, function in readable().items()
+    if function.__module__.startswith("jaxsched.")
+}
+
+
+def call(name, arguments):
+    return f"2 + {name}({', '.join(f'{argument}={value}' for argument, value in arguments.items())})"
+
+
+def mistake(text):
+    """The message about a text, and the rest of the text from the caret on."""
+    with pytest.raises(ValueError) as caught:
+        js.parse(text)
+    message, shown, pointer = str(caught.value).split("\n")
+    return message, shown[pointer.index("^") :]
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_every_argument_is_checked_by_its_name_and_in_its_place(name):
+    if name != "stack":
+        js.parse(call(name, CALLS[name]))
+    for argument, value in CALLS[name].items():
+        message, place = mistake(call(name, {**CALLS[name], argument: "'typo'"}))
+        assert message.startswith(f"`{argument}` must ")
+        assert place.startswith("'typo'")
+
+        others = {each: text for each, text in CALLS[name].items() if each != argument}
+        misspelt = argument[:-1]
+        message, place = mistake(call(name, others | {misspelt: value}))
+        assert message == f"`{name}` has no argument `{misspelt}`; did you mean `{argument}`?"
+        assert place.startswith(f"{misspelt}={value}")
+
+        if inspect.signature(readable()[name]).parameters[argument].default is inspect.Parameter.empty:
+            message, place = mistake(call(name, others))
+            assert message == f"`{name}` is missing `{argument}`."
+            assert place.startswith(f"{name}(")
+
+
+def test_long_texts_are_shown_in_part():
+    text = "join([" + ", ".join(["0.1"] * 500) + ", Cosin(1, 0, 5)], [])"
+    with pytest.raises(ValueError, match="Unknown schedule `Cosin`") as caught:
+        js.parse(text)
+    _, shown, pointer = str(caught.value).split("\n")
+    assert len(shown) < 120
+    assert shown[pointer.index("^") :].startswith("Cosin(")
+
+
+@pytest.mark.parametrize(
+    ("before", "columns"),
+    [("\t", 1), ("\r", 1), ("\x0c", 1), ("\u2028", 1), ("'\u6f22\u5b57', ", 8), ("'e\u0301', ", 5)],
+)
+def test_the_caret_stands_under_what_a_terminal_shows(before, columns):
+    with pytest.raises(ValueError, match="Unknown shape `x`") as caught:
+        js.parse(f"[\n0,\n1, {before}x,\n2]")
+    _, shown, pointer = str(caught.value).split("\n")
+    assert shown.endswith("x,")
+    assert shown.isprintable()
+    assert pointer == " " * (2 + 3 + columns) + "^"
+
+
+LONG = {
+    "a name": "x" * 10**5,
+    "the name of a schedule": "x" * 10**5 + "()",
+    "a keyword": "Constant(" + "x" * 10**5 + "=1)",
+    "a number": "1" * 10**5 + "_",
+    "a large number": "Constant(" + "1" * 10**5 + ")",
+    "a string": f"Constant('{'x' * 1000}')",
+    "a longer string": f"Constant('{'x' * 1001}')",
+    "a list": "Constant([" + "1," * 10**5 + "])",
+    "a list of names": "Constant([" + "Linear," * 10**4 + "])",
+    "a schedule": "Linear(Table([" + "1," * 10**5 + "]), 0, 5)",
+    "brackets": "(" * 10**5,
+    "lists": "[" * 10**5,
+    "calls": "reflect(" * 10**5,
+    "terms": "Linear(1, 0, 5) + " * 10**4 + "1",
+    "kinds": f"stack([{', '.join('Table([' + '1,' * n + '])' for n in range(1, 1000))}])",
+    "room": f"stack([{'1,' * 10**4} Table([{'1,' * 10**4}])])",
+    "nested shapes": "warmup(" * 17 + "1" + ", 5)" * 17,
+}
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG)
+def test_what_is_too_long_is_refused_in_short(text):
+    with pytest.raises(ValueError) as caught:
+        js.parse(text)
+    assert len(str(caught.value)) < 400
+
+
+def test_long_texts_are_read():
+    rng = np.random.default_rng(0)
+    table = js.Table(rng.standard_normal(10**5))
+    assert js.parse(repr(table)) == table
+    assert js.parse("-" * 10**5 + "1") == js.Constant(1)
+    assert js.parse("*".join(["1"] * 10**4)) == js.Constant(1)
+    assert js.parse("0." + "0" * 10**4 + "1e10001") == js.Constant(1)
+    assert js.parse("warmup(" * 15 + "0.1" + ", 5)" * 15) == functools.reduce(
+        lambda schedule, _: js.warmup(schedule, 5), range(15), 0.1
+    )
+    assert len(js.parse(f"join([{'Linear(1, 0, 5), ' * 1000}], {[5] * 999})").schedules) == 1000
+
+
+@pytest.mark.smoke
+def test_the_whole_catalogue_fits_into_one_text():
+    schedules = js.stack([build(SHORT) for build in EVERY.values()])
+    assert js.parse(repr(schedules)) == schedules
+
+
+def test_texts_last():
+    """What an earlier version wrote is what the same case builds and writes today, down to each default."""
+    texts = json.loads((Path(__file__).parents[1] / "goldens" / "texts.json").read_text())["texts"]
+    for name, horizon, text, numbers in texts:
+        schedule = PORTS[name]() if horizon is None else EVERY[name](horizon)
+        assert js.parse(text) == schedule, (name, horizon)
+        assert repr(schedule) == text, (name, horizon)
+        assert [x for leaf in jax.tree.leaves(schedule) for x in np.ravel(leaf)] == numbers, (name, horizon)
+    assert len(texts) == 478
+
+
+def test_a_longer_text_is_refused():
+    with pytest.raises(ValueError, match="`text` must have at most 4000000 characters, got 4000001."):
+        js.parse(" " * 4_000_001)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [None, 0.1, b"Constant(1)", ["Constant(1)"] * 10**5, js.Constant(1), 10**5000],
+    ids=["None", "float", "bytes", "list", "schedule", "long"],
+)
+def test_what_is_no_string_is_a_type_error(text):
+    with pytest.raises(TypeError, match="`text` must be a string, got ") as caught:
+        js.parse(text)
+    assert len(str(caught.value)) < 200
+
+
+def test_what_python_writes_beside_repr_is_read():
+    assert js.parse("Piecewise((0.3, 0.1), (10,),)") == js.Piecewise([0.3, 0.1], [10])
+    assert js.parse("(Constant(1_000.5))") == js.Constant(1000.5)
+    assert js.parse("Table([.5, 5., 1e2, 1E-2])") == js.Table([0.5, 5.0, 100, 0.01])
+    assert js.parse("one_cycle(1, 2, 3, 4, three_phases=True)") == js.one_cycle(1, 2, 3, 4, three_phases=True)
+    assert js.parse("clip(1, None, max_value = 3)") == js.clip(1, max_value=3)
+    assert js.parse("\n# the rate\nConstant(\n  0.1 # for ever\n)\n") == js.Constant(0.1)
+    assert js.parse("2 * 3 - 4 / -5 - 1") == js.Constant(2 * 3 - 4 / -5 - 1)
+    assert js.parse("2 - Linear(1, 0, 5) - 1 * 3") == 2 - js.Linear(1, 0, 5) - 1 * 3
+
+
+def test_the_structure_of_a_shape_of_ones_own_is_read():
+    class Named(js.Schedule):
+        names: object
+        level: int
+
+        def evaluate(self, t):
+            return self.level
+
+    strings = (
+        "",
+        "it's",
+        '"',
+        "'\"",
+        "\\",
+        "a\nb\t\x00\x7f\x80",
+        "\u2028\ud800",
+        "\U0001f600",
+        "\u6f22",
+        "x" * 999,
+    )
+    for names in (*strings, strings, (), ("one",), (1, (True, None, -0.5)), [1, [2]], None, False):
+        schedule = Named(names, 2**64)
+        assert js.parse(repr(schedule)) == schedule
+
+
+def test_any_error_of_a_constructor_of_ones_own_is_shown():
+    class Picky(js.Schedule):
+        level: int
+
+        def check(self):
+            {}[self.level]
+
+        def evaluate(self, t):
+            return 0.0
+
+    with pytest.raises(ValueError, match="3\n  1 \\+ Picky\\(3\\)\n      \\^") as caught:
+        js.parse("1 + Picky(3)")
+    assert type(caught.value.__cause__) is KeyError

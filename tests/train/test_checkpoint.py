@@ -1,0 +1,367 @@
+"""Nothing is lost: runs that were killed, asked to end, or whose disk failed, and went on."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from processes import HANG
+from test_train import train
+
+from train.checkpoint import CheckpointError, Checkpoints
+
+ROOT = Path(__file__).parents[2]
+EPOCHS = 8
+RUN = ["--epochs", str(EPOCHS), "--momentum", "0.9", "--plateau", "0.5", "0", "--batch-size", "128"]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """The user's cache folder for the processes."""
+    return tmp_path_factory.mktemp("cache")
+
+
+SIGNALLED = """
+import os, re, runpy, signal, sys
+number, pattern, left = signal.Signals[sys.argv[1]], sys.argv[2], int(sys.argv[3])
+def watch(event, values):
+    global left
+    if event in ("open", "os.mkdir", "os.remove", "os.rename") and re.search(pattern, f"{event} {values[0]}"):
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), number)
+sys.addaudithook(watch)
+sys.argv = ["train", *sys.argv[4:]]
+runpy.run_module("train", run_name="__main__", alter_sys=True)
+"""
+"""Trains, and sends itself a signal at a file operation: no time decides at which moment that is."""
+
+
+def start(cache, *arguments, at=None, limit_file_size=None):
+    """A process of its own that trains.
+
+    With `at` it gets a signal: its name, a pattern of file operations, and before which of them.
+    """
+    how = ["-m", "train"] if at is None else ["-c", SIGNALLED, *at]
+    command = [sys.executable, *map(str, (*how, *arguments))]
+    if limit_file_size is not None:
+        command = ["prlimit", f"--fsize={limit_file_size}", *command]
+    environment = os.environ | {"XDG_CACHE_HOME": str(cache), "XLA_FLAGS": "", "COLUMNS": "200"}
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+
+
+def finish(process, code=0):
+    output, _ = process.communicate(timeout=HANG)
+    assert process.returncode == code, output
+    return " ".join(output.split())
+
+
+def lines(folder):
+    path = folder / "metrics.jsonl"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def result(folder):
+    """All that a run leaves: its lines but for the seconds, and what tells the bits of its last state."""
+    known = [json.loads(line) for line in lines(folder)]
+    records = {int(path.parent.parent.name): path for path in folder.glob("checkpoints/*/record/metadata")}
+    last = json.loads(records[max(records)].read_text())
+    for line in (*known, *last["epochs"]):
+        assert line.pop("seconds") > 0
+    assert last["epochs"] == known
+    return known, last["digest"]
+
+
+@pytest.fixture(scope="module")
+def straight(cache, tmp_path_factory):
+    """The result of a run that nothing interrupts."""
+    folder = tmp_path_factory.mktemp("straight") / "run"
+    finish(start(cache, *RUN, "--out", folder))
+    known, digest = result(folder)
+    assert [line["epoch"] for line in known] == list(range(1, EPOCHS + 1))
+    assert known[-1]["learning_rate"] < known[1]["learning_rate"] / 2  # the plateau has cut it
+    return known, digest
+
+
+def kill_and_resume(cache, folder, moments):
+    """Starts a run, lets it be killed at each of the moments, and lets it end; gives how often it was killed.
+
+    A moment is what `start` takes after the signal's name, or a number of seconds.
+    """
+    arguments, kills = [*RUN, "--out", folder], 0
+    for moment in moments:
+        timed = isinstance(moment, float)
+        process = start(cache, *arguments, at=None if timed else ("SIGKILL", *moment))
+        if timed:
+            time.sleep(moment)
+            process.kill()
+        process.communicate(timeout=HANG)
+        kills += process.returncode == -signal.SIGKILL
+        if (folder / "config.json").exists():
+            arguments = ["--resume", folder]
+    finish(start(cache, *arguments))
+    return kills
+
+
+IN_THE_FIRST_SAVE = (r"os\.mkdir .*/1\.orbax-checkpoint-tmp/state", 1)
+BEFORE_THE_THIRD_IS_IN_PLACE = (r"os\.rename .*/3\.orbax-checkpoint-tmp$", 1)
+
+
+def test_killed_in_a_save_and_between_a_line_and_its_checkpoint(cache, straight, tmp_path):
+    folder = tmp_path / "run"
+    assert kill_and_resume(cache, folder, [IN_THE_FIRST_SAVE, BEFORE_THE_THIRD_IS_IN_PLACE]) == 2
+    assert result(folder) == straight
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("seed", range(6))
+def test_killed_at_random_moments(cache, straight, tmp_path, seed):
+    """Most are before one of the file operations of the run, of which an epoch has about 24."""
+    draw = random.Random(seed)
+    folder = tmp_path / "run"
+    pattern = re.escape(str(folder))
+    moments = [draw.uniform(0, 5), *((pattern, draw.randint(1, 100)) for _ in range(4))]
+    draw.shuffle(moments)
+    kill_and_resume(cache, folder, moments)
+    assert result(folder) == straight
+
+
+def test_sigterm_saves_and_exits(cache, straight, tmp_path):
+    folder = tmp_path / "run"
+    in_the_third_save = r"os\.mkdir .*/3\.orbax-checkpoint-tmp$"
+    asked = start(cache, *RUN, "--out", folder, at=("SIGTERM", in_the_third_save, 1))
+    output = finish(asked, code=128 + signal.SIGTERM)
+    made = len(lines(folder))
+    assert f"Asked to end: {made} of {EPOCHS} epochs are saved. Go on with --resume {folder}" in output
+    assert f"Going on after epoch {made}" in finish(start(cache, "--resume", folder))
+    assert result(folder) == straight
+
+
+def test_the_compiled_programs_are_kept_for_the_next_time(cache, straight):
+    assert any((cache / "jaxsched" / "compiled").glob("jit_epoch_on*"))
+
+
+def state(value):
+    return {"state": (np.full(3, value, np.float32), np.array(value)), "key": np.uint32([0, value])}
+
+
+def save(checkpoints, epoch):
+    """The first epoch is the best."""
+    checkpoints.save(state(epoch), {"epochs": epoch}, [1.0, 0.5, 0.2, 0.2, 0.2][:epoch])
+
+
+@pytest.fixture
+def three(tmp_path):
+    """Checkpoints of epochs 1 to 3, of which the first is the best."""
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    for epoch in (1, 2, 3):
+        save(checkpoints, epoch)
+    checkpoints.wait()
+    return tmp_path / "checkpoints"
+
+
+def restored(folder):
+    said = []
+    checkpoints = Checkpoints(folder)
+    return checkpoints, checkpoints.restore(lambda record: state(0), said.append), said
+
+
+def test_the_newest_two_and_the_best_are_kept(three):
+    checkpoints, newest, said = restored(three)
+    assert (checkpoints.epochs(), newest.record["epochs"], said) == ([3, 2, 1], 3, [])
+    for epoch in (4, 5):
+        save(checkpoints, epoch)
+    checkpoints.wait()
+    assert checkpoints.epochs() == [5, 4, 1]
+
+
+def shorten(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def put_in(folder, part, other):
+    """Replaces a part of a checkpoint by that of another one, as whole."""
+    shutil.rmtree(folder / part)
+    shutil.copytree(other / part, folder / part)
+
+
+def largest(folder):
+    return max((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+
+
+DAMAGE = {
+    "shortened": lambda folder: shorten(largest(folder / "state")),
+    "one bit": lambda folder: flip(largest(folder / "state")),
+    "record shortened": lambda folder: shorten(folder / "record" / "metadata"),
+    "all files empty": lambda folder: [p.write_bytes(b"") for p in folder.rglob("*") if p.is_file()],
+    "state gone": lambda folder: shutil.rmtree(folder / "state"),
+    "record gone": lambda folder: shutil.rmtree(folder / "record"),
+    "state of another epoch": lambda folder: put_in(folder, "state", folder.with_name("1")),
+    "record of another epoch": lambda folder: put_in(folder, "record", folder.with_name("1")),
+}
+NOT_ITS_OWN = "ValueError: Its numbers are not those that were written."
+"""What is said of two parts that are whole and do not belong together: nobody but we can know it."""
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_before_a_damaged_checkpoint_the_previous_one_is_good(three, kind):
+    DAMAGE[kind](three / "3")
+    checkpoints, previous, said = restored(three)
+    assert previous.record["epochs"] == 2
+    jax.tree.map(np.testing.assert_array_equal, previous.state, state(2))
+    (line,) = said
+    assert line.startswith("The checkpoint of epoch 3 is damaged; going on from epoch 2.")
+    assert line.endswith(NOT_ITS_OWN) == ("another epoch" in kind)
+    save(checkpoints, 3)
+    checkpoints.wait()
+    assert restored(three)[1].record["epochs"] == 3
+
+
+@pytest.mark.parametrize("leaf", range(3))
+def test_every_array_must_be_that_of_the_record(tmp_path, leaf):
+    """Two checkpoints that differ in one array, and the newer one has the other's state."""
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    for epoch in (1, 2):
+        leaves, structure = jax.tree.flatten(state(1))
+        leaves[leaf] = leaves[leaf] + epoch
+        checkpoints.save(jax.tree.unflatten(structure, leaves), {"epochs": epoch}, [0.5, 0.5][:epoch])
+    checkpoints.wait()
+    put_in(tmp_path / "checkpoints" / "2", "state", tmp_path / "checkpoints" / "1")
+    _, newest, (line,) = restored(tmp_path / "checkpoints")
+    assert newest.record["epochs"] == 1
+    assert line.endswith(NOT_ITS_OWN)
+
+
+def test_checkpoints_that_are_all_damaged_are_an_error_and_stay(three):
+    for epoch in (1, 2, 3):
+        shorten(largest(three / str(epoch) / "state"))
+    with pytest.raises(CheckpointError, match="are damaged: epoch 3: ") as caught:
+        restored(three)
+    assert "epoch 1: " in str(caught.value)
+    assert Checkpoints(three).epochs() == [3, 2, 1]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The folder of a run of two epochs."""
+    folder = tmp_path_factory.mktemp("made") / "run"
+    train("--schedule", "Cosine(0.2, 0.01, 66)", "--epochs", 2, "--out", folder)
+    return folder
+
+
+def copy(made, tmp_path):
+    return Path(shutil.copytree(made, tmp_path / "run"))
+
+
+def test_a_disk_that_is_full_ends_the_run_and_keeps_what_was_good(cache, made, tmp_path):
+    """A limit on the size of files stands for the disk: the run's own files fit under it, no state does."""
+    folder = copy(made, tmp_path)
+    output = finish(start(cache, "--resume", folder, "--epochs", 4, limit_file_size=50_000), code=1)
+    assert "A checkpoint could not be written to" in output
+    assert "that of epoch 2 is good" in output
+    assert "Going on after epoch 2" in train("--resume", folder, "--epochs", 4)
+    assert len(lines(folder)) == 4
+
+
+def test_a_run_does_not_go_on_from_the_state_of_another_epoch(made, tmp_path):
+    folder = copy(made, tmp_path)
+    put_in(folder / "checkpoints" / "2", "state", folder / "checkpoints" / "1")
+    output = " ".join(train("--resume", folder).split())
+    assert f"The checkpoint of epoch 2 is damaged; going on from epoch 1. {NOT_ITS_OWN}" in output
+    assert result(folder) == result(made)
+
+
+def test_another_schedule_is_an_error_that_shows_both(made, tmp_path):
+    folder = copy(made, tmp_path)
+    before = (folder / "metrics.jsonl").read_bytes()
+    output = train("--resume", folder, "--schedule", "Cosine(0.2, 0.01, 88)", "--epochs", 4, code=1)
+    assert "it has:    Cosine(0.2, 0.01, 66)\n  asked for: Cosine(0.2, 0.01, 88)\n" in output
+    assert (folder / "metrics.jsonl").read_bytes() == before
+
+
+def test_an_edited_configuration_is_an_error_that_shows_both(made, tmp_path):
+    folder = copy(made, tmp_path)
+    text = (folder / "config.json").read_text()
+    (folder / "config.json").write_text(text.replace("0.01, 66", "0.01, 88"))
+    assert "asked for: Cosine(0.2, 0.01, 88)" in train("--resume", folder, "--epochs", 4, code=1)
+    (folder / "config.json").write_text(text.replace('"momentum": 0.0', '"momentum": 0.5'))
+    output = " ".join(train("--resume", folder, "--epochs", 4, code=1).split())
+    assert "says momentum 0.5, but the run was made with 0.0." in output
+
+
+@pytest.mark.parametrize("policy", ["Continue()", pytest.param("HoldToPlan", marks=pytest.mark.thorough)])
+def test_a_policy_goes_over_to_another_schedule(made, tmp_path, policy):
+    folder = copy(made, tmp_path)
+    arguments = ("--resume", folder, "--schedule", "Cosine(0.2, 0.01, 88)", "--retarget", policy)
+    train(*arguments, "--epochs", 3)
+    config = json.loads((folder / "config.json").read_text())
+    assert config["schedule"] == "Cosine(0.2, 0.01, 88)"
+    assert config["trained"].startswith("join([Cosine(0.2, 0.01, 66), ")
+    at = np.array([44.0, 65.0])
+    old, new = (0.01 + 0.19 * (1 + np.cos(np.pi * at / length)) / 2 for length in (66, 88))
+    expected = 0.01 + (new - 0.01) * ((old - 0.01) / (new - 0.01))[0] if policy == "Continue()" else new
+    assert json.loads(lines(folder)[-1])["learning_rate"] == pytest.approx(expected[1], rel=1e-6)
+    # The same command again, as a job that was ended gives it, goes over no second time.
+    train(*arguments, "--epochs", 4)
+    assert json.loads((folder / "config.json").read_text())["trained"] == config["trained"]
+    assert len(lines(folder)) == 4
+
+
+def test_a_run_that_is_complete_stays_as_it_is(made, tmp_path):
+    folder = copy(made, tmp_path)
+    before = (folder / "metrics.jsonl").read_bytes()
+    assert "Going on after epoch 2" in train("--resume", folder)
+    assert (folder / "metrics.jsonl").read_bytes() == before
+
+
+MISTAKES = {
+    "no folder": (["--resume", "nowhere"], "nowhere holds no run: config.json: No such file or directory."),
+    "no configuration": (["--resume", "."], "config.json is no configuration of a run:"),
+    "another seed": (["--resume", "run", "--seed", 3], "--seed: 3 is not what the run in run has: 0."),
+    "another folder": (["--resume", "run", "--out", "b"], "goes on in its own folder: leave out --out."),
+    "a policy alone": (["--retarget", "Continue"], "it needs --resume DIR."),
+    "no policy": (
+        ["--resume", "run", "--retarget", "Go()"],
+        "must be Continue, HoldToPlan or Rewarmup(STEPS).",
+    ),
+    "a plateau": (["--plateau", 0.5, -1], "-1 is not in the range x>=0."),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes(made, tmp_path, monkeypatch, mistake):
+    monkeypatch.chdir(tmp_path)
+    copy(made, tmp_path)
+    (tmp_path / "config.json").write_text('{"schedule": 3}')
+    arguments, message = MISTAKES[mistake]
+    assert message in " ".join(train(*arguments, code=2).split())
+
+
+def test_a_folder_that_takes_no_checkpoints(tmp_path):
+    (tmp_path / "checkpoints").write_text("")
+    with pytest.raises(CheckpointError, match="takes no checkpoints: File exists"):
+        Checkpoints(tmp_path / "checkpoints")
+
+
+@pytest.mark.skipif(not os.access("/proc", os.X_OK), reason="there is no folder that even root cannot write")
+def test_a_folder_that_is_read_only():
+    assert "/proc cannot be a folder to write to" in " ".join(train("--out", "/proc", code=2).split())
