@@ -2,7 +2,8 @@
 
 from jaxsched import ports
 from jaxsched._core.fields import Number, Numbers, number, numbers, optional_number
-from jaxsched._core.schedule import Constant, Lambda, Schedule, part, parts
+from jaxsched._core.schedule import Constant, Lambda, Schedule, ScheduleLike, part, parts
+from jaxsched._core.span import Span
 from jaxsched._core.transition import Transition
 from jaxsched._inspect.check import Finding, check
 from jaxsched._inspect.plot import plot
@@ -66,7 +67,9 @@ __all__ = [
     "Rewarmup",
     "Rex",
     "Schedule",
+    "ScheduleLike",
     "Simulation",
+    "Span",
     "Table",
     "Tanh",
     "Transition",

@@ -12,8 +12,8 @@ import numpy as np
 from jaxsched._core.clock import LAST_STEP
 from jaxsched._core.schedule import Schedule
 from jaxsched._inspect.check import check
-from jaxsched._inspect.horizon import horizon
-from jaxsched._inspect.plot import LOGS, SUFFIXES, labelled, rates_of, sampled_steps, save
+from jaxsched._inspect.horizon import horizon, rates_of
+from jaxsched._inspect.plot import LOGS, SUFFIXES, labelled, sampled_steps, save
 from jaxsched._inspect.timeline import boundaries
 from jaxsched._text.parse import parse
 

@@ -11,7 +11,8 @@ Read it in this order:
 7. `powers`: logarithms and powers that keep their digits.
 8. `platforms`: one computation in two words, chosen for the platform it is compiled for.
 9. `evaluate`: the door between a caller's step and a schedule's formula.
-10. `schedule`: `Schedule`, its operators, `Constant` and `Lambda`.
-11. `transition`: shapes from one value to another, and easings.
-12. `grouping`: many schedules kept as few.
+10. `span`: what a composition says of its parts.
+11. `schedule`: `Schedule`, its operators, `Constant` and `Lambda`.
+12. `transition`: shapes from one value to another, and easings.
+13. `grouping`: many schedules kept as few.
 """

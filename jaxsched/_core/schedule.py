@@ -17,9 +17,12 @@ never the door, so that there is one clock and one rounding.
 from __future__ import annotations
 
 import abc
+import dataclasses
 import functools
+import itertools
+import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, TypeAlias, dataclass_transform
 
 import jax
@@ -42,6 +45,7 @@ from jaxsched._core.fields import (
 )
 from jaxsched._core.lists import array
 from jaxsched._core.printer import argument, expression
+from jaxsched._core.span import MOST, Span
 from jaxsched._core.value import Value
 
 ScheduleLike: TypeAlias = "Schedule | Callable[[Any], ArrayLike] | ArrayLike"
@@ -96,6 +100,8 @@ class Schedule(Value, abc.ABC, abstract=True):
     def __init_subclass__(cls, *, abstract: bool = False, **keywords: Any) -> None:
         if not abstract:
             cls._enlist()
+        if "evaluate" in cls.__dict__:
+            cls.evaluate = _on_any_clock(cls.evaluate)  # type: ignore[method-assign, assignment]
         super().__init_subclass__(abstract=abstract, **keywords)
 
     @classmethod
@@ -161,6 +167,53 @@ class Schedule(Value, abc.ABC, abstract=True):
         """What `jaxsched.stack` makes this stack of."""
         return [take(self, i) for i in range(count)]
 
+    def spans(self, until: float) -> Iterator[Span]:
+        """What a composition looks like from outside: which part runs when, and on which clock.
+
+        A combinator yields a `Span` for each stretch on which a part's clock is affine in its own, so that
+        `check`, `plot` and `show` see its parts and its boundaries. A shape has none, unless it has
+        boundaries to show.
+
+        Args:
+          until: where to stop, in steps; infinite for all of them, which may be endless.
+
+        Returns:
+          The spans that begin before `until`, made one by one, in the order of time.
+        """
+        return iter(())
+
+    def duration(self) -> float | None:
+        """The steps until nothing new comes, or `None` for what goes on for ever.
+
+        By default it is what the spans say, or the longest duration of the parts, or `None` for a shape. The
+        numbers of the schedule must be known, as for `spans` and `peak`.
+        """
+        spans = [*itertools.islice(self.spans(math.inf), MOST + 1)]
+        if len(spans) > MOST:
+            return None
+        lengths = [span.ends() for span in spans] or [part.duration() for part in self._parts()]
+        return _largest(lengths)
+
+    def peak(self) -> float | None:
+        """The largest absolute rate that it names, or `None`.
+
+        By default it is the largest that its parts name. Rates may go beyond it, and `jaxsched.check` says
+        where they do.
+        """
+        return _largest([part.peak() for part in self._parts()])
+
+    def _spans(self, since: float, until: float) -> Iterator[Span]:
+        """The spans that end after `since` and begin before `until`."""
+        return (span for span in self.spans(until) if span.until > since)
+
+    def _parts(self) -> Iterator[Schedule]:
+        """The schedules in its fields; those of one kind in a list may come as a stack."""
+        for specifier in dataclasses.fields(self):
+            value = getattr(self, specifier.name)
+            for each in getattr(value, "groups", value if isinstance(value, tuple) else (value,)):
+                if isinstance(each, Schedule):
+                    yield each
+
     def __mul__(self, other: Any) -> Schedule:
         return _combine(Product, self, other)
 
@@ -181,6 +234,27 @@ class Schedule(Value, abc.ABC, abstract=True):
 
     def __rsub__(self, other: Any) -> Schedule:
         return other + -self
+
+
+def _on_any_clock(evaluate: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """`evaluate` that also takes a plain number for its time, as a combinator of a user's own may give."""
+
+    @functools.wraps(evaluate)
+    def on_clock(self: Any, t: Any) -> Any:
+        return evaluate(self, t if isinstance(t, Clock) else Clock.floating(jnp.maximum(jnp.asarray(t), 0)))
+
+    return on_clock
+
+
+def _largest(values: Sequence[float | None]) -> float | None:
+    """The largest of some numbers, or `None` where one is not known or there is none."""
+    known = [value for value in values if value is not None]
+    return max(known) if known and len(known) == len(values) else None
+
+
+def largest(*values: Any) -> float:
+    """The largest absolute value in numbers and lists of numbers."""
+    return max(float(np.max(np.abs(np.asarray(value, np.float64)))) for value in values)
 
 
 def _is_ours(cls: type) -> bool:
@@ -245,6 +319,12 @@ class Constant(Schedule):
     def evaluate(self: Any, t: Clock) -> Any:
         return self.value
 
+    def duration(self) -> float:
+        return 0.0
+
+    def peak(self) -> float:
+        return largest(self.value)
+
     def _argument(self) -> str:
         return argument(self.value)
 
@@ -305,6 +385,13 @@ class Product(Schedule):
 
         return _fold(product, self.schedules, t)
 
+    def spans(self, until: float) -> Iterator[Span]:
+        return (Span(each, 0.0) for each in self.schedules)
+
+    def peak(self: Any) -> float | None:
+        peaks = [each.peak() for each in self.schedules]
+        return None if None in peaks else math.prod(peaks)
+
     @property
     def _negates(self) -> bool:
         """Whether it is what `-` makes of a schedule."""
@@ -327,6 +414,16 @@ class Sum(Schedule):
 
     def evaluate(self: Any, t: Clock) -> Any:
         return _fold(operator.add, self.schedules, t)
+
+    def spans(self, until: float) -> Iterator[Span]:
+        return (Span(each, 0.0) for each in self.schedules)
+
+    def peak(self: Any) -> float | None:
+        # Terms that move take turns, as a rule; what is constant comes on top.
+        constant = sum(each.peak() for each in self.schedules if isinstance(each, Constant))
+        moving = [each.peak() for each in self.schedules if not isinstance(each, Constant)]
+        highest = _largest(moving) if moving else 0.0
+        return None if highest is None else constant + highest
 
     def _expression(self) -> str:
         terms = [*self.schedules]

@@ -15,7 +15,7 @@ from jaxsched._core.clock import Clock
 from jaxsched._core.fields import Field, Number, brief, field_of, is_concrete, is_known
 from jaxsched._core.lists import Entry, array, per
 from jaxsched._core.printer import argument
-from jaxsched._core.schedule import Schedule
+from jaxsched._core.schedule import Schedule, largest
 
 ENDS = ("init_value", "end_value", "transition_steps")
 
@@ -44,6 +44,12 @@ class Transition(Schedule, abstract=True):
           Both, whose sum is 1, each written so that it does not cancel. At the ends they are not used, but
           they and their gradients must be finite there.
         """
+
+    def duration(self: Any) -> float:
+        return float(self.transition_steps)
+
+    def peak(self: Any) -> float:
+        return largest(self.init_value, self.end_value)
 
     @property
     def symmetric(self) -> bool:

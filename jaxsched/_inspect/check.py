@@ -14,20 +14,8 @@ from jaxsched._core.clock import LAST_STEP
 from jaxsched._core.evaluate import batch_shape
 from jaxsched._core.fields import Number, checked_number, is_concrete, show
 from jaxsched._core.schedule import Schedule, ScheduleLike, as_schedule
-from jaxsched._inspect.timeline import (
-    MOST,
-    Part,
-    boundaries,
-    first_step,
-    length_of,
-    parts_of,
-    peak_of,
-    switches,
-    whole,
-)
-from jaxsched.combinators.cycle import cycle, reflect
-from jaxsched.combinators.ramps import cooldown, warmup
-from jaxsched.shapes.levels import Piecewise
+from jaxsched._core.span import MOST
+from jaxsched._inspect.timeline import Switch, Visit, boundaries, first_step, switches, visits, whole
 
 BLOCK = 2**12
 """Rates are worked out so many at a time, so that every run takes one program a schedule."""
@@ -50,6 +38,10 @@ SHORT_BY = 0.01
 
 EARLY, EARLY_AT_ZERO = 0.5, 0.1
 """An end is far too early where the rate stays there for more than this fraction of the run."""
+
+
+MOST_SWITCHES = 1_000_000
+"""The jumps after more boundaries than these count as jumps, whatever they are."""
 
 
 class Finding(NamedTuple):
@@ -75,18 +67,19 @@ def check(schedule: ScheduleLike, total_steps: Number, *, jump_ratio: Number = 1
     A warning is given for
 
     - a rate that is not finite, or negative;
-    - a rate above the peak that the plan names. A shape names the largest absolute value among its values, a
-      `warmup` or a `cooldown` that of the schedule it belongs to, a product the product of what its factors
-      name, a sum that of its largest term, and its constants on top; `clip` names its `max_value`. So sums
-      of several peaks, growing exponentials and cycles, and ramps that begin or end above the schedule go
-      above it. A `Lambda` or a shape of your own, but for transitions, names none;
+    - a rate above the peak that the plan names in `peak()`. A shape names the largest absolute value among
+      its values, a `warmup` or a `cooldown` that of the schedule it belongs to, a product the product of
+      what its factors name, a sum that of its largest term, and its constants on top; `clip` names its
+      `max_value`. So sums of several peaks, growing exponentials and cycles, and ramps that begin or end
+      above the schedule go above it. A `Lambda`, or a shape of your own that does not say, names none;
     - a jump: from one step to the next the rate changes by a factor of more than `jump_ratio`, and by more
       than four times what it changes by before and after. The restarts of `cycle` are no jumps, nor is
       what goes on below a thousandth of the largest rate;
-    - a warmup that is longer than the run;
-    - a part that the run never gets to: one that begins after its end, as the last level of a `Piecewise`;
+    - a part that the run never gets to: one that begins after its end, as what follows a warmup that is
+      longer than the run;
     - an end that is never reached because the end of the run, or what follows in a `join` or a `cycle`, comes
-      too early, by more than a step and 1 %. `cooldown` and `reflect` may leave a schedule where they like;
+      too early, by more than a step and 1 %. A part may be left where it stands still or turns, as `cooldown`
+      and `reflect` leave theirs;
     - an end value that is reached far too early: the rate falls to it, and stays there for more than half of
       the run, or at 0 for more than a tenth of it (and more than a step).
 
@@ -231,10 +224,10 @@ def _of_values(rates: _Rates) -> Iterator[Finding]:
 
 
 def _of_peak(rates: _Rates) -> Iterator[Finding]:
-    peak = peak_of(rates.schedule)
+    peak = rates.schedule.peak()
     i = rates.values.argmax()
     highest = rates.values[i]
-    if highest > peak * (1 + ROUNDING):
+    if peak is not None and highest > peak * (1 + ROUNDING):
         yield _warning(
             rates.steps[i],
             f"The rate rises to {highest:.4g} at step {rates.steps[i]}, above {peak:.4g}, the peak that "
@@ -244,18 +237,16 @@ def _of_peak(rates: _Rates) -> Iterator[Finding]:
 
 
 def _of_jumps(rates: _Rates, ratio: float) -> Iterator[Finding]:
-    found: dict[bool, list[int]] = {False: [], True: []}
-    for step, with_0 in itertools.islice(_jumps(rates, ratio), 10 * MOST):
-        if len(found[with_0]) < 2 and not any(
-            isinstance(each, cycle) for each in _switching(rates.schedule, step)
-        ):
-            found[with_0].append(step)
-    for with_0, steps in found.items():
-        if not steps:
+    found: dict[bool, list[tuple[int, Schedule]]] = {False: [], True: []}
+    jumps = itertools.islice(_jumps(rates, ratio), 10 * MOST)
+    for step, with_0, here in _with_switches(jumps, rates):
+        if len(found[with_0]) < 2 and not any(switch.restarts for switch in here):
+            found[with_0].append((step, here[0].schedule if here else rates.schedule))
+    for with_0, places in found.items():
+        if not places:
             continue
-        step = steps[0]
-        place = next(iter(_switching(rates.schedule, step)), rates.schedule)
-        more = f", and at other steps, the next of them {steps[1]}" if steps[1:] else ""
+        step, place = places[0]
+        more = f", and at other steps, the next of them {places[1][0]}" if places[1:] else ""
         before, after = rates.text(step - 1), rates.text(step)
         yield (_note if with_0 else _warning)(
             step,
@@ -295,88 +286,118 @@ def _jumps(rates: _Rates, ratio: float) -> Iterator[tuple[int, bool]]:
     yield from zip(right[jumps].tolist(), with_0[jumps].tolist(), strict=True)
 
 
-def _switching(schedule: Schedule, step: int) -> list[Schedule]:
-    """What switches at a step, the outermost first."""
-    found = itertools.islice(switches(whole(schedule, step - 1, step + 0.5)), MOST)
-    return [switch.schedule for switch in found if first_step(switch.time) == step]
+def _with_switches(
+    jumps: Iterable[tuple[int, bool]], rates: _Rates
+) -> Iterator[tuple[int, bool, list[Switch]]]:
+    """Each jump, in order, with what switches at its step, the outermost first."""
+    following = itertools.islice(switches(whole(rates.schedule, rates.total)), MOST_SWITCHES)
+    switch = next(following, None)
+    for step, with_0 in jumps:
+        here = []
+        while switch is not None and first_step(switch.time) <= step:
+            if first_step(switch.time) == step:
+                here.append(switch)
+            switch = next(following, None)
+        yield step, with_0, here
 
 
 def _of_parts(rates: _Rates) -> Iterator[Finding]:
-    parts = list(_walk(whole(rates.schedule, 0, rates.total)))
-    for part in parts:
-        yield from _cut_short(part, rates)
-        yield from itertools.islice(_never_reached(part, rates), 1)
-    yield from itertools.islice(itertools.chain.from_iterable(_early(part, rates) for part in parts), 1)
+    visit = whole(rates.schedule, rates.total)
+    yield from _unfinished(visit, rates)
+    yield from itertools.islice(_early(visit, rates), 1)
 
 
-def _walk(part: Part) -> Iterator[Part]:
-    """A part, and all those in it that the run comes to."""
-    yield part
-    for child in _inner(part):
-        if child.begin < child.end:
-            yield from _walk(child)
+def _furthest(visit: Visit) -> list[Visit]:
+    """Of each part directly in a visit the visit that gets furthest, the first of these."""
+    found: dict[int, Visit] = {}
+    for child in itertools.islice(visits(visit), MOST):
+        best = found.get(id(child.schedule))
+        if child.schedule is not None and (best is None or _reached(child) > _reached(best)):
+            found[id(child.schedule)] = child
+    return list(found.values())
 
 
-def _inner(part: Part) -> Iterable[Part]:
-    """The parts directly in one; of the cycles that which the run is in for longest."""
-    if isinstance(part.schedule, cycle):
-        cycles = itertools.islice(parts_of(part), 2)
-        return sorted(cycles, key=lambda child: child.begin - child.end)[:1]
-    return itertools.islice(parts_of(part), MOST)
+def _reached(visit: Visit) -> float:
+    """The latest time on its own clock that a visit sees."""
+    return max(visit.begin, visit.end)
 
 
-def _cut_short(part: Part, rates: _Rates) -> Iterator[Finding]:
-    """A part that the run leaves before its end."""
-    length = length_of(part.schedule)
-    if length is None or length <= part.end or isinstance(part.cut_by, cooldown | reflect):
-        return
-    nearly = length - part.end <= max(1.0, SHORT_BY * length)
-    step, leaves = _leaving(part, rates)
-    yield (_note if nearly else _warning)(
-        step,
-        f"{_text(part.schedule)} is not at its end before step {first_step(part.to_run(length))}; {leaves}. "
-        "Fit its length to the run.",
-    )
-
-
-def _never_reached(part: Part, rates: _Rates) -> Iterator[Finding]:
-    """The parts directly in one that the run never gets to, in order."""
-    for child in _inner(part):
-        if child.end >= 0 or isinstance(child.cut_by, cooldown | reflect):
-            continue
-        step, leaves = _leaving(part, rates)
-        begins = first_step(child.to_run(0.0))
-        name = _text(part.schedule)
-        yield _warning(
+def _unfinished(visit: Visit, rates: _Rates) -> list[Finding]:
+    """What in a visit the run leaves before its end or never gets to, or else the visit itself."""
+    children = _furthest(visit)
+    found = [finding for child in children for finding in _unfinished(child, rates)]
+    found += itertools.islice(_never_reached(visit, children, rates), 1)
+    schedule = visit.schedule
+    if found or visit.goes_on or schedule is None:
+        return found
+    length, end = schedule.duration(), _reached(visit)
+    if length is None or length <= end + abs(end) * 1e-9:
+        return []
+    nearly = length - end <= max(1.0, SHORT_BY * length)
+    step, leaves = _leaving(visit, rates)
+    return [
+        (_note if nearly else _warning)(
             step,
-            f"The warmup of {name} lasts until step {begins}; {leaves}. Fit `warmup_steps` to the run."
-            if isinstance(part.schedule, warmup)
-            else f"The run never gets to {_text(child.schedule)} in {name}, which begins at step {begins}; "
-            f"{leaves}. Fit the boundaries to the run.",
+            f"{_text(schedule)} is not at its end before step {first_step(visit.to_run(length))}; {leaves}. "
+            "Fit its length to the run.",
         )
+    ]
 
 
-def _early(part: Part, rates: _Rates) -> Iterator[Finding]:
-    """A part that is at its end far too early, where nothing else moves the rate from there on."""
-    length = length_of(part.schedule)
-    if length is None or length > part.end or part.cut_by or isinstance(part.schedule, Piecewise):
+def _never_reached(visit: Visit, children: list[Visit], rates: _Rates) -> Iterator[Finding]:
+    """The parts directly in a visit that the run never gets to, in order."""
+    schedule = visit.schedule
+    if schedule is None or visit.goes_on or visit.begin > visit.end:
         return
-    step = first_step(part.to_run(length))
+    seen = {id(child.schedule) for child in children}
+    for span in itertools.islice(schedule._spans(visit.begin, math.inf), MOST):
+        if span.since > visit.end and span.part is not None and id(span.part) not in seen:
+            step, leaves = _leaving(visit, rates)
+            yield _warning(
+                step,
+                f"The run never gets to {_text(span.part)} in {_text(schedule)}, which begins at step "
+                f"{first_step(visit.to_run(span.since))}; {leaves}. Fit the boundaries to the run.",
+            )
+
+
+def _early(visit: Visit, rates: _Rates) -> Iterator[Finding]:
+    """What in a visit is at its end far too early, where nothing else moves the rate from there on."""
+    schedule = visit.schedule
+    if schedule is None or visit.cut_by is not None:
+        return
+    children = [child for child in _furthest(visit) if child.cut_by is None]
+    for child in children:
+        yield from _early(child, rates)
+    step, ends = _end_of(visit), {_end_of(child) for child in children}
+    if not schedule.duration() or step in ends or step is None or _has_a_last_level(schedule):
+        return
     rest = rates.values[np.searchsorted(rates.steps, step) :]
     allowed = max(1.0, (EARLY if rest.any() else EARLY_AT_ZERO) * rates.total)
     if rates.total - step > allowed and rest.min() == rest.max() and rest[0] < rates.values.max():
         yield _warning(
             step,
-            f"{_text(part.schedule)} is at its end at step {step}, and the rate stays at {rest[0]:.4g} for "
+            f"{_text(schedule)} is at its end at step {step}, and the rate stays at {rest[0]:.4g} for "
             f"the {rates.total - step} steps that are left of {rates.total}; fit its length to the run.",
         )
 
 
-def _leaving(part: Part, rates: _Rates) -> tuple[int, str]:
-    """The last step of the run in a part, and what happens after it."""
-    after = min(first_step(part.left), rates.total)
+def _end_of(visit: Visit) -> int | None:
+    """The step of the run at which the schedule of a visit is at its end, if it gets there."""
+    length = visit.schedule.duration() if visit.schedule else None
+    return None if length is None or length > visit.end else first_step(visit.to_run(length))
+
+
+def _has_a_last_level(schedule: Schedule) -> bool:
+    """Whether its last span begins where nothing new comes any more, as a level that is named does."""
+    *_, last = [None, *itertools.islice(schedule.spans(math.inf), MOST)]
+    return last is not None and last.since == schedule.duration()
+
+
+def _leaving(visit: Visit, rates: _Rates) -> tuple[int, str]:
+    """The last step of the run in a visit, and what happens after it."""
+    after = min(first_step(visit.left), rates.total)
     last = max(after - 1, 0)
-    what = "the run ends" if part.cut_by is None else f"{_text(part.cut_by)} goes on to something else"
+    what = "the run ends" if visit.cut_by is None else f"{_text(visit.cut_by)} goes on to something else"
     return last, f"at step {after} {what}, after a rate of {rates.text(last)}"
 
 

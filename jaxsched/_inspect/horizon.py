@@ -2,45 +2,37 @@
 
 from __future__ import annotations
 
-import dataclasses
+import itertools
 import math
-from typing import Any
 
+import jax
 import numpy as np
 
 from jaxsched._core.clock import LAST_STEP
-from jaxsched._core.schedule import Constant, Product, Schedule, Sum
-from jaxsched._core.transition import Transition
-from jaxsched.combinators.clip import clip
-from jaxsched.combinators.clocks import per_epoch, shift, staircase, stretch
-from jaxsched.combinators.cycle import cycle, reflect
-from jaxsched.combinators.join import join
-from jaxsched.combinators.ramps import cooldown, knots, warmup
-from jaxsched.combinators.stack import select
-from jaxsched.shapes.exponential import Exponential
-from jaxsched.shapes.levels import Piecewise, Table
-from jaxsched.shapes.rational import InversePower
-from jaxsched.shapes.sigmoid import Logistic
+from jaxsched._core.schedule import Schedule
+from jaxsched._core.span import MOST, Span
 
 UNKNOWN = 100.0
 """How long what says nothing about itself is looked at."""
 
-CYCLES = 3
-"""How many cycles of endless ones are looked at."""
+ROUNDS = 3
+"""How many spans of what begins again and again are looked at, or more until it does."""
+
+SETTLED = 0.05
+"""An endless rate is looked at until twice the time changes it by less than this fraction of all its way."""
 
 FADED = 20.0
-"""An endless decay is looked at until its rate has changed by this factor."""
+"""One that grows beyond any rate is looked at until it has grown by this factor."""
 
 
 def horizon(*schedules: Schedule) -> int:
     """The number of updates that shows all of some schedules: until nothing new comes.
 
-    That is the step at which its last transition, ramp, knot or table ends, that step included. What never
-    ends is looked at for a good while: a `cycle` for three cycles, a `reflect` for two periods, an
-    `Exponential` until it has changed by the factor 20, an `InversePower` for 20 timescales, a `Logistic`
-    until 5 timescales after its midpoint. A last level, as of `Piecewise` or of a `warmup` to a constant, is
-    looked at for as long as what came before it. Constants, a `Lambda`, and a shape of a user's own that is
-    no `Transition`, are looked at for 100 steps.
+    That is their `duration()`, the step at which it ends included. A last level, as of `Piecewise` or of a
+    `warmup` to a constant, is looked at for as long as what came before it. What never ends is looked at for
+    a good while: what begins again and again, as a `cycle`, for three spans and until it begins again, and
+    another rate until twice the time changes it by less than a twentieth of its way. A constant, and a rate
+    that does not settle, is looked at for 100 steps.
 
     Args:
       *schedules: concrete schedules, no stacks.
@@ -52,72 +44,63 @@ def horizon(*schedules: Schedule) -> int:
     return min(math.ceil(length) + 1, LAST_STEP)
 
 
-def _length(schedule: Any) -> float:
+def rates_of(schedule: Schedule, steps: np.ndarray) -> np.ndarray:
+    """The rates at steps, also within a traced function, and also where they are not finite."""
+    with jax.ensure_compile_time_eval(), jax.debug_nans(False), jax.debug_infs(False):
+        return np.asarray(schedule(steps))
+
+
+def _length(schedule: Schedule) -> float:
     """The time in which something happens, in steps; 0 for what stays at its rate."""
-    match schedule:
-        case Constant():
-            return 0.0
-        case Transition():
-            return float(schedule.transition_steps)
-        case Exponential():
-            return float(schedule.transition_steps) * _transitions(float(schedule.decay_rate))
-        case InversePower():
-            return FADED * float(schedule.timescale)
-        case Logistic():
-            return max(float(schedule.midpoint), 0.0) + 5 * float(schedule.timescale)
-        case Table():
-            return float(len(schedule.values) - 1)
-        case Piecewise():
-            return _with_last(schedule.boundaries, 0.0)
-        case join():
-            return _with_last(schedule.boundaries, _length(schedule.schedules[-1]))
-        case knots():
-            return float(schedule.steps[-1])
-        case warmup():
-            return _with_last([schedule.warmup_steps], _length(schedule.schedule))
-        case cooldown():
-            return float(schedule.start_step + schedule.cooldown_steps)
-        case cycle():
-            # What never ends is left before it begins once more.
-            count, rest = (CYCLES, 1.0) if schedule.cycles is None else (float(schedule.cycles), 0.0)
-            return float(schedule.cycle_steps) * _sum_of_powers(float(schedule.length_factor), count) - rest
-        case reflect():
-            return 2 * float(schedule.period)
-        case stretch():
-            return _length(schedule.schedule) * float(schedule.factor)
-        case per_epoch():
-            return _length(schedule.schedule) * float(schedule.steps_per_epoch)
-        case shift() if schedule.steps > 0:
-            return _with_last([schedule.steps], _length(schedule.schedule))
-        case shift():
-            return max(_length(schedule.schedule) + float(schedule.steps), 0.0)
-        case staircase() | clip():
-            return _length(schedule.schedule)
-        case select():
-            return _length(schedule.schedules[int(schedule.index)])
-        case Product() | Sum():
-            return max(map(_length, schedule.schedules))
-    inside = [getattr(schedule, specifier.name) for specifier in dataclasses.fields(schedule)]
-    return max((_length(each) for each in inside if isinstance(each, Schedule)), default=UNKNOWN)
+    duration = schedule.duration()
+    spans = [*itertools.islice(schedule.spans(math.inf), MOST + 1)]
+    if not spans:
+        return _settling(schedule) if duration is None else duration
+    if duration is None and all(span.until < math.inf for span in spans):
+        return _rounds(spans)
+    if len(spans) > MOST:
+        return duration or 0.0
+    length = max(duration or 0.0, *map(_end, spans))
+    last = spans[-1].since
+    if length == last > 0:
+        length += last - max((span.since for span in spans if span.since < last), default=0.0)
+    return length
 
 
-def _with_last(boundaries: Any, last: float) -> float:
-    """The end of a last part that takes the time `last`, or where that is 0, as long as the one before."""
-    times = [0.0, *np.asarray(boundaries, np.float64).tolist()]
-    if len(times) == 1:
-        return last
-    return times[-1] + (last or times[-1] - times[-2] or times[-1])
+def _end(span: Span) -> float:
+    """The time until which a span is looked at."""
+    if span.part is None or span.until < math.inf or span.speed <= 0:
+        return span.ends() or 0.0
+    return span.since + max(_length(span.part) - span.time, 0.0) / span.speed
 
 
-def _transitions(decay_rate: float) -> float:
-    """In how many transitions a rate changes by the factor `FADED`; 0 where it never does."""
-    if decay_rate in (0.0, 1.0):
-        return 1.0 - decay_rate
-    return math.log(FADED) / abs(math.log(decay_rate))
+def _rounds(spans: list[Span]) -> float:
+    """The time just before an endless row of spans begins once more as it began."""
+    for span in spans[ROUNDS:]:
+        if (span.time, span.speed > 0) == (spans[0].time, spans[0].speed > 0):
+            return span.since - 1
+    return spans[-1].until
 
 
-def _sum_of_powers(factor: float, count: float) -> float:
-    """`1 + factor + factor**2 + ...`, so many terms."""
-    if factor == 1:
-        return count
-    return math.expm1(min(count * math.log(factor), 700.0)) / (factor - 1)
+def _settling(schedule: Schedule) -> float:
+    """The time that a rate takes to settle, measured; 0 where it is constant or does not."""
+
+    def at(times: np.ndarray) -> np.ndarray:
+        return rates_of(schedule, times).astype(np.float64)
+
+    times = np.concatenate([[0.0], 2.0 ** np.arange(54)])
+    rates = at(times)
+    way = np.ptp(rates)
+    if not np.isfinite(rates).all() or way == 0:
+        return 0.0
+    last = int(np.flatnonzero(np.abs(np.diff(rates)) >= SETTLED * way).max(initial=0))
+    grown = np.abs(rates[-1]) > 1e30
+    if grown:
+        last = int(np.argmax(np.abs(rates) > FADED * np.abs(rates[0]))) - 1
+    elif last > 50:
+        return 0.0
+    near = np.linspace(times[max(last, 0)], times[last + 1], 65)
+    if grown:
+        return float(near[np.argmax(np.abs(at(near)) > FADED * np.abs(rates[0]))])
+    moving = np.abs(at(2 * near) - at(near)) >= SETTLED * way
+    return float(near[min(np.flatnonzero(moving).max(initial=-1) + 1, 64)])

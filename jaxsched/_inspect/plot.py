@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import jax
 import numpy as np
 
 from jaxsched._core.clock import LAST_STEP
@@ -18,7 +17,7 @@ from jaxsched._core.fields import describe, is_concrete
 from jaxsched._core.grouping import Parts
 from jaxsched._core.schedule import Schedule, ScheduleLike, as_schedule
 from jaxsched._figures import STYLE, imported, new_axes
-from jaxsched._inspect.horizon import horizon
+from jaxsched._inspect.horizon import horizon, rates_of
 from jaxsched._inspect.svg import Curve, picture, wrapped
 from jaxsched._inspect.timeline import boundaries
 
@@ -248,12 +247,6 @@ def _checked_steps(steps: Any, named: Sequence[tuple[str, Schedule]]) -> int:
     if not 1 <= steps <= LAST_STEP:
         raise ValueError(f"`steps` must be at least 1 and at most {LAST_STEP}, got {steps}.")
     return int(steps)
-
-
-def rates_of(schedule: Schedule, steps: np.ndarray) -> np.ndarray:
-    """The rates at steps, also within a traced function, and also where they are not finite."""
-    with jax.ensure_compile_time_eval(), jax.debug_nans(False), jax.debug_infs(False):
-        return np.asarray(schedule(steps))
 
 
 def sampled_steps(schedule: Schedule, steps: int, most: int, log: str = "") -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from jax import lax
@@ -9,7 +10,8 @@ from jax import lax
 from jaxsched._core.clock import Clock
 from jaxsched._core.fields import Number, is_concrete, optional_number, show
 from jaxsched._core.lists import array
-from jaxsched._core.schedule import Schedule, ScheduleLike, part
+from jaxsched._core.schedule import Schedule, ScheduleLike, largest, part
+from jaxsched._core.span import Span
 
 
 class clip(Schedule):
@@ -46,3 +48,12 @@ class clip(Schedule):
         if self.min_value is not None:
             value = lax.max(value, array(self.min_value, t.word))
         return value if self.max_value is None else lax.min(value, array(self.max_value, t.word))
+
+    def spans(self: Any, until: float) -> Iterator[Span]:
+        yield Span(self.schedule, 0.0)
+
+    def peak(self: Any) -> float | None:
+        if self.max_value is not None:
+            return largest(self.max_value)
+        highest = self.schedule.peak()
+        return highest if highest is None or self.min_value is None else max(highest, largest(self.min_value))

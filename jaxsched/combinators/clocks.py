@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from jaxsched._core.clock import Clock
 from jaxsched._core.fields import Number, number
 from jaxsched._core.schedule import Schedule, ScheduleLike, part
+from jaxsched._core.span import Span
 
 
 class shift(Schedule):
@@ -30,6 +32,9 @@ class shift(Schedule):
 
     def evaluate(self: Any, t: Clock) -> Any:
         return self.schedule.evaluate(t.since(self.steps))
+
+    def spans(self: Any, until: float) -> Iterator[Span]:
+        yield Span(self.schedule, max(float(self.steps), 0.0), time=max(-float(self.steps), 0.0))
 
 
 class stretch(Schedule):
@@ -56,6 +61,9 @@ class stretch(Schedule):
     def evaluate(self: Any, t: Clock) -> Any:
         return self.schedule.evaluate(t.slower(self.factor))
 
+    def spans(self: Any, until: float) -> Iterator[Span]:
+        yield Span(self.schedule, 0.0, speed=1 / float(self.factor))
+
 
 class staircase(Schedule):
     r"""A schedule looked at every so many steps, and held in between.
@@ -80,6 +88,9 @@ class staircase(Schedule):
 
     def evaluate(self: Any, t: Clock) -> Any:
         return self.schedule.evaluate(t.since(t % self.every))
+
+    def spans(self: Any, until: float) -> Iterator[Span]:
+        yield Span(self.schedule, 0.0, tick=float(self.every))
 
 
 class per_epoch(Schedule):
@@ -108,3 +119,6 @@ class per_epoch(Schedule):
 
     def evaluate(self: Any, t: Clock) -> Any:
         return self.schedule.evaluate(t // self.steps_per_epoch)
+
+    def spans(self: Any, until: float) -> Iterator[Span]:
+        yield Span(self.schedule, 0.0, speed=1 / float(self.steps_per_epoch), tick=1.0)

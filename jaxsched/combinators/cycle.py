@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -15,6 +17,7 @@ from jaxsched._core.fields import LARGEST, Number, is_concrete, is_known, number
 from jaxsched._core.lists import Entry, array, per
 from jaxsched._core.powers import LOG_LARGEST, log
 from jaxsched._core.schedule import Schedule, ScheduleLike, limited, part
+from jaxsched._core.span import Span
 
 MOST_STARTS = 2**15
 """The starts of at most so many growing cycles are listed."""
@@ -48,6 +51,20 @@ class reflect(Schedule):
         period = t.like(self.period)
         within = t % period
         return self.schedule.evaluate(within.until(period - within))
+
+    def spans(self, until: float) -> Iterator[Span]:
+        return self._spans(0.0, until)
+
+    def _spans(self: Any, since: float, until: float) -> Iterator[Span]:
+        way = float(self.period) / 2
+        for i in itertools.count(2 * math.floor(since / (2 * way))):
+            if i * way >= until:
+                return
+            back = i % 2 == 1
+            yield Span(self.schedule, i * way, (i + 1) * way, way if back else 0.0, -1.0 if back else 1.0)
+
+    def duration(self) -> None:
+        return None
 
 
 class cycle(Schedule):
@@ -120,6 +137,42 @@ class cycle(Schedule):
             )
         local = Clock.floating(per((t - start).number, scale)).until(self.cycle_steps)
         return _faded(self.schedule.evaluate(local), self.value_factor, index, t.word)
+
+    def spans(self, until: float) -> Iterator[Span]:
+        return self._spans(0.0, until)
+
+    def _spans(self: Any, since: float, until: float) -> Iterator[Span]:
+        length, growth = float(self.cycle_steps), float(self.length_factor)
+        most = math.inf if self.cycles is None else float(self.cycles)
+        gained = since / length * (growth - 1)
+        if gained <= -1:
+            return
+        passed = since / length if growth == 1 else math.log1p(gained) / math.log(growth)
+        # The quotients are rounded, so begin one cycle early.
+        for i in itertools.count(max(math.floor(min(passed, most)) - 1, 0)):
+            start, end = self._start(i), self._start(i + 1)
+            # Cycles that shrink come to be shorter than any number.
+            if i >= most or start >= min(end, until):
+                return
+            if end > since:
+                yield Span(self.schedule, start, end, speed=growth**-i, factor=self._factor(i))
+
+    def duration(self: Any) -> float | None:
+        return None if self.cycles is None else self._start(float(self.cycles))
+
+    def _factor(self: Any, index: int) -> float:
+        """What the rates of a cycle are multiplied by."""
+        base = float(self.value_factor)
+        return math.inf if base > 1 and index * math.log(base) > LOG_LARGEST else base**index
+
+    def _start(self: Any, index: float) -> float:
+        """The step at which a cycle begins, by the rule above."""
+        length, growth = float(self.cycle_steps), float(self.length_factor)
+        if growth == 1:
+            return min(index * length, FOREVER)
+        if index * math.log(growth) > LOG_LARGEST:
+            return FOREVER
+        return min(float(_snapped(length * (growth**index - 1) / (growth - 1), np)), FOREVER)
 
 
 def _faded(value: Any, factor: Any, index: Any, word: Any) -> Any:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from jaxsched._core.clock import Clock
 from jaxsched._core.fields import Numbers, field, numbers
 from jaxsched._core.grouping import Parts
 from jaxsched._core.schedule import Schedule, ScheduleLike, as_schedules
+from jaxsched._core.span import Span
 
 
 def _grouped(name: str, value: Any) -> Parts:
@@ -48,3 +51,13 @@ class join(Schedule):
 
     def evaluate(self: Any, t: Clock) -> Any:
         return self.schedules.evaluate(*t.segment(self.boundaries))
+
+    def spans(self: Any, until: float) -> Iterator[Span]:
+        edges = itertools.chain([0.0], map(float, self.boundaries), [math.inf])
+        for i, (since, end) in enumerate(itertools.pairwise(edges)):
+            if since < min(end, until):
+                yield Span(self.schedules[i], since, end)
+
+    def duration(self: Any) -> float | None:
+        last = self.schedules[-1].duration()
+        return last if last is None or not len(self.boundaries) else float(self.boundaries[-1]) + last

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import jax.numpy as jnp
@@ -11,7 +12,8 @@ from jax import lax
 from jaxsched._core.clock import Clock, on_grid
 from jaxsched._core.fields import Number, Numbers, field, is_concrete, is_known, number, numbers
 from jaxsched._core.lists import Entry, array
-from jaxsched._core.schedule import Schedule, ScheduleLike, part
+from jaxsched._core.schedule import Schedule, ScheduleLike, largest, part
+from jaxsched._core.span import Span, own_spans
 from jaxsched._core.transition import EasingLike, as_easing
 from jaxsched.shapes.linear import Linear
 
@@ -62,6 +64,11 @@ class warmup(Schedule):
         ramp = self.shape.between(self.init_value, target, self.warmup_steps)
         return ramp.evaluate(t if is_known(self.first_step, 0.0) else t.since(-self.first_step))
 
+    def spans(self: Any, until: float) -> Iterator[Span]:
+        if self.warmup_steps > 0:
+            yield Span(None, 0.0, float(self.warmup_steps))
+        yield Span(self.schedule, float(self.warmup_steps))
+
 
 class cooldown(Schedule):
     r"""A ramp out of a schedule, from the rate that it has there.
@@ -105,6 +112,16 @@ class cooldown(Schedule):
         if isinstance(self.cooldown_steps, float) and self.cooldown_steps > 0:
             return value
         return lax.select(t >= self.start_step, array(value, t.word), array(left_at, t.word))
+
+    def spans(self: Any, until: float) -> Iterator[Span]:
+        start = float(self.start_step)
+        if start > 0:
+            yield Span(self.schedule, 0.0, start)
+        # The ramp goes on from the rate that the schedule stands at.
+        yield Span(self.schedule, start, time=start, speed=0.0)
+
+    def duration(self: Any) -> float:
+        return float(self.start_step) + float(self.cooldown_steps)
 
 
 class knots(Schedule):
@@ -166,6 +183,17 @@ class knots(Schedule):
         init, end, start, stop = (position.of(each, t.word) for each in lists)
         steps = stop - start if isinstance(start, float | Entry) else t.like(stop) - start
         return self.shape.between(init, end, steps).evaluate(since)
+
+    def spans(self: Any, until: float) -> Iterator[Span]:
+        # The last ramp goes on into its end, unless it is a jump.
+        *ramps, last = map(float, self.steps)
+        return own_spans([*ramps, last] if ramps and ramps[-1] == last else ramps)
+
+    def duration(self: Any) -> float:
+        return float(self.steps[-1])
+
+    def peak(self) -> float:
+        return largest(self.values)
 
 
 def _joined(a: Any, b: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -15,6 +15,7 @@ from jaxsched._core.fields import Number, check_range, describe, is_concrete, nu
 from jaxsched._core.grouping import kind_of, stack_leaves
 from jaxsched._core.lists import Position, array
 from jaxsched._core.schedule import Schedule, ScheduleLike, as_schedule, parts
+from jaxsched._core.span import Span
 
 MOST_NUMBERS = 4_000_000
 """A stack of mixed kinds holds no more numbers than this."""
@@ -43,6 +44,13 @@ class select(Schedule):
         values = [array(schedule.evaluate(t), t.word) for schedule in self.schedules]
         index = lax.convert_element_type(self.index, np.int32)
         return Position(len(values), index=index).select(values)
+
+    def spans(self: Any, until: float) -> Iterator[Span]:
+        yield Span(self.schedules[int(self.index)], 0.0)
+
+    def peak(self: Any) -> float | None:
+        highest: float | None = self.schedules[int(self.index)].peak()
+        return highest
 
     def _member(self, index: int) -> Schedule:
         member = take(self, index)

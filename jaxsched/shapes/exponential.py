@@ -11,7 +11,7 @@ from jaxsched._core.clock import FOREVER, Clock
 from jaxsched._core.fields import Number, is_concrete, number, show
 from jaxsched._core.lists import array, per
 from jaxsched._core.powers import LOG_LARGEST, log
-from jaxsched._core.schedule import Schedule
+from jaxsched._core.schedule import Schedule, largest
 from jaxsched._core.transition import Transition
 
 
@@ -96,6 +96,9 @@ class Exponential(Schedule):
     init_value: Number = number()
     decay_rate: Number = number(at_least=0)
     transition_steps: Number = number(default=1.0, above=0)
+
+    def peak(self) -> float:
+        return largest(self.init_value)
 
     def evaluate(self: Any, t: Clock) -> Any:
         log_rate = log(self.decay_rate)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from jaxsched._core.clock import Clock
 from jaxsched._core.fields import Numbers, as_number, describe, numbers
-from jaxsched._core.schedule import Schedule
+from jaxsched._core.schedule import Schedule, largest
+from jaxsched._core.span import Span, own_spans
 
 
 class Piecewise(Schedule):
@@ -47,6 +48,12 @@ class Piecewise(Schedule):
     def evaluate(self: Any, t: Clock) -> Any:
         return t.position(self.boundaries).of(self.values, t.word)
 
+    def spans(self: Any, until: float) -> Iterator[Span]:
+        return own_spans(self.boundaries)
+
+    def peak(self) -> float:
+        return largest(self.values)
+
 
 class Table(Schedule):
     r"""One rate for each step.
@@ -75,6 +82,12 @@ class Table(Schedule):
 
     def evaluate(self: Any, t: Clock) -> Any:
         return t.index(len(self.values)).of(self.values, t.word)
+
+    def duration(self: Any) -> float:
+        return float(len(self.values) - 1)
+
+    def peak(self) -> float:
+        return largest(self.values)
 
 
 def table(fn: Callable[[int], Any], steps: int) -> Table:

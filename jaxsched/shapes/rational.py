@@ -9,7 +9,7 @@ from jax import lax
 
 from jaxsched._core.clock import Clock
 from jaxsched._core.fields import Number, is_known, number
-from jaxsched._core.schedule import Schedule
+from jaxsched._core.schedule import Schedule, largest
 from jaxsched._core.transition import Transition
 
 
@@ -75,6 +75,9 @@ class InversePower(Schedule):
     init_value: Number = number()
     timescale: Number = number(above=0)
     power: Number = number(shortcuts=(0.5, 1.0), at_least=0, at_most=1e6)
+
+    def peak(self) -> float:
+        return largest(self.init_value)
 
     def evaluate(self: Any, t: Clock) -> Any:
         x = t.ratio(self.timescale)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxsched._core.clock import Clock
 from jaxsched._core.fields import Number, checked_number, field, is_concrete, number, show
 from jaxsched._core.powers import log
-from jaxsched._core.schedule import Schedule
+from jaxsched._core.schedule import Schedule, largest
 from jaxsched._core.transition import Transition, mean
 
 
@@ -133,6 +133,9 @@ class Logistic(Schedule):
     end_value: Number = number(shortcuts=(0.0,))
     midpoint: Number = number()
     timescale: Number = number(above=0)
+
+    def peak(self) -> float:
+        return largest(self.init_value, self.end_value)
 
     def evaluate(self: Any, t: Clock) -> Any:
         x = (t - self.midpoint).ratio(self.timescale)

@@ -167,15 +167,15 @@ TRIGGERS = {
         49,
         js.warmup(0.3, 80, 0.1),
         50,
-        "The warmup of `warmup(0.3, 80, 0.1)` lasts until step 80; at step 50 the run ends, after a rate of "
-        "0.2225. Fit `warmup_steps` to the run.",
+        "The run never gets to `Constant(0.3)` in `warmup(0.3, 80, 0.1)`, which begins at step 80; at step "
+        "50 the run ends, after a rate of 0.2225. Fit the boundaries to the run.",
     ),
     "warmup longer than its cycle": (
         "warning",
         9,
         js.cycle(js.warmup(0.3, 15, 0.1), 10),
         50,
-        "lasts until step 15; at step 10 `cycle(warmup(0.3, 15, 0.1), 10)` goes on to something else",
+        "which begins at step 15; at step 10 `cycle(warmup(0.3, 15, 0.1), 10)` goes on to something else",
     ),
     "a part never reached": (
         "warning",
@@ -261,7 +261,7 @@ TRIGGERS = {
         10_000,
         "`Linear(0.3, 0, 10)` is at its end at step 100, and the rate stays at 0 for the 9900 steps",
     ),
-    "table far too short": ("warning", 3, js.Table([0.3, 0.2, 0.1]), 10, "is at its end at step 3, and the "),
+    "table far too short": ("warning", 2, js.Table([0.3, 0.2, 0.1]), 10, "is at its end at step 2, and the "),
     "few cycles": (
         "warning",
         20,
