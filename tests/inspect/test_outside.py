@@ -75,7 +75,7 @@ def test_its_parts_are_checked():
     assert early[0].step == 39
     assert "is not at its end before step 45; at step 40 the run ends" in early[0].message
     shorter = js.check(doubling(js.join([Parabola(0.3, 700), 0.1], [360]), 4), 45)
-    assert any("`Parabola(0.3, 700)` is not at its end before step 43" in each.message for each in shorter)
+    assert any("`Parabola(0.3, 700)` is not at its end before step 44" in each.message for each in shorter)
     never = js.check(PLAN, 30)
     assert any("never gets to `Linear(0.1, 0.01, 400)`" in each.message for each in never)
     assert any("which begins at step 33; at step 30 the run ends" in each.message for each in never)
