@@ -64,10 +64,18 @@ class Visit(NamedTuple):
         def to_run(time: float) -> float:
             if span.speed == 0:
                 return self.left
-            ticked = first_step(time / span.tick) * span.tick if span.tick else time
-            own = span.since + (ticked - span.time) / span.speed
+            here = span
+            if span.speed > 0 and time > span.part_time(span.until) and self.schedule is not None:
+                # Where the part goes on at another speed, the time may come there.
+                following = itertools.islice(self.schedule._spans(span.until, math.inf), MOST)
+                for each in itertools.takewhile(lambda each: each.part is span.part, following):
+                    if each.part_time(each.since) <= time <= each.part_time(each.until):
+                        here = each
+                        break
+            ticked = first_step(time / here.tick) * here.tick if here.tick else time
+            own = here.since + (ticked - here.time) / here.speed if here.speed else here.since
             # Backwards it leaves what began at a time just after that time.
-            return self.to_run(own if span.speed > 0 else own * (1 + 4 * ROUNDED))
+            return self.to_run(own if here.speed >= 0 else own * (1 + 4 * ROUNDED))
 
         def ticked(time: float) -> float:
             part_time = max(min(span.part_time(time), FOREVER), -FOREVER)
