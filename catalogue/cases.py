@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jaxsched as js
 
@@ -15,7 +16,7 @@ SHORT = 12
 """The horizon for tests that are not about horizons."""
 
 
-def _lambda(step):
+def _lambda(step: Any) -> Any:
     return 0.3 / (1 + step)
 
 

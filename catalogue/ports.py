@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import jax.numpy as jnp
 
@@ -10,23 +11,23 @@ import jaxsched as js
 from jaxsched.ports import d2l, keras, mxnet, optax, paddle, timm, torch, transformers
 
 
-def _halving(step):
+def _halving(step: Any) -> Any:
     return 0.5**step
 
 
-def _nearly_one(step):
+def _nearly_one(step: Any) -> Any:
     return 1 - 0.5 / (1 + step)
 
 
-def _inverse(cycle):
+def _inverse(cycle: Any) -> Any:
     return 1 / jnp.maximum(cycle, 1)
 
 
-def _down_from_the_fifth(epoch, learning_rate):
+def _down_from_the_fifth(epoch: int, learning_rate: float) -> float:
     return learning_rate if epoch < 5 else 0.9 * learning_rate
 
 
-def _cycle(peak):
+def _cycle(peak: float) -> dict[str, Any]:
     return {"init_value": 0.0, "peak_value": peak, "warmup_steps": 2, "decay_steps": 6}
 
 

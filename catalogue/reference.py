@@ -9,6 +9,7 @@ from __future__ import annotations
 import bisect
 import functools
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -33,16 +34,16 @@ def exact_list(values: object) -> list[mpf]:
     return [exact(x) for x in np.asarray(values, np.float64)]
 
 
-def rate(schedule: js.Schedule, step: object) -> mpf:
+def rate(schedule: js.Schedule, step: Any) -> mpf:
     """The rate of `schedule` at `step`, in real arithmetic."""
     t = mpf(float(step)) if not isinstance(step, mpf) else step
     return _FORMULAS[type(schedule)](schedule, max(t, mpf(0)))
 
 
-def _transition(curve: Callable[[object, mpf, mpf, mpf], mpf]) -> Callable[[object, mpf], mpf]:
+def _transition(curve: Callable[[Any, mpf, mpf, mpf], mpf]) -> Callable[[Any, mpf], mpf]:
     """A transition from its curve between two values at the elapsed fraction p."""
 
-    def formula(s: object, t: mpf) -> mpf:
+    def formula(s: Any, t: mpf) -> mpf:
         init, end, length = exact(s.init_value), exact(s.end_value), exact(s.transition_steps)
         if t >= length:
             return end
@@ -51,7 +52,7 @@ def _transition(curve: Callable[[object, mpf, mpf, mpf], mpf]) -> Callable[[obje
     return formula
 
 
-def _blend(weight: Callable[[object, mpf], mpf]) -> Callable[[object, mpf], mpf]:
+def _blend(weight: Callable[[Any, mpf], mpf]) -> Callable[[Any, mpf], mpf]:
     return _transition(lambda s, init, end, p: weight(s, p) * init + (1 - weight(s, p)) * end)
 
 
@@ -72,21 +73,21 @@ def _unit(example: js.Schedule) -> js.Schedule:
     return type(example)(**leaves, **{name: getattr(example, name) for name in names})
 
 
-def _warmup(s: object, t: mpf) -> mpf:
+def _warmup(s: Any, t: mpf) -> mpf:
     length = exact(s.warmup_steps)
     if t >= length:
         return rate(s.schedule, t - length)
     return _ramp(s.shape, exact(s.init_value), rate(s.schedule, 0), length, t + exact(s.first_step))
 
 
-def _cooldown(s: object, t: mpf) -> mpf:
+def _cooldown(s: Any, t: mpf) -> mpf:
     start = exact(s.start_step)
     if t < start:
         return rate(s.schedule, t)
     return _ramp(s.shape, rate(s.schedule, start), exact(s.end_value), exact(s.cooldown_steps), t - start)
 
 
-def _knots(s: object, t: mpf) -> mpf:
+def _knots(s: Any, t: mpf) -> mpf:
     values, steps = exact_list(s.values), exact_list(s.steps)
     i = bisect.bisect_right(steps, t)
     if i == 0:
@@ -96,13 +97,13 @@ def _knots(s: object, t: mpf) -> mpf:
     return _ramp(s.shape, values[i - 1], values[i], steps[i] - steps[i - 1], t - steps[i - 1])
 
 
-def _join(s: object, t: mpf) -> mpf:
+def _join(s: Any, t: mpf) -> mpf:
     starts = [mpf(0), *exact_list(s.boundaries)]
     k = bisect.bisect_right(starts, t) - 1
     return rate(s.schedules[k], t - starts[k])
 
 
-def _cycle(s: object, t: mpf) -> mpf:
+def _cycle(s: Any, t: mpf) -> mpf:
     length, factor, fade = exact(s.cycle_steps), exact(s.length_factor), exact(s.value_factor)
 
     def start(k: int) -> mpf:
@@ -125,25 +126,25 @@ def _cycle(s: object, t: mpf) -> mpf:
     return fade**k * rate(s.schedule, min((t - start(k)) / factor**k, length))
 
 
-def _reflect(s: object, t: mpf) -> mpf:
+def _reflect(s: Any, t: mpf) -> mpf:
     period = exact(s.period)
     u = t - period * mp.floor(t / period)
     return rate(s.schedule, min(u, period - u))
 
 
-def _clip(s: object, t: mpf) -> mpf:
+def _clip(s: Any, t: mpf) -> mpf:
     value = rate(s.schedule, t)
     if s.min_value is not None:
         value = max(value, exact(s.min_value))
     return value if s.max_value is None else min(value, exact(s.max_value))
 
 
-def _tanh(s: object, p: mpf) -> mpf:
+def _tanh(s: Any, p: mpf) -> mpf:
     low, up = exact(s.lower), exact(s.upper)
     return (mp.tanh(up) - mp.tanh((1 - p) * low + p * up)) / (mp.tanh(up) - mp.tanh(low))
 
 
-def _geometric(s: object, init: mpf, end: mpf, p: mpf) -> mpf:
+def _geometric(s: Any, init: mpf, end: mpf, p: mpf) -> mpf:
     return mp.sign(init) * abs(init) ** (1 - p) * abs(end) ** p
 
 
@@ -151,14 +152,14 @@ def _limited(x: mpf) -> mpf:
     return max(-LARGEST, min(LARGEST, x))
 
 
-def _product(s: object, t: mpf) -> mpf:
+def _product(s: Any, t: mpf) -> mpf:
     value = mpf(1)
     for each in s.schedules:
         value = _limited(value * rate(each, t))
     return value
 
 
-_FORMULAS: dict[type, Callable[[object, mpf], mpf]] = {
+_FORMULAS: dict[type, Callable[[Any, mpf], mpf]] = {
     js.Constant: lambda s, t: exact(s.value),
     js.Linear: _blend(lambda s, p: 1 - p),
     js.Polynomial: _blend(lambda s, p: (1 - p ** exact(s.warp)) ** exact(s.power)),
@@ -196,7 +197,7 @@ _FORMULAS: dict[type, Callable[[object, mpf], mpf]] = {
 }
 
 
-def without_shortcuts(schedule):
+def without_shortcuts(schedule: Any) -> Any:
     """The same schedule and numbers, as arrays, so that its calls share a program whatever the numbers are.
 
     For a Python number that has a shorter formula, such as 0 or 1, a call compiles a program of its own.
@@ -220,7 +221,7 @@ def unit(truth: mpf) -> mpf:
     return mpf(2) ** (exponent - 24)
 
 
-def ulps(value: object, truth: mpf) -> float:
+def ulps(value: Any, truth: mpf) -> float:
     """The distance of a float32 `value` from `truth`, in units in the last place of `truth`.
 
     Below the normal numbers there is nothing to compare, and what grows may stop anywhere above 1e37.
@@ -252,7 +253,7 @@ def truths(schedule: js.Schedule, steps: tuple[float, ...]) -> list[mpf]:
     return [rate(schedule, step) for step in steps]
 
 
-def _pairs(rates: object, schedule: js.Schedule, steps: object) -> list[tuple[float, float, mpf]]:
+def _pairs(rates: object, schedule: js.Schedule, steps: Any) -> list[tuple[float, float, mpf]]:
     """Each step with the rate that was given for it and the one that its formula gives."""
     known = tuple(np.asarray(steps).tolist())
     rates = np.asarray(rates)
@@ -260,12 +261,12 @@ def _pairs(rates: object, schedule: js.Schedule, steps: object) -> list[tuple[fl
     return list(zip(known, rates.tolist(), truths(schedule, known), strict=True))
 
 
-def worst(rates: object, schedule: js.Schedule, steps: object) -> float:
+def worst(rates: object, schedule: js.Schedule, steps: Any) -> float:
     """The largest distance of `rates` from the formula, in units in the last place."""
     return max(ulps(value, truth) for _, value, truth in _pairs(rates, schedule, steps))
 
 
-def worst_in_x64(rates: object, schedule: js.Schedule, steps: object, fractions: bool = False) -> float:
+def worst_in_x64(rates: object, schedule: js.Schedule, steps: Any, fractions: bool = False) -> float:
     """The largest distance of float64 `rates` from the formula, as a multiple of 1e-13 of it.
 
     Where times are `fractions` of steps, they are rounded themselves: what the formula changes within a
@@ -289,7 +290,7 @@ def _change(schedule: js.Schedule, step: float, width: float, truth: mpf) -> mpf
     return max(abs(each - truth) for each in around)
 
 
-def _within(schedule: object) -> Iterator[object]:
+def _within(schedule: Any) -> Iterator[js.Schedule]:
     """A schedule and all that it holds."""
     if isinstance(schedule, js.Schedule):
         yield schedule
@@ -300,13 +301,13 @@ def _within(schedule: object) -> Iterator[object]:
             yield from _within(value)
 
 
-def _runs_in_fractions(schedule: object) -> bool:
+def _runs_in_fractions(schedule: js.Schedule) -> bool:
     if isinstance(schedule, js.cycle):
-        return schedule.length_factor != 1
+        return bool(schedule.length_factor != 1)
     return isinstance(schedule, js.stretch) and not float(schedule.factor).is_integer()
 
 
-def worst_in_float32(rates: object, schedule: js.Schedule, steps: object, speed: float = 1) -> float:
+def worst_in_float32(rates: object, schedule: js.Schedule, steps: Any, speed: float = 1) -> float:
     """The largest distance of `rates` from the formula, as a multiple of what the path of TPUs may be off.
 
     That is 16 + 2k units in the last place, where k is how often the rate has changed by the factor e since

@@ -1,4 +1,4 @@
-"""What a type checker sees of a schedule: `mypy tests/typing_sample.py`."""
+"""What a type checker sees of a schedule: `mypy` reads it with the library."""
 
 from typing import assert_type
 
