@@ -1,0 +1,52 @@
+"""What is new and not in the catalogue would be held to no law, so a test asks for it."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+
+import pytest
+
+import jaxsched as js
+from catalogue.cases import COMBINATORS, PRESETS, SHAPES, SHORT
+from jaxsched import combinators, presets, shapes
+
+
+def defined_in(package, wanted):
+    """The public names that the modules of a package define, with what they are."""
+    for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        module = importlib.import_module(info.name)
+        for name, value in vars(module).items():
+            if wanted(value) and value.__module__ == info.name and not name.startswith("_"):
+                yield name, value
+
+
+def is_schedule(value):
+    return inspect.isclass(value) and issubclass(value, js.Schedule)
+
+
+CLASSES = {
+    name: (value, cases)
+    for package, cases in ((shapes, SHAPES), (combinators, COMBINATORS))
+    for name, value in defined_in(package, is_schedule)
+    if name != "select"  # what `stack` makes
+}
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_schedule_is_exported_and_has_a_case(name):
+    cls, cases = CLASSES[name]
+    assert name in js.__all__
+    assert getattr(js, name) is cls
+    assert cls in {type(build(SHORT)) for build in cases.values()}, f"catalogue/cases.py has no `{name}`"
+
+
+def test_a_preset_is_exported_and_has_a_case():
+    functions = {
+        name
+        for name, value in vars(presets).items()
+        if inspect.isfunction(value) and value.__module__ == presets.__name__ and not name.startswith("_")
+    }
+    assert functions <= set(js.__all__)
+    assert functions == set(PRESETS)
