@@ -23,7 +23,7 @@ from jaxsched._inspect.plot import to_html  # noqa: E402
 
 project = "jaxsched"
 author = "the jaxsched authors"
-release = "0.1.0"
+release = js.__version__
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
 exclude_patterns = ["**.ipynb_checkpoints"]
 

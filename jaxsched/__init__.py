@@ -42,6 +42,8 @@ from jaxsched.shapes.polynomial import OneMinusSqrt, Polynomial
 from jaxsched.shapes.rational import InversePower, Rex
 from jaxsched.shapes.sigmoid import Logistic, Relaxation, Tanh
 
+__version__ = "0.1.0"
+
 __all__ = [
     "Constant",
     "Continue",
