@@ -14,12 +14,16 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import ReferenceRole, SphinxDirective
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))  # what is documented, benchmarked and trained need not be installed
+DOCS = Path(__file__).parent
+ROOT = DOCS.parent
+sys.path[:0] = [str(ROOT), str(DOCS)]  # what is documented, benchmarked and trained need not be installed
+
+import exercises  # noqa: E402
+import gallery  # noqa: E402
 
 import jaxsched as js  # noqa: E402
 from benchmarks.report import RESULTS, markdown  # noqa: E402
-from jaxsched._inspect.plot import to_html  # noqa: E402
+from jaxsched._inspect.plot import svg  # noqa: E402
 
 project = "jaxsched"
 author = "the jaxsched authors"
@@ -85,11 +89,38 @@ class Curve(SphinxDirective):
     """Draws the expressions in its lines, as a notebook does: one picture, with the text below."""
 
     has_content = True
+    option_spec: ClassVar[dict[str, Any]] = {"steps": int}
 
     def run(self) -> list[nodes.Node]:
         schedules = [js.parse(line) for line in self.content if line]
-        picture = to_html(schedules[0] if len(schedules) == 1 else js.stack(schedules))
+        picture = svg(schedules, self.options.get("steps"), standalone=False)
         return [nodes.raw("", f'<div class="curve">{picture}</div>', format="html")]
+
+
+class Gallery(SphinxDirective):
+    """Draws a section of the gallery."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+    option_spec: ClassVar[dict[str, Any]] = {}
+
+    def run(self) -> list[nodes.Node]:
+        for path in (gallery.__file__, gallery.PORTS_FILE):
+            self.env.note_dependency(str(path))
+        return [nodes.raw("", gallery.section(self.arguments[0]), format="html")]
+
+
+class Sweeps(SphinxDirective):
+    """Draws the sweeps of the exercises; the argument is read out where the picture is not seen."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+    option_spec: ClassVar[dict[str, Any]] = {}
+
+    def run(self) -> list[nodes.Node]:
+        for path in (exercises.__file__, *exercises.FOLDER.glob("*.json")):
+            self.env.note_dependency(str(path))
+        return [nodes.raw("", exercises.drawn(self.arguments[0]), format="html")]
 
 
 class Benchmark(SphinxDirective):
@@ -175,6 +206,8 @@ def setup(app: Sphinx) -> None:
     """Sphinx's own entry."""
     app.add_role("name", Name())
     app.add_directive("curve", Curve)
+    app.add_directive("gallery", Gallery)
+    app.add_directive("sweeps", Sweeps)
     app.add_directive("benchmark", Benchmark)
     app.connect("autodoc-process-docstring", to_rst, priority=400)
     app.connect("autodoc-process-signature", short_signature)

@@ -1,10 +1,12 @@
-"""Writes the tables of `docs/exercises.md` and draws its figure: `python docs/exercises.py`.
+"""Writes the tables of `docs/exercises.md`: `python docs/exercises.py`. The site draws its figure.
 
 What the sweeps wrote, their `sweep.json`, is kept in `docs/exercises/`, and the page has their commands.
 """
 
 from __future__ import annotations
 
+import html
+import io
 import json
 import re
 from pathlib import Path
@@ -100,11 +102,20 @@ def figure() -> Figure:
     return result
 
 
+def drawn(description: str) -> str:
+    """The figure as HTML, in the colours of its page."""
+    file = io.StringIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "sweeps", "axes.facecolor": "none"}):
+        figure().savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    picture = file.getvalue()
+    picture = picture[picture.index("<svg") :].replace("#000000", "currentColor")
+    label = html.escape(description)
+    return f'<div class="figure" role="img" aria-label="{label}">{picture}</div>'
+
+
 def main() -> None:
-    """Writes both."""
-    text = page(PAGE.read_text())
-    PAGE.write_text(text)
-    figure().savefig(FOLDER / "sweeps.png", dpi=110, metadata={"Software": None})
+    """Writes the tables."""
+    PAGE.write_text(page(PAGE.read_text()))
 
 
 if __name__ == "__main__":

@@ -1,27 +1,22 @@
-"""Draws the gallery of the docs, all of `docs/gallery*`: `python docs/gallery.py`."""
+"""What the gallery of the site shows: every public schedule, as a picture under its call."""
 
 from __future__ import annotations
 
 import ast
-import itertools
-import math
+import functools
+import html
 import runpy
-import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-import matplotlib as mpl
-from matplotlib.figure import Figure
 
 import jaxsched as js
-from jaxsched._figures import STYLE
-from jaxsched._inspect.plot import plot, svg
+from jaxsched._inspect.plot import svg
 from jaxsched.ports import keras, optax, paddle, timm, torch
 
-DOCS = Path(__file__).parent
-PORTS_FILE = DOCS.parent / "catalogue" / "ports.py"
+PORTS_FILE = Path(__file__).parents[1] / "catalogue" / "ports.py"
 PORTS: dict[str, Callable[[], js.Schedule]] = runpy.run_path(str(PORTS_FILE))["PORTS"]
 """The instances that the tests hold to the laws."""
 
@@ -104,8 +99,11 @@ SECTIONS: dict[str, Mapping[str, Callable[[], Any]]] = {
     },
 }
 
-SHEET = ("Shapes", "Combinators", "Presets")
-"""The sections that the sheet shows."""
+SHORT = ("Plateaus", "Ports")
+"""The sections of which `PORT_STEPS` are shown."""
+
+COMPOSED = ("Presets", "Ports")
+"""The sections whose entries also say what they are made of."""
 
 METRICS = [max(1 - step / 6, 0.0) for step in range(PORT_STEPS)]
 """What the plateaus are given: a loss that falls for six evaluations and then no more."""
@@ -131,11 +129,6 @@ class Panel(NamedTuple):
         """What is drawn."""
         return self.value if isinstance(self.value, js.Schedule) else under_plateau(self.value)
 
-    @property
-    def file(self) -> str:
-        """The picture's path from the docs."""
-        return f"gallery/{self.name.replace(' ', '-')}.svg"
-
 
 def calls(path: Path) -> dict[str, str]:
     """The text of each function without arguments in the dicts of a module, by its key."""
@@ -157,86 +150,41 @@ def under_plateau(rule: js.Plateau) -> js.Schedule:
     return js.Table(rates)
 
 
+@functools.cache
 def sections() -> dict[str, list[Panel]]:
     """All panels by the title of their section."""
     texts = calls(Path(__file__)) | calls(PORTS_FILE)
     return {
         title: [
-            Panel(name, texts[name], build(), STEPS if title in SHEET else PORT_STEPS)
+            Panel(name, texts[name], build(), PORT_STEPS if title.startswith(SHORT) else STEPS)
             for name, build in builds.items()
         ]
         for title, builds in SECTIONS.items()
     }
 
 
-def page(panels: dict[str, list[Panel]]) -> str:
-    """The gallery as Markdown."""
-    lines = [
-        "# Gallery",
-        "",
-        f"The first {STEPS} steps of everything, and {PORT_STEPS} of the plateaus and the ports. A dotted",
-        "line is where one part goes over to the next. `python docs/gallery.py` draws all of it.",
-        "",
-    ]
-    notes = {
-        "Plateaus": "A rate of 0.3 while a loss falls for six evaluations, one a step, and then no more.",
-        "Ports": "From `jaxsched.ports`, and what each is; [how they are verified](ports.md). What begins "
-        "with `_` is in `catalogue/ports.py`.",
-    }
-    for title, section in panels.items():
-        kind = title.partition(":")[0]
-        lines += [f"## {title}", ""]
-        lines += [notes[kind], ""] if kind in notes else []
-        lines += [line for panel in section for line in entry(panel, kind in ("Presets", "Ports"))]
-    return "\n".join(lines)
+def drawn(panel: Panel) -> str:
+    """The picture of a panel, in the colours of its page."""
+    return svg(panel.schedule, panel.steps, labels=False, standalone=False)
 
 
-def entry(panel: Panel, composed: bool) -> list[str]:
-    """The picture, the call, and what it is composed of, as lines of Markdown."""
+def caption(panel: Panel, composed: bool) -> str:
+    """The call as HTML and, where that is not the same, what it is composed of."""
     text = repr(panel.value)
     short = text if len(text) <= 100 else f"{text[:97]}..."
-    parts = f" is `{short}`" if composed else ""
-    return [f"![{panel.name}]({panel.file})", "", f"`{panel.call}`{parts}", ""]
+    parts = f" is <code>{html.escape(short)}</code>" if composed else ""
+    return f"<code>{html.escape(panel.call)}</code>{parts}"
 
 
-def drawn(panel: Panel) -> str:
-    """The picture of a panel."""
-    return svg(panel.schedule, panel.steps, labels=False) + "\n"
+def section(title: str) -> str:
+    """A section as HTML.
 
-
-def metadata(panels: list[Panel]) -> dict[str, str | None]:
-    """What the sheet says about itself, by which the tests know that it is up to date."""
-    return {"Description": "\n".join(panel.call for panel in panels), "Software": None}
-
-
-def sheet(panels: list[Panel], columns: int) -> Figure:
-    """Small pictures side by side, each under its call."""
-    rows = math.ceil(len(panels) / columns)
-    small = {"font.size": 6, "lines.linewidth": 1.2, "axes.linewidth": 0.5, "xtick.labelbottom": False}
-    with mpl.rc_context(STYLE | small):
-        figure = Figure(figsize=(8.5, 1.25 * rows), layout="constrained")
-        grid = figure.subplots(rows, columns, squeeze=False)
-        for axes, panel in zip(grid.flat, panels, strict=False):
-            plot(panel.schedule, panel.steps, axes)
-            title = "\n".join(textwrap.wrap(panel.call.replace("js.", ""), 33))
-            axes.set_title(title, family="monospace", fontsize=5)
-            axes.set(xlabel="", ylabel="")
-            if legend := axes.get_legend():
-                legend.remove()
-        for axes in grid.flat[len(panels) :]:
-            axes.set_axis_off()
-    return figure
-
-
-def main() -> None:
-    """Writes the page, the pictures, and the sheet."""
-    panels = sections()
-    (DOCS / "gallery.md").write_text(page(panels))
-    for panel in itertools.chain.from_iterable(panels.values()):
-        (DOCS / panel.file).write_text(drawn(panel))
-    shown = [panel for title in SHEET for panel in panels[title]]
-    sheet(shown, 5).savefig(DOCS / "gallery.png", dpi=170, metadata=metadata(shown))
-
-
-if __name__ == "__main__":
-    main()
+    Raises:
+      KeyError: there is none of this title.
+    """
+    composed = title.startswith(COMPOSED)
+    figures = (
+        f"<figure>{drawn(panel)}<figcaption>{caption(panel, composed)}</figcaption></figure>"
+        for panel in sections()[title]
+    )
+    return f'<div class="gallery">{"".join(figures)}</div>'

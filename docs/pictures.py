@@ -1,20 +1,17 @@
-"""Draws the pictures of the docs: `python docs/pictures.py`."""
+"""Draws the schedules of the README: `python docs/pictures.py`, or `python docs/pictures.py FILE`."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+import sys
 from pathlib import Path
 
-import matplotlib as mpl
-import numpy as np
-from matplotlib.figure import Figure
-
 import jaxsched as js
+from jaxsched._inspect.plot import svg
+from jaxsched._inspect.svg import FILE_STYLE, HEIGHT, LINE, WIDTH, opening
 
 STEPS = 100
 
-README = (
+EXPRESSIONS = (
     "warmup(Cosine(0.3, 0.01, 80), 20)",
     "cooldown(warmup(0.3, 10), 70, 30, shape=OneMinusSqrt)",
     "cycle(Cosine(0.3, 0.01, 15), 15, 2.0, 0.8)",
@@ -23,41 +20,21 @@ README = (
     "join([0.05, Rex(0.3, 0.1, 40), Linear(0.1, 0.0, 40)], [20, 60])",
 )
 
-PRESETS = (
-    "warmup_cosine(0.3, 100, 20, end_value=0.01)",
-    "warmup_stable_decay(0.3, 100, 10, 30)",
-    "warmup_stable_decay(0.3, 100, 10, 30, shape=Cosine)",
-    "warmup_stable_decay(0.3, 100, 10, 30, shape=OneMinusSqrt)",
-    "one_cycle(0.012, 0.3, 0.0, 100)",
-    "one_cycle(0.012, 0.3, 0.0, 100, shape=Linear, three_phases=True)",
-    "one_cycle_momentum(0.95, 0.85, 100)",
-    "cyclic(0.05, 0.3, 12)",
-    "cyclic(0.05, 0.3, 12, value_factor=0.5)",
-    "cyclic(0.05, 0.3, 12, decay_rate=0.98)",
-    "cyclic_momentum(0.9, 0.8, 12)",
-    "warm_restarts(0.3, 0.01, 15, 2, 0.8)",
-    "inverse_sqrt(0.3, 10)",
-    "noam(512, 10)",
-    "step_decay(0.3, 0.5, 20)",
-    "multi_step(0.3, 0.5, [30, 60, 80])",
-)
+COLUMNS = 2
 
 
-def sheet(expressions: Sequence[str], columns: int, name: str) -> None:
-    """Draws each expression as a step function of 100 steps."""
-    spines = {f"axes.spines.{side}": False for side in ("top", "right")}
-    rows = math.ceil(len(expressions) / columns)
-    with mpl.rc_context(spines | {"axes.grid": True, "grid.alpha": 0.3, "font.size": 9}):
-        figure = Figure(figsize=(4 * columns, 2.5 * rows), layout="constrained")
-        for axes, expression in zip(figure.subplots(rows, columns).flat, expressions, strict=True):
-            steps = np.arange(STEPS)
-            axes.step(steps, js.parse(expression)(steps), where="post", color="#0072b2", lw=2)
-            axes.set_title(expression, family="monospace", fontsize=8)
-            axes.set_xlim(0, STEPS)
-        figure.supxlabel("step")
-        figure.savefig(Path(__file__).parent / name, dpi=110)
+def sheet() -> str:
+    """All expressions side by side, each under its curve, as one SVG file."""
+    height = HEIGHT + LINE + 8
+    cells = []
+    for i, expression in enumerate(EXPRESSIONS):
+        row, column = divmod(i, COLUMNS)
+        _, content = svg(js.parse(expression), STEPS, standalone=False).removesuffix("</svg>").split("\n", 1)
+        cells.append(f'<g transform="translate({column * WIDTH} {row * height})">\n{content}</g>')
+    rows = -(-len(EXPRESSIONS) // COLUMNS)
+    return "\n".join([opening(COLUMNS * WIDTH, rows * height) + FILE_STYLE, *cells, "</svg>", ""])
 
 
 if __name__ == "__main__":
-    sheet(README, 3, "schedules.png")
-    sheet(PRESETS, 4, "presets.png")
+    target = sys.argv[1] if len(sys.argv) > 1 else Path(__file__).with_name("schedules.svg")
+    Path(target).write_text(sheet())

@@ -146,20 +146,28 @@ def save(schedules: Drawable, path: str | Path, steps: int | None = None, *, log
             raise ValueError(f"`path` must end in {allowed}, got {suffix!r}.")
 
 
-def svg(schedules: Drawable, steps: int | None = None, *, log: str = "", labels: bool = True) -> str:
-    """A small picture as an SVG file, light or dark as its reader's screen is, drawn without Matplotlib.
+def svg(
+    schedules: Drawable,
+    steps: int | None = None,
+    *,
+    log: str = "",
+    labels: bool = True,
+    standalone: bool = True,
+) -> str:
+    """A small picture as SVG, drawn without Matplotlib.
 
     Args:
       schedules: as in `plot`; the first 16 are drawn.
       steps: as in `plot`.
       log: as in `plot`.
       labels: whether the expressions, or the names, stand below.
+      standalone: whether it is a file, light or dark as its reader's screen is, and not a part of a page.
 
     Raises:
       TypeError: as in `plot`.
       ValueError: as in `plot`.
     """
-    return _svg(*labelled(schedules, MOST_CURVES), steps, log, labels, standalone=True)
+    return _svg(*labelled(schedules, MOST_CURVES), steps, log, labels, standalone)
 
 
 def to_html(schedule: Schedule) -> str | None:

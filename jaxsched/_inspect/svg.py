@@ -40,6 +40,8 @@ BLACK = "#000000"
 
 PAGE = "svg.jaxsched{color:#1f2328;background:#fff}"
 DARK_PAGE = "svg.jaxsched{color:#e6edf3;background:#0d1117}"
+FILE_STYLE = f"<style>{PAGE}@media(prefers-color-scheme:dark){{{DARK_PAGE}}}</style>"
+"""What a file of its own has, as an element."""
 
 
 @dataclass(frozen=True)
@@ -91,19 +93,25 @@ def picture(
     labels += [[note]] if note else []
     height = HEIGHT + LINE * sum(map(len, labels))
     title = "; ".join(_cut(curve.label, 200) for curve in curves)
-    style = f"<style>{PAGE}@media(prefers-color-scheme:dark){{{DARK_PAGE}}}</style>" if standalone else ""
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" class="jaxsched" width="{WIDTH}" height="{height}" '
-            f'viewBox="0 0 {WIDTH} {height}" style="max-width:100%;height:auto" role="img" '
-            f'font-family="system-ui,sans-serif" font-size="{FONT}" fill="currentColor">',
-            f"{style}<title>{_escaped(title)}</title>",
+            opening(WIDTH, height),
+            f"{FILE_STYLE if standalone else ''}<title>{_escaped(title)}</title>",
             *_axes(x, y, f"learning rate{_unknown(curves)}"),
             *(_mark(x(mark), y) for mark in marks if x.low <= mark <= x.high),
             *(_curve(curve, end, x, y) for curve in curves),
             *_labels(curves, labels, indent),
             "</svg>",
         ]
+    )
+
+
+def opening(width: int, height: int) -> str:
+    """The tag that a picture of this size begins with."""
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="jaxsched" width="{width}" height="{height}" '
+        f'viewBox="0 0 {width} {height}" style="max-width:100%;height:auto" role="img" '
+        f'font-family="system-ui,sans-serif" font-size="{FONT}" fill="currentColor">'
     )
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import inspect
 import json
 import math
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -74,6 +78,28 @@ def test_the_readme_shows_what_a_benchmark_kept(name):
     record = json.loads((RESULTS / f"{name}.json").read_text())
     assert shown[1].strip() == markdown(record["rows"])
     assert f"`{record['command']}`" in (ROOT / "README.md").read_text()
+
+
+def test_the_readme_shows_the_pictures_that_are_kept():
+    shown = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", (ROOT / "README.md").read_text())
+    kept = {
+        str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*") if path.suffix in (".svg", ".png")
+    }
+    assert len(shown) == 2
+    assert set(shown) == kept
+
+
+def test_the_schedules_of_the_readme_are_drawn_as_they_are(tmp_path):
+    """In a process of its own, as the last unit of a rate, which other tests may change, would show."""
+    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
+    environment["PYTHONPATH"] = str(ROOT)
+    command = [sys.executable, str(ROOT / "docs" / "pictures.py"), str(tmp_path / "schedules.svg")]
+    subprocess.run(command, check=True, env=environment)
+    drawn = (tmp_path / "schedules.svg").read_text()
+    assert drawn == (ROOT / "docs" / "schedules.svg").read_text()
+    root = ET.fromstring(drawn)
+    assert "prefers-color-scheme:dark" in drawn
+    assert len(root.findall("{http://www.w3.org/2000/svg}g")) == 6
 
 
 FORMULAS = re.findall(

@@ -9,6 +9,7 @@ import re
 import runpy
 import shlex
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +18,7 @@ import optax
 import pytest
 
 import jaxsched as js
-from jaxsched._inspect.plot import svg
+from jaxsched._inspect.plot import COLOURS
 from train.sweep import Over, grid
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -60,11 +61,30 @@ def test_each_command_is_of_the_runs_that_were_kept(name):
         assert {len(curve) for curve in run["test_accuracy"]} == {int(option(command, "--epochs"))}
 
 
-def test_the_picture_is_up_to_date():
+def test_the_figure_shows_every_run():
+    for axes, name in zip(EXERCISES["figure"]().axes, EXERCISES["SWEEPS"], strict=True):
+        runs = json.loads((DOCS / f"exercises/{name}.json").read_text())["runs"].values()
+        last = sorted(curve[-1] for run in runs for curve in run["test_accuracy"])
+        dots = [y for line in axes.lines if line.get_marker() == "." for y in line.get_ydata()]
+        shown = sorted(y for y in dots if np.isfinite(y))
+        assert shown == last[len(last) - len(shown) :]
+        assert max(last[: len(last) - len(shown)], default=0) < EXERCISES["WORST"]
+        lost = [run for run in runs if min(curve[-1] for curve in run["test_accuracy"]) < EXERCISES["WORST"]]
+        assert sum(line.get_marker() == "x" for line in axes.lines) == len(lost)
+
+
+def test_the_figure_takes_the_colours_of_its_page():
+    (picture,) = ET.fromstring(EXERCISES["drawn"]('the "sweeps"'))
+    colours = re.findall(r"(?:fill|stroke): (#\w+)", ET.tostring(picture, encoding="unicode"))
+    assert set(colours) <= {"#b0b0b0", "#cccccc", *(colour for colour in COLOURS if colour != "#000000")}
+    assert EXERCISES["drawn"]("once") == EXERCISES["drawn"]("once")
+
+
+def test_the_plans_are_drawn_as_their_command_draws_them():
     (command,) = [each for each in COMMANDS if "show" in each]
-    plans = js.parse(command[4])
-    picture = svg(plans, int(option(command, "--steps")))
-    assert (DOCS.parent / option(command, "--out")).read_text() == picture + "\n"
+    ((steps, curves),) = re.findall(r"```\{curve\}\n:steps: (\d+)\n\n(.*?)```", PAGE, re.DOTALL)
+    assert js.stack([js.parse(line) for line in curves.splitlines()]) == js.parse(command[4])
+    assert steps == option(command, "--steps")
 
 
 @pytest.mark.parametrize("step", [0, 1, 1000])
