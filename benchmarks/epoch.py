@@ -26,6 +26,7 @@ from benchmarks.report import publish, row
 from benchmarks.timing import Times, in_words, paired
 from train import devices
 from train.data import Data, load
+from train.model import LeNet
 from train.step import Plan, Trainer, spread
 
 RATE = 0.1
@@ -53,37 +54,17 @@ def ours(data: Data) -> Epoch:
     return epoch
 
 
-class PlainLeNet(nnx.Module):
-    """LeNet of Flax's own layers."""
-
-    def __init__(self, rngs: nnx.Rngs) -> None:
-        self.conv1 = nnx.Conv(1, 6, (5, 5), padding=2, rngs=rngs)
-        self.conv2 = nnx.Conv(6, 16, (5, 5), padding=0, rngs=rngs)
-        self.dense1 = nnx.Linear(400, 120, rngs=rngs)
-        self.dense2 = nnx.Linear(120, 84, rngs=rngs)
-        self.dense3 = nnx.Linear(84, 10, rngs=rngs)
-
-    def __call__(self, images: jax.Array) -> jax.Array:
-        """Maps images, (batch, 28, 28, 1), to logits, (batch, 10)."""
-        x = nnx.max_pool(nnx.relu(self.conv1(images)), (2, 2), (2, 2))
-        x = nnx.max_pool(nnx.relu(self.conv2(x)), (2, 2), (2, 2))
-        x = x.reshape(x.shape[0], -1)
-        x = nnx.relu(self.dense1(x))
-        x = nnx.relu(self.dense2(x))
-        return self.dense3(x)
-
-
 def plain_flax(data: Data) -> Epoch:
     """A jitted step in a Python loop."""
-    model = PlainLeNet(nnx.Rngs(0))
+    model = LeNet(nnx.Rngs(0))
     optimizer = nnx.Optimizer(model, optax.sgd(RATE), wrt=nnx.Param)
     images, labels = data.train_images.astype(np.float32) / 255, data.train_labels
     test_images, test_labels = data.test_images.astype(np.float32) / 255, data.test_labels
     random = np.random.default_rng(0)
 
     @nnx.jit
-    def step(model: PlainLeNet, optimizer: Any, images: Any, labels: Any) -> tuple[jax.Array, jax.Array]:
-        def objective(model: PlainLeNet) -> tuple[jax.Array, jax.Array]:
+    def step(model: LeNet, optimizer: Any, images: Any, labels: Any) -> tuple[jax.Array, jax.Array]:
+        def objective(model: LeNet) -> tuple[jax.Array, jax.Array]:
             logits = model(images)
             loss = optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
             return loss, (logits.argmax(1) == labels).mean()
@@ -93,7 +74,7 @@ def plain_flax(data: Data) -> Epoch:
         return loss, accuracy
 
     @nnx.jit
-    def hits(model: PlainLeNet, images: Any, labels: Any) -> jax.Array:
+    def hits(model: LeNet, images: Any, labels: Any) -> jax.Array:
         return (model(images).argmax(1) == labels).sum()
 
     def epoch() -> tuple[float, float]:

@@ -1,8 +1,6 @@
-"""LeNet: the fast layers are the plain ones."""
+"""LeNet: its fast layers are the plain ones, to rounding."""
 
 from __future__ import annotations
-
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -11,44 +9,59 @@ import pytest
 from flax import nnx
 
 from jaxsched._core.versions import enable_x64
-from train import model
-from train.model import ConvReluPool, LeNet
+from train import fast_layers, step
+from train.fast_layers import conv_relu_pool
+from train.model import LeNet
 
 
-def plain(layer, images):
-    return nnx.max_pool(nnx.relu(layer.conv(images)), (2, 2), (2, 2))
+def plain(conv, images):
+    return nnx.max_pool(nnx.relu(conv(images)), (2, 2), (2, 2))
 
 
-LAYERS = {
-    "first": ((3, 28, 28, 1), {"channels": 1, "features": 6, "padding": 2}),
-    "second": ((3, 14, 14, 6), {"channels": 6, "features": 16, "padding": 0}),
-    "flat": ((2, 6, 10, 2), {"channels": 2, "features": 3, "padding": 0}),
-    "one image": ((1, 8, 8, 3), {"channels": 3, "features": 2, "padding": 1}),
+def convolution(channels, features, padding):
+    """With a bias, which is 0 at first otherwise."""
+    conv = nnx.Conv(channels, features, (5, 5), padding=padding, rngs=nnx.Rngs(0))
+    conv.bias[...] = jax.random.normal(jax.random.key(1), conv.bias.shape)
+    return conv
+
+
+def lenet():
+    model = LeNet(nnx.Rngs(0))
+    for layer in (model.conv1, model.conv2, model.dense1, model.dense2, model.dense3):
+        layer.bias[...] = 0.1 * jax.random.normal(jax.random.key(1), layer.bias.shape)
+    return model
+
+
+CASES = {
+    "first": (lambda: convolution(1, 6, 2), (3, 28, 28, 1), conv_relu_pool, plain),
+    "second": (lambda: convolution(6, 16, 0), (3, 14, 14, 6), conv_relu_pool, plain),
+    "flat": (lambda: convolution(2, 3, 0), (2, 6, 10, 2), conv_relu_pool, plain),
+    "one image": (lambda: convolution(3, 2, 1), (1, 8, 8, 3), conv_relu_pool, plain),
+    "LeNet": (lenet, (3, 28, 28, 1), fast_layers.lenet, LeNet.__call__),
 }
 
 
-def results_and_slopes(params, images, graph, forward):
-    """What comes out, and the slopes of some sum of it along the parameters and the images."""
+def results_and_gradients(params, images, graph, forward):
+    """What comes out, and the gradients of some sum of it in the parameters and the images."""
 
     def total(params, images):
         results = forward(nnx.merge(graph, params), images)
         return jnp.vdot(results, jnp.cos(jnp.arange(results.size, dtype=results.dtype))), results
 
-    slopes, results = jax.jit(jax.grad(total, argnums=(0, 1), has_aux=True))(params, images)
-    return *map(nnx.to_pure_dict, slopes[:1]), slopes[1], results
+    gradients, results = jax.jit(jax.grad(total, argnums=(0, 1), has_aux=True))(params, images)
+    return *map(nnx.to_pure_dict, gradients[:1]), gradients[1], results
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", CASES)
 def test_the_fast_layers_equal_the_plain_ones(name):
-    shape, arguments = LAYERS[name]
-    layer = ConvReluPool(**arguments, rngs=nnx.Rngs(0))
-    layer.conv.bias[...] = jax.random.normal(jax.random.key(1), layer.conv.bias.shape)
+    """The plain ones in float64; the parameters are one tree, so that a checkpoint serves both."""
+    build, shape, fast, slow = CASES[name]
+    graph, params = nnx.split(build())
     images = jax.random.normal(jax.random.key(2), shape)
-    graph, params = nnx.split(layer)
-    fast = results_and_slopes(params, images, graph, lambda layer, images: layer(images))
+    actual = results_and_gradients(params, images, graph, fast)
     with enable_x64(True):
-        exact = results_and_slopes(*jax.tree.map(jnp.float64, (params, images)), graph, plain)
-    jax.tree.map(assert_equal_to_rounding, fast, exact)
+        exact = results_and_gradients(*jax.tree.map(jnp.float64, (params, images)), graph, slow)
+    jax.tree.map(assert_equal_to_rounding, actual, exact)
 
 
 def assert_equal_to_rounding(actual, exact):
@@ -57,40 +70,44 @@ def assert_equal_to_rounding(actual, exact):
 
 
 def test_among_equal_pixels_the_first_has_the_gradient():
-    layer = ConvReluPool(1, 2, padding=2, rngs=nnx.Rngs(0))
-    layer.conv.bias[...] = jnp.ones(2)
+    conv = convolution(1, 2, 2)
+    conv.bias[...] = jnp.ones(2)
     images = jnp.zeros((2, 8, 8, 1))
-    fast = jax.jit(jax.grad(lambda images: layer(images).sum()))(images)
-    slow = jax.jit(jax.grad(lambda images: plain(layer, images).sum()))(images)
+    fast, slow = (
+        jax.jit(jax.grad(lambda images, layer=layer: layer(conv, images).sum()))(images)
+        for layer in (conv_relu_pool, plain)
+    )
     np.testing.assert_allclose(fast, slow, rtol=1e-5, atol=1e-6)
 
 
-def test_slopes_go_forward_too():
-    layer = ConvReluPool(1, 2, padding=2, rngs=nnx.Rngs(0))
+def test_derivatives_go_forward_too():
+    conv = convolution(1, 2, 2)
     images, direction = jax.random.normal(jax.random.key(0), (2, 3, 8, 8, 1))
-    fast = jax.jit(lambda *each: jax.jvp(layer, *each))((images,), (direction,))
-    slow = jax.jit(lambda *each: jax.jvp(partial(plain, layer), *each))((images,), (direction,))
+    fast, slow = (
+        jax.jit(lambda *each, layer=layer: jax.jvp(lambda x: layer(conv, x), *each))((images,), (direction,))
+        for layer in (conv_relu_pool, plain)
+    )
     jax.tree.map(assert_equal_to_rounding, fast, slow)
 
 
-def test_elsewhere_the_plain_layers_run(monkeypatch):
-    layer = ConvReluPool(1, 6, padding=2, rngs=nnx.Rngs(0))
-    images = jax.random.normal(jax.random.key(0), (2, 28, 28, 1))
-    monkeypatch.setattr(model.jax, "default_backend", lambda: "gpu")
-    np.testing.assert_array_equal(layer(images), plain(layer, images))
+@pytest.mark.parametrize(("platform", "convolutions"), [("cpu", 0), ("gpu", 2), ("tpu", 2)])
+def test_the_fast_layers_are_for_a_cpu(monkeypatch, platform, convolutions):
+    monkeypatch.setattr(step.jax, "default_backend", lambda: platform)
+    params, images = step.first_params(np.uint32(0)), np.zeros((2, 28, 28, 1), np.uint8)
+    program = jax.make_jaxpr(lambda *arguments: step.apply(*arguments))(params, images)
+    assert str(program).count("conv_general_dilated[") == convolutions
 
 
 def test_lenet_has_its_parameters():
     params = nnx.to_pure_dict(nnx.state(LeNet(nnx.Rngs(0)), nnx.Param))
-    sizes = {
-        path: np.shape(leaf)
-        for path, leaf in (
-            (jax.tree_util.keystr(p, simple=True), x) for p, x in jax.tree.leaves_with_path(params)
-        )
+    assert jax.tree.map(np.shape, params) == {
+        "conv1": {"kernel": (5, 5, 1, 6), "bias": (6,)},
+        "conv2": {"kernel": (5, 5, 6, 16), "bias": (16,)},
+        "dense1": {"kernel": (400, 120), "bias": (120,)},
+        "dense2": {"kernel": (120, 84), "bias": (84,)},
+        "dense3": {"kernel": (84, 10), "bias": (10,)},
     }
-    assert sum(map(np.prod, sizes.values())) == 61_706
-    assert sizes["conv1conv" + "kernel"] == (5, 5, 1, 6)
-    assert sizes["conv2conv" + "kernel"] == (5, 5, 6, 16)
+    assert sum(leaf.size for leaf in jax.tree.leaves(params)) == 61_706
 
 
 def test_lenet_gives_ten_logits():
