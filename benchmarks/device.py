@@ -20,7 +20,7 @@ from benchmarks.epoch import BATCH_SIZE, Epoch, ours, pytorch
 from benchmarks.report import markdown, publish
 from benchmarks.timing import in_words
 from train.chapter import CHAPTER
-from train.data import Data
+from train.data import Data, Split
 from train.many import train_many
 from train.step import Plan, Trainer
 
@@ -34,12 +34,11 @@ def random_data(images: int) -> Data:
     random = np.random.default_rng(0)
     return Data(
         *(
-            array
-            for count in (images, images // 6)
-            for array in (
+            Split(
                 random.integers(0, 256, (count, 28, 28, 1), np.uint8),
                 random.integers(0, 10, count, np.int32),
             )
+            for count in (images, images // 6)
         )
     )
 

@@ -41,13 +41,13 @@ def ours(data: Data) -> Epoch:
     """What `python -m train` runs, on one device."""
     mesh, plan = devices.mesh(1), Plan(js.Constant(RATE))
     trainer = Trainer(momentum=0.0, batch_size=BATCH_SIZE)
-    parts = spread(data.parts(held_out=False), mesh)
+    spread_out = spread(data, mesh)
     state = devices.replicated(mesh, trainer.start(plan, np.uint32(0)))
     key, made = np.array(jax.random.key_data(jax.random.key(0))), 0
 
     def epoch() -> tuple[float, float]:
         nonlocal state, made
-        state, metrics = trainer.epoch_on(mesh, state, plan, parts, key, np.uint32(made))
+        state, metrics = trainer.epoch_on(mesh, state, plan, spread_out, key, np.uint32(made))
         made += 1
         return float(metrics.loss), float(metrics.test_accuracy)
 
@@ -58,8 +58,8 @@ def plain_flax(data: Data) -> Epoch:
     """A jitted step in a Python loop."""
     model = LeNet(nnx.Rngs(0))
     optimizer = nnx.Optimizer(model, optax.sgd(RATE), wrt=nnx.Param)
-    images, labels = data.train_images.astype(np.float32) / 255, data.train_labels
-    test_images, test_labels = data.test_images.astype(np.float32) / 255, data.test_labels
+    images, labels = data.train.images.astype(np.float32) / 255, data.train.labels
+    test_images, test_labels = data.test.images.astype(np.float32) / 255, data.test.labels
     random = np.random.default_rng(0)
 
     @nnx.jit
@@ -82,9 +82,7 @@ def plain_flax(data: Data) -> Epoch:
             step(model, optimizer, images[b], labels[b]) for b in batches(random.permutation(len(labels)))
         ]
         loss, _ = np.mean(jax.device_get(metrics), axis=0)
-        counts = [
-            hits(model, test_images[part], test_labels[part]) for part in some_at_a_time(len(test_labels))
-        ]
+        counts = [hits(model, test_images[few], test_labels[few]) for few in some_at_a_time(len(test_labels))]
         return float(loss), sum(map(int, counts)) / len(test_labels)
 
     return epoch
@@ -112,10 +110,10 @@ def pytorch(data: Data) -> Epoch:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     images, test_images = (
         torch.tensor(each.transpose(0, 3, 1, 2) / np.float32(255), device=device)
-        for each in (data.train_images, data.test_images)
+        for each in (data.train.images, data.test.images)
     )
     labels, test_labels = (
-        torch.tensor(each, dtype=torch.int64, device=device) for each in (data.train_labels, data.test_labels)
+        torch.tensor(each, dtype=torch.int64, device=device) for each in (data.train.labels, data.test.labels)
     )
     model, objective = torch_lenet().to(device), torch.nn.CrossEntropyLoss()
     optimizer = torch.optim.SGD(model.parameters(), RATE)
@@ -133,8 +131,8 @@ def pytorch(data: Data) -> Epoch:
             accuracies.append((logits.argmax(1) == answers).float().mean().item())
         with torch.no_grad():
             counts = [
-                (model(test_images[part]).argmax(1) == test_labels[part]).sum().item()
-                for part in some_at_a_time(len(test_labels))
+                (model(test_images[few]).argmax(1) == test_labels[few]).sum().item()
+                for few in some_at_a_time(len(test_labels))
             ]
         return float(np.mean(losses)), sum(counts) / len(test_labels)
 
@@ -152,8 +150,9 @@ def some_at_a_time(count: int) -> list[slice]:
 
 
 def share(data: Data, divisor: int) -> Data:
-    """The first images of each part."""
-    return Data(**{name: array[: len(array) // divisor] for name, array in vars(data).items()})
+    """The first images of each split."""
+    first: Data = jax.tree.map(lambda array: array[: len(array) // divisor], data)
+    return first
 
 
 def measure(data: Data, rounds: int, divisor: int) -> list[dict[str, Any]]:
@@ -166,7 +165,7 @@ def measure(data: Data, rounds: int, divisor: int) -> list[dict[str, Any]]:
     """
     mine = ours(data)
     few = share(data, divisor)
-    more = len(batches(data.train_labels)) / len(batches(few.train_labels))
+    more = len(batches(data.train.labels)) / len(batches(few.train.labels))
     torch = paired(mine, pytorch(data), rounds=rounds)
     flax = paired(mine, plain_flax(few), rounds=rounds)
     flax = Times(

@@ -1,4 +1,8 @@
-"""The command line: `python -m train --help`."""
+"""The command line: `python -m train --help`.
+
+A command checks what it was given, sets up a `Session`, and hands over: a single run to `train.single`, many
+at once to `train.many`. Read `train.options` next.
+"""
 
 from __future__ import annotations
 
@@ -13,38 +17,47 @@ import jaxsched as js
 from jaxsched.optim.retarget import Policy
 from train import devices
 from train.config import Config, ConfigError
-from train.job import Job, folder_for, join, shared_config
 from train.options import (
     EPOCHS,
+    OVER,
     PER_EPOCH,
     PLATEAU,
+    RETARGET,
     SCHEDULE,
     SEED,
     SEEDS,
     Finite,
-    PolicyText,
     Shared,
+    Whole,
+    examples,
+    option,
     shared,
 )
+from train.session import Session, folder_for, join, shared_config
+from train.sweep import Over, grid
 
 
 @click.group(
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=examples(
+        "python -m train",
+        'python -m train --schedule "Cosine(0.2, 0.01, 660)"',
+        "python -m train --per-epoch \\",
+        '    --schedule "warmup(Cosine(0.2, 0, 25), 5)"',
+        "python -m train --schedule 0.2 --plateau 0.5 3",
+        "python -m train --resume runs/digits-1 --epochs 60",
+    ),
 )
-@shared
 @SCHEDULE
 @PER_EPOCH
 @PLATEAU
-@click.option("--seed", type=SEED, default=0, show_default=True)
 @EPOCHS
-@click.option("--strict", is_flag=True, help="Do not train where the schedule gives a warning.")
-@click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Go on with the run in DIR.")
-@click.option(
-    "--retarget",
-    type=PolicyText(),
-    help="How a resumed run goes over to another --schedule: Continue, HoldToPlan or Rewarmup(STEPS).",
-)
+@SEED
+@option("--strict", is_flag=True, help="Do not train if the schedule has a warning.")
+@option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Go on with the run in DIR.")
+@RETARGET
+@shared
 @click.pass_context
 def main(
     context: click.Context,
@@ -59,7 +72,11 @@ def main(
     resume: Path | None,
     retarget: Policy | None,
 ) -> None:
-    """Trains a LeNet with a learning-rate schedule; the commands below train many at once."""
+    """Train a LeNet with a learning-rate schedule.
+
+    Without a command, this is a single run. The commands at the end train many runs at once, side by side, or
+    find a rate.
+    """
     given = [name for name in context.params if _is_given(context, name)]
     if context.invoked_subcommand is not None:
         if given:
@@ -74,11 +91,11 @@ def main(
     if retarget is not None:
         raise click.UsageError("--retarget is for a run that goes on: it needs --resume DIR.")
 
-    job = Job(options, held_out=plateau is not None, shares_batches=True)
-    epochs = epochs or job.defaults.epochs
-    plan = job.schedule(schedule, epochs, per_epoch)
-    job.preview(plan, epochs, per_epoch, strict)
-    text = repr(plan)
+    session = Session(options, held_out=plateau is not None, shares_batches=True)
+    epochs = epochs or session.defaults.epochs
+    schedule = session.schedule(schedule, epochs, per_epoch)
+    session.preview(schedule, epochs, per_epoch, strict)
+    text = repr(schedule)
     config = Config(
         dataset=options.dataset,
         data_dir=None if options.data_dir is None else str(options.data_dir),
@@ -88,14 +105,14 @@ def main(
         plateau=plateau,
         momentum=options.momentum,
         seed=seed,
-        batch_size=job.batch_size,
+        batch_size=session.batch_size,
         epochs=epochs,
     )
     folder = folder_for(options.out, options.dataset, "config.json", "metrics.jsonl", "checkpoints")
     # Here, as it takes seconds to import: `--help` and mistakes answer at once.
     from train import single
 
-    single.train(job, config, folder)
+    single.train(session, config, folder)
 
 
 def _resume(params: dict[str, Any], given: list[str], options: Shared, folder: Path) -> None:
@@ -126,50 +143,61 @@ def _resume(params: dict[str, Any], given: list[str], options: Shared, folder: P
         momentum=config.momentum,
         batch_size=config.batch_size,
     )
-    job = Job(options, held_out=config.plateau is not None, shares_batches=True)
+    session = Session(options, held_out=config.plateau is not None, shares_batches=True)
     from train import single
 
-    single.resume(job, began, config, folder, params["schedule"], params["retarget"], params["strict"])
+    single.resume(session, began, config, folder, params["schedule"], params["retarget"], params["strict"])
 
 
-@main.command()
-@shared
-@click.option("--epochs", type=click.IntRange(1), default=30, show_default=True)
-@SEEDS
-@click.option(
-    "--as-published", is_flag=True, help="One epoch late, as the book's loop sets its own schedulers."
+@main.command(
+    short_help="Train the book's seven schedules.",
+    epilog=examples(
+        "python -m train compare --seeds 3",
+        "python -m train compare --as-published --epochs 10",
+    ),
 )
+@EPOCHS
+@SEEDS
+@option(
+    "--as-published", is_flag=True, help="Set the book's own schedulers one epoch late, as its loop does."
+)
+@shared
 def compare(
     options: Shared,
     *,
-    epochs: int,
+    epochs: int | None,
     seeds: int,
     as_published: bool,
 ) -> None:
-    """Trains the book's chapter: seven schedules side by side."""
-    job = Job(options, held_out=True)
+    """Train the book's seven schedules, side by side.
+
+    The book is Dive into Deep Learning (d2l.ai), its chapter Learning Rate Scheduling.
+    """
+    session = Session(options, held_out=True)
+    epochs = epochs or session.defaults.epochs
     folder = folder_for(options.out, f"compare-{options.dataset}", "compare.json")
     from train.chapter import CHAPTER
 
     expressions = {run.name: run.expression(as_published) for run in CHAPTER}
-    plans = [run.plan(job.steps_per_epoch, as_published) for run in CHAPTER]
-    _train_many(job, folder, "compare", expressions, plans, epochs, seeds)
+    plans = [run.plan(session.steps_per_epoch, as_published) for run in CHAPTER]
+    _train_many(session, folder, "compare", expressions, plans, epochs, seeds)
 
 
-@main.command()
-@shared
+@main.command(
+    short_help="Train a grid of schedules.",
+    epilog=examples(
+        "python -m train sweep \\",
+        "    --over schedule.init_value=0.05:0.5:16:log",
+        'python -m train sweep --schedule "Constant(0.1)" \\',
+        "    --over value=0.01:1:8:log --seeds 3",
+    ),
+)
+@OVER
 @SCHEDULE
 @PER_EPOCH
 @EPOCHS
 @SEEDS
-@click.option(
-    "--over",
-    "overs",
-    multiple=True,
-    required=True,
-    metavar="NAME=LOW:HIGH:COUNT[:log]",
-    help="A number of the schedule and its values; several make a grid.",
-)
+@shared
 def sweep(
     options: Shared,
     *,
@@ -177,30 +205,41 @@ def sweep(
     per_epoch: bool,
     epochs: int | None,
     seeds: int,
-    overs: tuple[str, ...],
+    overs: tuple[Over, ...],
 ) -> None:
-    """Trains a grid of schedules at once, as with --over schedule.init_value=0.05:0.5:16."""
-    from train.step import Plan
-    from train.sweep import Over, grid
+    """Train a grid of schedules, side by side.
 
-    job = Job(options)
-    epochs = epochs or job.defaults.epochs
+    Each --over gives a number of the schedule several values; several --over give all combinations.
+    """
+    from train.step import Plan
+
+    session = Session(options)
+    epochs = epochs or session.defaults.epochs
     try:
-        members = grid(job.schedule(schedule, epochs, per_epoch), [Over.read(text) for text in overs])
+        members = grid(session.schedule(schedule, epochs, per_epoch), overs)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--over") from error
     folder = folder_for(options.out, f"sweep-{options.dataset}", "sweep.json")
     expressions = {name: repr(member) for name, member in members.items()}
-    plans = [Plan(job.in_steps(member, per_epoch)) for member in members.values()]
-    _train_many(job, folder, "sweep", expressions, plans, epochs, seeds)
+    plans = [Plan(session.in_steps(member, per_epoch)) for member in members.values()]
+    _train_many(session, folder, "sweep", expressions, plans, epochs, seeds)
 
 
-@main.command("find-lr")
+@main.command(
+    "find-lr",
+    short_help="Suggest a rate: the range test.",
+    epilog=examples(
+        "python -m train find-lr",
+        "python -m train find-lr --min-value 1e-4 --steps 200",
+    ),
+)
+@option(
+    "--min-value", type=Finite(0, min_open=True), metavar="X", default=1e-3, help="The first rate to try."
+)
+@option("--max-value", type=Finite(0, min_open=True), metavar="X", default=10.0, help="The last rate to try.")
+@option("--steps", type=Whole(2), metavar="N", default=100, help="How many rates to try, a step each.")
+@SEED
 @shared
-@click.option("--seed", type=SEED, default=0, show_default=True)
-@click.option("--min-value", type=Finite(0, min_open=True), default=1e-3, show_default=True)
-@click.option("--max-value", type=Finite(0, min_open=True), default=10.0, show_default=True)
-@click.option("--steps", type=click.IntRange(2), default=100, show_default=True)
 def find_lr(
     options: Shared,
     *,
@@ -209,26 +248,28 @@ def find_lr(
     max_value: float,
     steps: int,
 ) -> None:
-    """Trains at a growing rate until the loss diverges, and suggests rates: the range test."""
+    """Train at a growing rate until the loss diverges, and suggest rates: the range test."""
     if not min_value < max_value:
         raise click.BadParameter(
             f"{max_value} must be above --min-value {min_value}.", param_hint="--max-value"
         )
-    job = Job(options)
+    session = Session(options)
     folder = folder_for(options.out, f"find-lr-{options.dataset}", "find-lr.json")
     from train import report
     from train.step import Trainer
 
-    trainer = Trainer(job.momentum, job.batch_size)
-    found = trainer.find_rate(job.data.train_images, job.data.train_labels, seed, min_value, max_value, steps)
+    trainer = Trainer(session.momentum, session.batch_size)
+    found = trainer.find_rate(session.data.train, seed, min_value, max_value, steps)
     if devices.is_first():
         report.range_test(found, folder)
-    job.say(f"steepest at {float(found.steepest):.3g}, a tenth of the best {float(found.tenth_of_best):.3g}")
-    job.wrote(folder, "find-lr.json", "find-lr.png")
+    session.say(
+        f"steepest at {float(found.steepest):.3g}, a tenth of the best {float(found.tenth_of_best):.3g}"
+    )
+    session.wrote(folder, "find-lr.json", "find-lr.png")
 
 
 def _train_many(
-    job: Job,
+    session: Session,
     folder: Path,
     name: str,
     expressions: dict[str, str],
@@ -240,15 +281,15 @@ def _train_many(
     from train import many, report_many
     from train.step import Trainer
 
-    trainer = Trainer(job.momentum, job.batch_size)
-    rounds = many.train_many(plans, trainer, job.data, epochs, range(seeds), job.mesh)
-    known = report_many.watched(job.console, expressions, rounds, epochs)
+    trainer = Trainer(session.momentum, session.batch_size)
+    rounds = many.train_many(plans, trainer, session.data, epochs, range(seeds), session.mesh)
+    known = report_many.watched(session.console, expressions, rounds, epochs)
     result = report_many.Comparison(expressions, known)
-    job.console.print(result.table())
+    session.console.print(result.table())
     if devices.is_first():
         result.figure(folder / f"{name}.png")
         result.save(folder / f"{name}.json")
-    job.wrote(folder, f"{name}.json", f"{name}.png")
+    session.wrote(folder, f"{name}.json", f"{name}.png")
 
 
 def _is_given(context: click.Context, name: str) -> bool:

@@ -1,4 +1,7 @@
-"""The runs of the chapter "Learning Rate Scheduling" of Zhang et al., *Dive into Deep Learning* (d2l.ai)."""
+"""The runs of the chapter "Learning Rate Scheduling" of Zhang et al., *Dive into Deep Learning* (d2l.ai).
+
+Read `train.sweep` next.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Checkpoints of a run: written behind its back, whole or not at all, the newest two and the best kept."""
+"""Checkpoints of a run: written while it goes on, whole or not at all; the newest two and the best are kept.
+
+Read `train.report` next.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,7 @@ class Checkpoints:
         self.accuracies: Sequence[float] = ()
         if not devices.is_first():
             return
-        # Of several processes only this one takes part, so that they need share no file system.
+        # Of several processes, only this one takes part, so that they need no file system in common.
         alone = {} if devices.alone() else {"active_processes": {0}, "barrier_sync_key_prefix": "first"}
         options = ocp.options.MultiprocessingOptions(primary_host=0, **alone)
         self.orbax = ocp.AsyncCheckpointer(
@@ -159,7 +162,7 @@ class Checkpoints:
 
 
 def _digest(state: Any) -> str:
-    """What tells one state from another, bit by bit."""
+    """A digest of every bit of a state."""
     result = hashlib.sha256()
     for path, leaf in jax.tree.leaves_with_path(state):
         array = np.asarray(leaf)

@@ -1,4 +1,7 @@
-"""What a run is made of."""
+"""What a run is made of, as `config.json` has it, and the defaults of each data set.
+
+Read `train.session` next.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ import jaxsched as js
 
 
 class Defaults(NamedTuple):
-    """What a run takes where nothing is said."""
+    """What a run takes unless it is told otherwise."""
 
     batch_size: int
     epochs: int
@@ -21,7 +24,7 @@ class Defaults(NamedTuple):
 
 
 DEFAULTS = {
-    # The digits are so few that batches of 256 would be five an epoch.
+    # There are so few digits that an epoch would have five batches of 256.
     "digits": Defaults(batch_size=64, epochs=30, peak_value=0.2),
     # As in the book's chapter.
     "fashion_mnist": Defaults(batch_size=256, epochs=30, peak_value=0.3),
@@ -29,12 +32,12 @@ DEFAULTS = {
 
 
 class ConfigError(Exception):
-    """The file with a run's configuration is missing or is none."""
+    """The file with the configuration of a run is missing or damaged."""
 
 
 @dataclass(frozen=True)
 class Config:
-    """A run: its data, its schedule as text, and the rest that decides what it gives.
+    """A run: its data, its schedule as text, and everything else that decides its result.
 
     Args:
       dataset: one of `train.data.DATASETS`.

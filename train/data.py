@@ -1,13 +1,15 @@
-"""The data sets: scikit-learn's digits, and Fashion-MNIST from its files or through TensorFlow Datasets."""
+"""The data sets: scikit-learn's digits, and Fashion-MNIST from its files or through TensorFlow Datasets.
+
+Read `train.devices` next.
+"""
 
 from __future__ import annotations
 
 import gzip
 import struct
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,28 +28,34 @@ class DataError(Exception):
     """The data cannot be had, or is not what it should be."""
 
 
-@dataclass(frozen=True)
-class Data:
-    """Images, uint8 of shape (n, 28, 28, 1), and their labels, int32 of shape (n,), from 0 to 9."""
+class Split(NamedTuple):
+    """Images, uint8 of shape (n, 28, 28, 1), and their labels, int32 of shape (n,), from 0 to 9.
 
-    train_images: np.ndarray
-    train_labels: np.ndarray
-    test_images: np.ndarray
-    test_labels: np.ndarray
+    NumPy's arrays as they are loaded, JAX's once they are on a device.
+    """
 
-    def parts(self, held_out: bool) -> dict[str, np.ndarray]:
-        """The arrays by name; every tenth training image is `held_out`, or none."""
-        if not held_out:
-            return dict(vars(self))
-        held = np.arange(len(self.train_labels)) % 10 == 9
-        return {
-            "train_images": self.train_images[~held],
-            "train_labels": self.train_labels[~held],
-            "held_images": self.train_images[held],
-            "held_labels": self.train_labels[held],
-            "test_images": self.test_images,
-            "test_labels": self.test_labels,
-        }
+    images: Any
+    labels: Any
+
+
+class Data(NamedTuple):
+    """A data set.
+
+    Attributes:
+      train: what the model is trained on.
+      test: what it is tested on after each epoch.
+      held_out: what a plateau watches, or `None`.
+    """
+
+    train: Split
+    test: Split
+    held_out: Split | None = None
+
+    def with_held_out(self) -> Data:
+        """The same data, with every tenth training image moved to `held_out`."""
+        images, labels = self.train
+        held = np.arange(len(labels)) % 10 == 9
+        return Data(Split(images[~held], labels[~held]), self.test, Split(images[held], labels[held]))
 
 
 def load(name: str, data_dir: Path | None = None) -> Data:
@@ -83,14 +91,14 @@ def fashion_mnist_from_files(data_dir: Path) -> Data:
     """Fashion-MNIST from the four IDX files in a folder, compressed or not."""
     if not data_dir.is_dir():
         raise DataError(f"`--data-dir {data_dir}` is no folder.")
-    arrays = {part: read_idx(_find(data_dir, file)) for part, file in FILES.items()}
-    for part, array in arrays.items():
-        expected = (28, 28) if part.endswith("images") else ()
+    arrays = {name: read_idx(_find(data_dir, file)) for name, file in FILES.items()}
+    for name, array in arrays.items():
+        expected = (28, 28) if name.endswith("images") else ()
         if array.shape[1:] != expected:
             raise DataError(
-                f"{FILES[part]} in {data_dir} must have items of shape {expected}, got {array.shape[1:]}."
+                f"{FILES[name]} in {data_dir} must have items of shape {expected}, got {array.shape[1:]}."
             )
-    return _checked(*(arrays[part] for part in FILES))
+    return _checked(*arrays.values())
 
 
 def _find(data_dir: Path, name: str) -> Path:
@@ -139,24 +147,22 @@ def fashion_mnist_from_tfds() -> Data:
     except ImportError as error:
         raise DataError(f"TensorFlow Datasets is not installed. {ways}") from error
     try:
-        parts = tfds.as_numpy(tfds.load("fashion_mnist", batch_size=-1, as_supervised=True))
+        splits = tfds.as_numpy(tfds.load("fashion_mnist", batch_size=-1, as_supervised=True))
     except Exception as error:  # whatever stands between TensorFlow Datasets and the files
         raise DataError(f"TensorFlow Datasets could not get it: {error}\n{ways}") from error
-    return _checked(*parts["train"], *parts["test"])
+    return _checked(*splits["train"], *splits["test"])
 
 
 def _checked(
     train_images: np.ndarray, train_labels: np.ndarray, test_images: np.ndarray, test_labels: np.ndarray
 ) -> Data:
     """The four arrays in their shapes and dtypes, once they fit together."""
-    for part, images, labels in (("train", train_images, train_labels), ("test", test_images, test_labels)):
+    for split, images, labels in (("train", train_images, train_labels), ("test", test_images, test_labels)):
         if len(images) != len(labels) or not len(images):
-            raise DataError(f"The {part} set has {len(images)} images and {len(labels)} labels.")
+            raise DataError(f"The {split} set has {len(images)} images and {len(labels)} labels.")
         if labels.max() > 9:
-            raise DataError(f"The {part} labels must be from 0 to 9, got {labels.max()}.")
+            raise DataError(f"The {split} labels must be from 0 to 9, got {labels.max()}.")
     return Data(
-        train_images.reshape(-1, 28, 28, 1),
-        train_labels.astype(np.int32),
-        test_images.reshape(-1, 28, 28, 1),
-        test_labels.astype(np.int32),
+        Split(train_images.reshape(-1, 28, 28, 1), train_labels.astype(np.int32)),
+        Split(test_images.reshape(-1, 28, 28, 1), test_labels.astype(np.int32)),
     )

@@ -1,4 +1,8 @@
-"""The devices that a run is spread over: those of this process, or of all processes of a job."""
+"""The devices that a run is spread over: those of this process, or of all processes of a job.
+
+A job is several processes that train one model. The first of them reads and writes; whatever it knows and
+the others need, it tells them. Read `train.single` next.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ AXIS = "devices"
 """The name of the only axis of a mesh."""
 
 HEARTBEAT_SECONDS = 20
-"""A process that is silent for so long has died, and the others of its job end."""
+"""A process that is silent for this long counts as dead, and the others of its job end."""
 
 
 def join_job(coordinator: str | None, processes: int | None, process: int | None) -> None:

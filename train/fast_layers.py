@@ -10,7 +10,7 @@ matrix, with the kernel at its four offsets in the window, times the windows of 
 and pooling is a maximum over them. The batch is the innermost axis, so that a slice of pixels is a run of
 contiguous numbers.
 
-On a GPU or a TPU the trainer uses the plain layers. Read `train.step` next.
+On a GPU or a TPU, the trainer uses the plain layers. Read `train.checkpoint` next.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""A run, epoch by epoch: trained, written down, and gone on with."""
+"""A run, epoch by epoch: trained, written down, and restored from its checkpoints.
+
+Read `train.step` next: it is what an epoch computes.
+"""
 
 from __future__ import annotations
 
@@ -92,13 +95,13 @@ def run(config: Config, plan: Plan, data: Data, mesh: Mesh, progress: Progress) 
     Raises:
       DivergedError: a loss of an epoch is infinite or not a number.
     """
-    parts = spread(data.parts(held_out=plan.rule is not None), mesh)
+    data = spread(data if plan.rule is None else data.with_held_out(), mesh)
     trainer = Trainer(config.momentum, config.batch_size)
-    steps_per_epoch = len(parts["train_labels"]) // config.batch_size
+    steps_per_epoch = len(data.train.labels) // config.batch_size
     state, key, epochs = devices.replicated(mesh, progress.state), progress.key, progress.epochs
     for made in range(len(epochs), config.epochs):
         began = time.perf_counter()
-        state, on_device = trainer.epoch_on(mesh, state, plan, parts, key, np.uint32(made))
+        state, on_device = trainer.epoch_on(mesh, state, plan, data, key, np.uint32(made))
         metrics = jax.device_get(on_device)
         if metrics.first_bad >= 0:
             raise DivergedError(
@@ -165,7 +168,7 @@ def record(
     return epochs
 
 
-def resume(
+def restore(
     checkpoints: Checkpoints, fresh: Callable[[Config], Progress], say: Callable[[str], None]
 ) -> tuple[Progress, Config] | None:
     """Where the newest good checkpoint stands and its configuration, or `None` without any.

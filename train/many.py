@@ -1,4 +1,7 @@
-"""Many runs at once, side by side in one compiled program: `compare` and `sweep`."""
+"""Many runs at once, side by side in one compiled program: `compare` and `sweep`.
+
+Read `train.report_many` next.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ import jaxsched as js
 from train import devices
 from train.data import Data
 from train.devices import AXIS
-from train.step import Metrics, Parts, Plan, State, Trainer
+from train.step import Metrics, Plan, State, Trainer
 
 NEVER = js.Plateau(patience=2.0**31)
 """The rule of a run that has none, so that all runs are of one kind."""
@@ -46,42 +49,6 @@ class Round:
     seconds: float
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def _start(trainer: Trainer, mesh: Mesh, plans: Plan, seeds: jax.Array) -> State:
-    def share(plans: Plan, seeds: jax.Array) -> State:
-        return jax.vmap(lambda plan: jax.vmap(lambda seed: trainer.start(plan, seed))(seeds))(plans)
-
-    return jax.shard_map(share, mesh=mesh, in_specs=(P(AXIS), P()), out_specs=P(AXIS))(plans, seeds)
-
-
-@partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)
-def _epoch(
-    trainer: Trainer,
-    mesh: Mesh,
-    states: State,
-    plans: Plan,
-    parts: Parts,
-    seeds: Any,
-    number: Any,
-) -> tuple[State, Metrics]:
-    """One epoch of all runs, which the devices share; every device gets all metrics."""
-
-    def one(state: State, plan: Plan, parts: Parts, order: jax.Array) -> tuple[State, Metrics]:
-        return trainer.epoch(state, plan, parts, order)
-
-    def share(states: State, plans: Plan, parts: Parts, seeds: jax.Array) -> tuple[State, Metrics]:
-        keys = jax.vmap(lambda seed: jax.random.fold_in(jax.random.key(seed), number))(seeds)
-        orders = jax.vmap(lambda key: trainer.order(key, len(parts["train_labels"])))(keys)
-        over_seeds = jax.vmap(one, in_axes=(0, None, None, 0))
-        over_runs = jax.vmap(over_seeds, in_axes=(0, 0, None, None))
-        states, metrics = over_runs(states, plans, parts, orders)
-        return states, lax.all_gather(metrics, AXIS, tiled=True)
-
-    specs = (P(AXIS), P(AXIS), P(), P())
-    shared = jax.shard_map(share, mesh=mesh, in_specs=specs, out_specs=(P(AXIS), P()), check_vma=False)
-    return shared(states, plans, parts, seeds)
-
-
 def train_many(
     plans: Sequence[Plan],
     trainer: Trainer,
@@ -100,7 +67,7 @@ def train_many(
     """
     mesh = mesh or devices.mesh()
     with_plateau = any(plan.rule for plan in plans)
-    parts = devices.replicated(mesh, data.parts(held_out=with_plateau))
+    data = devices.replicated(mesh, data.with_held_out() if with_plateau else data)
     # As many for each device: what fills up is trained and not shown.
     filled = [*plans, *[plans[-1]] * (-len(plans) % mesh.size)]
     rules = [plan.rule or NEVER for plan in filled] if with_plateau else None
@@ -113,7 +80,7 @@ def train_many(
     states = _start(trainer, mesh, together, numbers)
     for epoch in range(epochs):
         began = time.perf_counter()
-        states, on_device = _epoch(trainer, mesh, states, together, parts, numbers, np.uint32(epoch))
+        states, on_device = _epoch(trainer, mesh, states, together, data, numbers, np.uint32(epoch))
         known = jax.tree.map(lambda each: each[: len(plans)], jax.device_get(on_device))
         yield Round(
             epoch + 1,
@@ -123,3 +90,39 @@ def train_many(
             known.test_accuracy,
             time.perf_counter() - began,
         )
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _start(trainer: Trainer, mesh: Mesh, plans: Plan, seeds: jax.Array) -> State:
+    def share(plans: Plan, seeds: jax.Array) -> State:
+        return jax.vmap(lambda plan: jax.vmap(lambda seed: trainer.start(plan, seed))(seeds))(plans)
+
+    return jax.shard_map(share, mesh=mesh, in_specs=(P(AXIS), P()), out_specs=P(AXIS))(plans, seeds)
+
+
+@partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)
+def _epoch(
+    trainer: Trainer,
+    mesh: Mesh,
+    states: State,
+    plans: Plan,
+    data: Data,
+    seeds: Any,
+    number: Any,
+) -> tuple[State, Metrics]:
+    """One epoch of all runs, which the devices share; every device gets all metrics."""
+
+    def one(state: State, plan: Plan, data: Data, order: jax.Array) -> tuple[State, Metrics]:
+        return trainer.epoch(state, plan, data, order)
+
+    def share(states: State, plans: Plan, data: Data, seeds: jax.Array) -> tuple[State, Metrics]:
+        keys = jax.vmap(lambda seed: jax.random.fold_in(jax.random.key(seed), number))(seeds)
+        orders = jax.vmap(lambda key: trainer.order(key, len(data.train.labels)))(keys)
+        over_seeds = jax.vmap(one, in_axes=(0, None, None, 0))
+        over_runs = jax.vmap(over_seeds, in_axes=(0, 0, None, None))
+        states, metrics = over_runs(states, plans, data, orders)
+        return states, lax.all_gather(metrics, AXIS, tiled=True)
+
+    specs = (P(AXIS), P(AXIS), P(), P())
+    shared = jax.shard_map(share, mesh=mesh, in_specs=specs, out_specs=(P(AXIS), P()), check_vma=False)
+    return shared(states, plans, data, seeds)

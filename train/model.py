@@ -1,7 +1,7 @@
 """LeNet as *Dive into Deep Learning* draws it, with relu and max pooling: 61,706 parameters.
 
-This is what is trained. On a CPU the trainer computes the same function faster, from the same parameters:
-read `train.fast_layers` next. `train.step.apply` chooses between the two.
+This is what is trained. On a CPU, the trainer computes the same function faster, from the same parameters;
+`train.step.apply` chooses between the two. Read `train.fast_layers` next.
 """
 
 from __future__ import annotations

@@ -1,8 +1,12 @@
-"""What the commands take: the types of their options, and the options that all have."""
+"""What the commands take: the types of their options, those of a run, and those that all commands share.
+
+Read `train.config` next.
+"""
 
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,63 +14,134 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.types import OptionHelpExtra
 
 import jaxsched as js
 from jaxsched.optim.retarget import Policy
 from train.config import DEFAULTS
 from train.data import DATASETS
+from train.sweep import Over
 
 
-class ScheduleText(click.ParamType[js.Schedule]):
-    """A schedule in its text form."""
+class Text(click.ParamType):  # type: ignore[type-arg]  # before click 8.5 it is not generic
+    """What is written as text.
 
-    name = "EXPR"
+    Args:
+      name: stands for it in the help.
+      read: gives the value, or a `ValueError` that says where the text is wrong and why.
+    """
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> js.Schedule:
-        """Reads the text; where it is wrong, says where and why."""
-        if isinstance(value, js.Schedule):
-            return value
-        try:
-            return js.parse(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+    def __init__(self, name: str, read: Callable[[str], Any]) -> None:
+        self.name = name
+        self.read = read
 
-
-class PolicyText(click.ParamType[Policy]):
-    """A policy of `retarget` in its text form."""
-
-    name = "POLICY"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Policy:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Reads the text."""
-        if isinstance(value, Policy):
-            return value
-        match = re.fullmatch(r"(Continue|HoldToPlan)(?:\(\))?|Rewarmup\(([0-9.e]+)\)", value.strip())
-        if match is None:
-            self.fail(f"{value!r} must be Continue, HoldToPlan or Rewarmup(STEPS).", param, ctx)
-        kind, steps = match.groups()
-        if kind is not None:
-            return js.Continue() if kind == "Continue" else js.HoldToPlan()
         try:
-            return js.Rewarmup(float(steps))
+            return self.read(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+def read_policy(text: str) -> Policy:
+    """Reads a policy of `retarget`.
+
+    Raises:
+      ValueError: it is none.
+    """
+    match = re.fullmatch(
+        r"(Continue|HoldToPlan)(\(\))?|Rewarmup\((?P<steps>\d+\.?\d*(e\d+)?)\)", text.strip()
+    )
+    if match is None:
+        raise ValueError(f"{text!r} must be Continue, HoldToPlan or Rewarmup(STEPS).")
+    if match["steps"]:
+        return js.Rewarmup(float(match["steps"]))
+    return js.Continue() if match[1] == "Continue" else js.HoldToPlan()
+
+
+class Whole(click.IntRange):
+    """A range of whole numbers."""
+
+    name = "whole number"
 
 
 class Finite(click.FloatRange):
-    """A range of numbers that holds no NaN."""
+    """A range of finite numbers."""
+
+    name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Reads the number."""
         number: float = super().convert(value, param, ctx)
-        if number != number:
-            self.fail(f"{value!r} is no number.", param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
         return number
 
 
-def _defaults(name: str) -> str:
-    values = [f"{getattr(defaults, name)} for {dataset}" for dataset, defaults in DEFAULTS.items()]
-    return f"[default: {', '.join(values)}]"
+class Option(click.Option):
+    """An option whose help tells its default in words, and leaves its range to the error message."""
+
+    def get_help_extra(self, ctx: click.Context) -> OptionHelpExtra:
+        """What stands in brackets behind the help."""
+        extra = super().get_help_extra(ctx)
+        extra.pop("range", None)
+        if isinstance(self.show_default, str):
+            extra["default"] = self.show_default
+        return extra
+
+
+option = functools.partial(click.option, cls=Option, show_default=True)
+
+
+def _by_dataset(name: str) -> str:
+    """The defaults of an option for each data set."""
+    values = {dataset: str(getattr(defaults, name)) for dataset, defaults in DEFAULTS.items()}
+    if len(set(values.values())) == 1:
+        return next(iter(values.values()))
+    return ", ".join(f"{value} for {dataset}" for dataset, value in values.items())
+
+
+SCHEDULE = option(
+    "--schedule",
+    type=Text("EXPR", js.parse),
+    show_default="warmup and cosine",
+    help="The learning rate, as text, in optimizer steps.",
+)
+PER_EPOCH = option("--per-epoch", is_flag=True, help="The schedule counts epochs, not steps.")
+PLATEAU = option(
+    "--plateau",
+    type=(Finite(0, 1, min_open=True, max_open=True), Whole(0)),
+    metavar="FACTOR PATIENCE",
+    help="Multiply the rate by FACTOR after more than PATIENCE epochs without a lower validation loss.",
+)
+EPOCHS = option(
+    "--epochs",
+    type=Whole(1),
+    metavar="N",
+    show_default=_by_dataset("epochs"),
+    help="Passes over the training images.",
+)
+SEED = option(
+    "--seed",
+    type=Whole(0, 2**32 - 1),
+    metavar="N",
+    default=0,
+    help="Random seed.",
+)
+RETARGET = option(
+    "--retarget",
+    type=Text("POLICY", read_policy),
+    help="How to resume with another --schedule: Continue, HoldToPlan or Rewarmup(STEPS).",
+)
+OVER = option(
+    "--over",
+    "overs",
+    type=Text("NAME=VALUES", Over.read),
+    multiple=True,
+    required=True,
+    help="A number of the schedule, and its values as LOW:HIGH:COUNT or LOW:HIGH:COUNT:log.",
+)
+SEEDS = option("--seeds", type=Whole(1), metavar="N", default=1, help="Runs of each schedule, from seed 0.")
 
 
 @dataclass(frozen=True)
@@ -75,8 +150,8 @@ class Shared:
 
     dataset: str
     data_dir: Path | None
-    momentum: float
     batch_size: int | None
+    momentum: float
     out: Path | None
     cache: bool
     devices: int | None
@@ -89,27 +164,63 @@ class Shared:
 def shared(command: Callable[..., Any]) -> Callable[..., Any]:
     """Gives a command the options of `Shared`, as its first argument."""
     options = [
-        click.option("--dataset", type=click.Choice(DATASETS), default="digits", show_default=True),
-        click.option(
+        option(
+            "--dataset",
+            type=click.Choice(DATASETS),
+            metavar="NAME",
+            default="digits",
+            help=f"{' or '.join(DATASETS)}.",
+        ),
+        option(
             "--data-dir",
             type=click.Path(path_type=Path),
-            help="Folder with the four IDX files of fashion_mnist; without it TensorFlow Datasets loads it.",
+            metavar="DIR",
+            show_default="from TensorFlow Datasets",
+            help="Folder with the four IDX files of fashion_mnist.",
         ),
-        click.option("--momentum", type=Finite(0, 1, max_open=True), default=0.0, show_default=True),
-        click.option("--batch-size", type=click.IntRange(1), help=_defaults("batch_size")),
-        click.option(
-            "--out", type=click.Path(path_type=Path), help="Folder for what it writes.  [default: runs/...]"
+        option(
+            "--batch-size",
+            type=Whole(1),
+            metavar="N",
+            show_default=_by_dataset("batch_size"),
+            help="Images per step.",
         ),
-        click.option(
-            "--cache/--no-cache",
-            default=True,
-            help="Keep compiled programs in your cache folder, for the next time.  [default: cache]",
+        option(
+            "--momentum",
+            type=Finite(0, 1, max_open=True),
+            metavar="X",
+            default=0.0,
+            help="Gradient momentum, below 1.",
         ),
-        click.option("--devices", type=click.IntRange(1), help="How many to use.  [default: all]"),
-        click.option("--distributed", is_flag=True, help="Join the job that the cluster started."),
-        click.option("--coordinator", metavar="HOST:PORT", help="Join a job: its first process."),
-        click.option("--processes", type=click.IntRange(1), help="Join a job: how many processes it has."),
-        click.option("--process", type=click.IntRange(0), help="Join a job: which this is, from 0."),
+        option(
+            "--out",
+            type=click.Path(path_type=Path),
+            metavar="DIR",
+            show_default="under runs/",
+            help="Folder for the results.",
+        ),
+        option("--cache/--no-cache", default=True, help="Keep compiled programs for the next time."),
+        option(
+            "--devices",
+            type=Whole(1),
+            metavar="N",
+            show_default="all",
+            help="How many devices to use.",
+        ),
+        option("--distributed", is_flag=True, help="Join the job that the cluster started."),
+        option("--coordinator", metavar="HOST:PORT", help="Join a job by hand: address of its process 0."),
+        option(
+            "--processes",
+            type=Whole(1),
+            metavar="N",
+            help="Join a job by hand: how many processes it has.",
+        ),
+        option(
+            "--process",
+            type=Whole(0),
+            metavar="I",
+            help="Join a job by hand: which one this is, from 0.",
+        ),
     ]
 
     @functools.wraps(command)
@@ -117,27 +228,11 @@ def shared(command: Callable[..., Any]) -> Callable[..., Any]:
         mine = Shared(**{name: given.pop(name) for name in Shared.__dataclass_fields__})
         return command(mine, **given)
 
-    for option in reversed(options):
-        call = option(call)
+    for each in reversed(options):
+        call = each(call)
     return call
 
 
-PLATEAU = click.option(
-    "--plateau",
-    type=(Finite(0, 1, min_open=True, max_open=True), click.IntRange(0)),
-    metavar="FACTOR PATIENCE",
-    help="Multiply the rate by FACTOR after more than PATIENCE epochs without a better loss on a tenth of "
-    "the images, which is held out.",
-)
-SEED = click.IntRange(0, 2**32 - 1)
-PER_EPOCH = click.option("--per-epoch", is_flag=True, help="The schedule counts epochs, not steps.")
-EPOCHS = click.option("--epochs", type=click.IntRange(1), help=_defaults("epochs"))
-SEEDS = click.option(
-    "--seeds", type=click.IntRange(1), default=1, show_default=True, help="Runs of each, with other seeds."
-)
-SCHEDULE = click.option(
-    "--schedule",
-    type=ScheduleText(),
-    help='Learning rate in optimizer steps, as "warmup(Cosine(0.3, 0.01, 15), 5)".  '
-    "[default: such a warmup-cosine over the run]",
-)
+def examples(*lines: str) -> str:
+    """The end of a command's help, as it is: click breaks no line of it."""
+    return "\n".join(("\b", "Examples:", *(f"  {line}" for line in lines)))

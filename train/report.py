@@ -1,4 +1,7 @@
-"""What a run shows: a line or a bar while it goes on, a table and a figure at its end."""
+"""What a run shows: a line or a bar while it goes on, a table and a figure at its end.
+
+Read `train.many` next.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What many runs at once show: a line for each epoch, a table, a figure, and all numbers as JSON."""
+"""What many runs at once show: a line for each epoch, a table, a figure, and all numbers as JSON.
+
+Read `train.chapter` next.
+"""
 
 from __future__ import annotations
 

@@ -1,11 +1,13 @@
-"""The compiled parts of training: the first state, one epoch, one evaluation."""
+"""What is compiled: the first state, an epoch, an evaluation.
+
+Read `train.model` next.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,11 +21,9 @@ from jax.typing import ArrayLike
 import jaxsched as js
 from jaxsched._core.versions import pmean, varying
 from train import devices, fast_layers
+from train.data import Data, Split
 from train.devices import AXIS
 from train.model import LeNet
-
-Parts: TypeAlias = "dict[str, jax.Array]"
-"""Images and labels, as `train.data.Data.parts` names them."""
 
 
 class Plan(NamedTuple):
@@ -78,27 +78,27 @@ class Trainer:
 
     def optimizer(self, plan: Plan) -> optax.GradientTransformationExtraArgs:
         """Momentum if there is any, the schedule, and the plateau if there is one."""
-        parts = [optax.trace(self.momentum)] if self.momentum else []
-        parts.append(js.scale_by_learning_rate(plan.schedule))
+        chain = [optax.trace(self.momentum)] if self.momentum else []
+        chain.append(js.scale_by_learning_rate(plan.schedule))
         if plan.rule is not None:
-            parts.append(js.scale_by_plateau(plan.rule, metric=None))
-        return optax.chain(*parts)
+            chain.append(js.scale_by_plateau(plan.rule, metric=None))
+        return optax.chain(*chain)
 
     def start(self, plan: Plan, seed: ArrayLike) -> State:
-        """The first state."""
+        """The state before the first update."""
         params = first_params(seed)
         return State(params, self.optimizer(plan).init(params))
 
     def epoch(
-        self, state: State, plan: Plan, parts: Parts, order: jax.Array, axis: str | None = None
+        self, state: State, plan: Plan, data: Data, order: jax.Array, axis: str | None = None
     ) -> tuple[State, Metrics]:
         """One pass over the training images in an order; then the plateau looks, and the test is taken.
 
-        With `axis`, the devices share the work: `order` is this one's share of every batch, and `parts` holds
+        With `axis`, the devices share the work: `order` is this one's share of every batch, and `data` holds
         its share of the images that are not trained on.
         """
         tx = self.optimizer(plan)
-        images, labels = parts["train_images"], parts["train_labels"]
+        images, labels = data.train
 
         def step(state: State, batch: jax.Array) -> tuple[State, tuple[jax.Array, jax.Array, jax.Array]]:
             state, (loss, accuracy) = descend(tx, state, images[batch], labels[batch], axis)
@@ -109,9 +109,10 @@ class Trainer:
         bad = ~jnp.append(jnp.isfinite(losses), finite)
         first_bad = jnp.where(bad.any(), bad.argmax(), -1)
         if plan.rule is not None:
-            held_out = evaluate(state.params, parts["held_images"], parts["held_labels"], axis)
-            state = State(state.params, plan.rule.observe(state.opt_state, held_out.loss))
-        tested = evaluate(state.params, parts["test_images"], parts["test_labels"], axis)
+            assert data.held_out is not None
+            watched = evaluate(state.params, data.held_out, axis)
+            state = State(state.params, plan.rule.observe(state.opt_state, watched.loss))
+        tested = evaluate(state.params, data.test, axis)
         # Out of bounds is the last: the step after the epoch has no rate yet.
         rate = rates.at[first_bad].get(mode="clip", wrap_negative_indices=True)
         return state, Metrics(losses.mean(), accuracies.mean(), rate, first_bad, tested.accuracy)
@@ -124,7 +125,7 @@ class Trainer:
 
     @partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)
     def epoch_on(
-        self, mesh: Mesh, state: State, plan: Plan, parts: Parts, key: Any, number: Any
+        self, mesh: Mesh, state: State, plan: Plan, data: Data, key: Any, number: Any
     ) -> tuple[State, Metrics]:
         """An epoch on many devices. The state is consumed.
 
@@ -132,7 +133,7 @@ class Trainer:
           mesh: the devices.
           state: the same on all, as what comes back.
           plan: the same on all.
-          parts: the images, spread as by `spread`.
+          data: spread as by `spread`.
           key: the run's, as `jax.random.key_data` gives it.
           number: epochs made before.
         """
@@ -140,16 +141,16 @@ class Trainer:
         epoch = jax.shard_map(
             partial(self.epoch, axis=AXIS),
             mesh=mesh,
-            in_specs=(P(), P(), {name: _share(name) for name in parts}, P(None, AXIS)),
+            in_specs=(P(), P(), SPREAD, P(None, AXIS)),
             out_specs=P(),
         )
-        return epoch(state, plan, parts, self.order(now, len(parts["train_labels"])))
+        return epoch(state, plan, data, self.order(now, len(data.train.labels)))
 
     def find_rate(
-        self, images: Any, labels: Any, seed: int, min_value: float, max_value: float, steps: int
+        self, train: Split, seed: int, min_value: float, max_value: float, steps: int
     ) -> js.RangeTest:
         """The range test on the loss, with another batch for each try."""
-        images, labels = jax.device_put((images, labels))
+        images, labels = jax.device_put(train)
         batches = len(labels) // self.batch_size
         order = jax.random.permutation(jax.random.key(seed), len(labels))
         tx = self.optimizer(Plan(js.Constant(min_value)))
@@ -221,12 +222,10 @@ class Tested(NamedTuple):
     accuracy: jax.Array
 
 
-def evaluate(
-    params: Any, images: jax.Array, labels: jax.Array, axis: str | None = None, batch_size: int = 1000
-) -> Tested:
+def evaluate(params: Any, split: Split, axis: str | None = None, batch_size: int = 1000) -> Tested:
     """Evaluates all images, or with `axis` this device's share of them; one labelled -1 does not count."""
-    batch_size = min(batch_size, len(labels))
-    images, labels = filled_up(images, labels, batch_size)
+    batch_size = min(batch_size, len(split.labels))
+    images, labels = filled_up(split, batch_size)
 
     def totals(batch: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array, jax.Array]:
         losses, hits = losses_and_hits(params, *batch)
@@ -239,26 +238,26 @@ def evaluate(
     return Tested(loss / count, hits / count)
 
 
-def filled_up(images: Any, labels: Any, multiple: int) -> tuple[jax.Array, jax.Array]:
-    """Images and labels with more behind them that do not count, labelled -1, up to a multiple."""
-    missing = -len(labels) % multiple
-    return (
-        jnp.pad(images, ((0, missing), (0, 0), (0, 0), (0, 0))),
-        jnp.pad(labels, (0, missing), constant_values=-1),
+def filled_up(split: Split, multiple: int) -> Split:
+    """A split with images behind it that do not count, labelled -1, up to a multiple."""
+    missing = -len(split.labels) % multiple
+    return Split(
+        jnp.pad(split.images, ((0, missing), (0, 0), (0, 0), (0, 0))),
+        jnp.pad(split.labels, (0, missing), constant_values=-1),
     )
 
 
-def spread(parts: Mapping[str, Any], mesh: Mesh) -> Parts:
-    """Images and labels on their devices: what is trained on on all, what is looked at in shares."""
-    filled = dict(parts)
-    for name in ("held", "test"):
-        if f"{name}_images" in filled:
-            images, labels = filled[f"{name}_images"], filled[f"{name}_labels"]
-            images, labels = jax.device_get(filled_up(images, labels, mesh.size))
-            filled[f"{name}_images"], filled[f"{name}_labels"] = images, labels
-    return devices.put(mesh, filled, {name: _share(name) for name in filled})
+COPIED: Any = P()
+SHARED: Any = P(AXIS)
+SPREAD = Data(train=COPIED, test=SHARED, held_out=SHARED)
+"""Every device has all images that are trained on, and its share of the others."""
 
 
-def _share(name: str) -> P:
-    """How a part of the data is spread over the devices."""
-    return P() if name.startswith("train") else P(AXIS)
+def spread(data: Data, mesh: Mesh) -> Data:
+    """The data on the devices, as `SPREAD` says."""
+    test = jax.device_get(filled_up(data.test, mesh.size))
+    held_out = None
+    if data.held_out is not None:
+        held_out = jax.device_get(filled_up(data.held_out, mesh.size))
+    result: Data = devices.put(mesh, Data(data.train, test, held_out), SPREAD)
+    return result

@@ -1,4 +1,4 @@
-"""A grid of schedules from one: any of its numbers, over a range."""
+"""A grid of schedules from one: any of its numbers, over a range. The last file to read."""
 
 from __future__ import annotations
 

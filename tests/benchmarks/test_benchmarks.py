@@ -17,16 +17,18 @@ from benchmarks.bounds import BOUNDS, REASONS, judged
 from benchmarks.peers import PAIRS, THIRTEEN, T
 from benchmarks.report import markdown
 from benchmarks.timing import calls_in, paired
+from train.data import Data, Split
 from train.model import LeNet
 
 
 def bright(count, seed=0):
     """Images whose brightness is their label."""
     labels = np.random.default_rng(seed).integers(0, 10, count, np.int32)
-    return np.broadcast_to((25 * labels.astype(np.uint8))[:, None, None, None], (count, 28, 28, 1)), labels
+    images = np.broadcast_to((25 * labels.astype(np.uint8))[:, None, None, None], (count, 28, 28, 1))
+    return Split(images, labels)
 
 
-DATA = epoch.Data(*bright(600), *bright(60, seed=1))
+DATA = Data(bright(600), bright(60, seed=1))
 PEERS = ("ours", "plain_flax", "pytorch")
 
 
@@ -92,9 +94,9 @@ def test_the_table_of_epochs():
 
 
 def test_a_share_is_the_first_images():
-    part = epoch.share(DATA, 10)
-    assert [len(array) for array in vars(part).values()] == [60, 60, 6, 6]
-    np.testing.assert_array_equal(part.train_labels, DATA.train_labels[:60])
+    share = epoch.share(DATA, 10)
+    assert [len(array) for array in jax.tree.leaves(share)] == [60, 60, 6, 6]
+    np.testing.assert_array_equal(share.train.labels, DATA.train.labels[:60])
 
 
 def test_the_table_of_overheads():
@@ -123,9 +125,9 @@ def test_the_table_of_a_device():
 
 def test_random_data_has_the_form_of_the_real():
     data = device.random_data(60)
-    assert data.train_images.shape == (60, 28, 28, 1)
-    assert data.test_images.shape == (10, 28, 28, 1)
-    assert (data.train_images.dtype, data.train_labels.dtype) == (np.uint8, np.int32)
+    assert data.train.images.shape == (60, 28, 28, 1)
+    assert data.test.images.shape == (10, 28, 28, 1)
+    assert (data.train.images.dtype, data.train.labels.dtype) == (np.uint8, np.int32)
 
 
 COMPUTATIONS = """HloModule jit_rate, is_scheduled=true, entry_computation_layout={(s32[])->f32[]}

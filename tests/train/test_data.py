@@ -7,6 +7,7 @@ import os
 import struct
 import subprocess
 import sys
+from operator import attrgetter
 from pathlib import Path
 
 import jax
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 from processes import HANG
 
-from train.data import FILES, Data, DataError, digits, load, read_idx
+from train.data import FILES, Data, DataError, Split, digits, load, read_idx
 from train.step import Trainer
 
 REAL = Path("/usr/share/datasets/fashion-mnist")
@@ -38,9 +39,9 @@ def arrays(train=20, test=10):
 
 
 def write(folder, contents=None, **changes):
-    for part, content in ((contents or arrays()) | changes).items():
+    for name, content in ((contents or arrays()) | changes).items():
         content = content if isinstance(content, bytes) else idx(content)
-        (folder / FILES[part]).write_bytes(content)
+        (folder / FILES[name]).write_bytes(content)
     return folder
 
 
@@ -58,15 +59,15 @@ def test_four_files_are_read(tmp_path, compressed):
             (tmp_path / f"{name}.gz").write_bytes(gzip.compress((tmp_path / name).read_bytes()))
             (tmp_path / name).unlink()
     data = load("fashion_mnist", tmp_path)
-    for part, content in contents.items():
-        read = getattr(data, part)
+    for name, content in contents.items():
+        read = attrgetter(name.replace("_", "."))(data)
         np.testing.assert_array_equal(read.reshape(content.shape), content)
-        assert read.dtype == (np.uint8 if part.endswith("images") else np.int32)
-    assert data.train_images.shape == (20, 28, 28, 1)
+        assert read.dtype == (np.uint8 if name.endswith("images") else np.int32)
+    assert data.train.images.shape == (20, 28, 28, 1)
 
 
 @pytest.mark.parametrize(
-    ("part", "content", "message"),
+    ("name", "content", "message"),
     [
         ("train_images", None, r"There is no train-images-idx3-ubyte or train-images-idx3-ubyte.gz in"),
         ("train_images", b"", "train-images-idx3-ubyte is no IDX file of bytes: it begins with nothing."),
@@ -89,11 +90,11 @@ def test_four_files_are_read(tmp_path, compressed):
         ("train_labels", np.full(20, 10), "The train labels must be from 0 to 9, got 10."),
     ],
 )
-def test_a_bad_file_is_refused(files, part, content, message):
+def test_a_bad_file_is_refused(files, name, content, message):
     if content is None:
-        (files / FILES[part]).unlink()
+        (files / FILES[name]).unlink()
     else:
-        write(files, {part: content})
+        write(files, {name: content})
     with pytest.raises(DataError, match=message):
         load("fashion_mnist", files)
 
@@ -125,10 +126,10 @@ def test_a_missing_folder_is_refused(tmp_path):
 
 def test_digits():
     data = digits()
-    assert data.train_images.shape == (1437, 28, 28, 1)
-    assert data.test_images.shape == (360, 28, 28, 1)
-    assert data.train_images.max() == 255
-    assert np.bincount(data.test_labels).min() > 25
+    assert data.train.images.shape == (1437, 28, 28, 1)
+    assert data.test.images.shape == (360, 28, 28, 1)
+    assert data.train.images.max() == 255
+    assert np.bincount(data.test.labels).min() > 25
 
 
 def test_every_fifth_digit_is_for_testing_and_the_first_is():
@@ -137,14 +138,14 @@ def test_every_fifth_digit_is_for_testing_and_the_first_is():
 
     data, source = digits(), load_digits()
     own = {"test": range(0, 1797, 5), "train": [i for i in range(1797) if i % 5]}
-    for part, indices in own.items():
-        images, labels = getattr(data, f"{part}_images"), getattr(data, f"{part}_labels")
+    for split, indices in own.items():
+        images, labels = getattr(data, split)
         assert labels.tolist() == source.target[list(indices)].tolist()
         for image, index in zip(images[..., 0], indices, strict=True):
             pixels = image[2:-2, 2:-2].reshape(8, 3, 8, 3)
             grey = np.round(source.images[index] / 16 * 255)
-            assert (pixels == grey[:, None, :, None]).all(), (part, index)
-    framed = np.concatenate([data.train_images, data.test_images])[..., 0]
+            assert (pixels == grey[:, None, :, None]).all(), (split, index)
+    framed = np.concatenate([data.train.images, data.test.images])[..., 0]
     framed[:, 2:-2, 2:-2] = 0
     assert not framed.any()
 
@@ -152,24 +153,19 @@ def test_every_fifth_digit_is_for_testing_and_the_first_is():
 def numbered(count):
     """Images whose every pixel is their number, and labels that go from 0 to 6 again and again."""
     images = np.broadcast_to(np.arange(count, dtype=np.uint8)[:, None, None, None], (count, 28, 28, 1))
-    return images, np.arange(count, dtype=np.int32) % 7
+    return Split(images, np.arange(count, dtype=np.int32) % 7)
 
 
 @pytest.mark.parametrize("count", [9, 10, 11, 75])
 def test_every_tenth_training_image_is_held_out_and_the_tenth_is_the_first(count):
-    data = Data(*numbered(count), *numbered(13))
-    own = {"test": range(13), "held": range(9, count, 10)}
-    own["train"] = [i for i in range(count) if i not in own["held"]]
-    parts = data.parts(held_out=True)
-    assert set(parts) == {f"{part}_{kind}" for part in own for kind in ("images", "labels")}
-    for part, indices in own.items():
-        assert parts[f"{part}_images"].shape == (len(indices), 28, 28, 1)
-        assert parts[f"{part}_images"][:, 3, 5, 0].tolist() == list(indices)
-        assert parts[f"{part}_labels"].tolist() == [i % 7 for i in indices]
-    everything = data.parts(held_out=False)
-    assert set(everything) == {"train_images", "train_labels", "test_images", "test_labels"}
-    assert everything["train_images"][:, 0, 0, 0].tolist() == list(range(count))
-    assert everything["train_labels"].tolist() == [i % 7 for i in range(count)]
+    data = Data(numbered(count), numbered(13))
+    own = {"test": range(13), "held_out": range(9, count, 10)}
+    own["train"] = [i for i in range(count) if i not in own["held_out"]]
+    for name, split in data.with_held_out()._asdict().items():
+        assert split.images.shape == (len(own[name]), 28, 28, 1)
+        assert split.images[:, 3, 5, 0].tolist() == list(own[name])
+        assert split.labels.tolist() == [i % 7 for i in own[name]]
+    assert data.held_out is None
 
 
 def test_the_batches_of_an_epoch_are_the_first_of_a_permutation():
@@ -232,12 +228,10 @@ def in_order(images, labels):
     return flat[np.lexsort(flat.T[::-1])]
 
 loaded, read = load("fashion_mnist"), load("fashion_mnist", Path(sys.argv[1]))
-for part in ("train", "test"):
-    ours, theirs = (
-        in_order(getattr(data, f"{part}_images"), getattr(data, f"{part}_labels")) for data in (loaded, read)
-    )
+for split in ("train", "test"):
+    ours, theirs = (in_order(*getattr(data, split)) for data in (loaded, read))
     np.testing.assert_array_equal(ours, theirs)
-    print(part, len(ours))
+    print(split, len(ours))
 """
     )
     result = run_python(code, REAL, TFDS_DATA_DIR=str(tmp_path))

@@ -35,10 +35,10 @@ def test_a_plateau_sees_the_images_that_were_held_out():
     rounds = list(many.train_many(plans, Trainer(0.0, 8), data, 4, [0]))
     rates = np.stack([each.learning_rate[:, 0] for each in rounds], axis=1)
     np.testing.assert_array_equal(rates, np.float32([[0.1, 0.1, 0.05, 0.025], [0.1] * 4]))
-    held = data.parts(held_out=True)
-    assert len(held["train_labels"]) == 72
-    together = np.concatenate([held["train_images"], held["held_images"]]).reshape(80, -1)
-    assert sorted(map(bytes, together)) == sorted(map(bytes, data.train_images.reshape(80, -1)))
+    split = data.with_held_out()
+    assert len(split.train.labels) == 72
+    together = np.concatenate([split.train.images, split.held_out.images]).reshape(80, -1)
+    assert sorted(map(bytes, together)) == sorted(map(bytes, data.train.images.reshape(80, -1)))
 
 
 def test_the_chapter_as_it_should_be_and_as_published():

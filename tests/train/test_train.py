@@ -15,7 +15,7 @@ import jaxsched as js
 from train import devices, loop, step
 from train.__main__ import main
 from train.config import Config
-from train.data import Data
+from train.data import Data, Split
 from train.step import Plan
 
 
@@ -35,12 +35,11 @@ def few(train_count, test_count, seed=0):
     random = np.random.default_rng(seed)
     return Data(
         *(
-            array
-            for count in (train_count, test_count)
-            for array in (
+            Split(
                 random.integers(0, 256, (count, 28, 28, 1)).astype(np.uint8),
                 random.integers(0, 10, count).astype(np.int32),
             )
+            for count in (train_count, test_count)
         )
     )
 
@@ -126,16 +125,16 @@ def test_an_epoch_is_its_steps_one_by_one():
 
     mesh = devices.mesh(1)
     seed = jax.random.key_data(jax.random.key(3))
-    parts = step.spread(data.parts(held_out=False), mesh)
+    on_devices = step.spread(data, mesh)
     result = trainer.start(plan, np.uint32(0))
     for number in range(2):
         losses = []
         order = jax.random.permutation(jax.random.fold_in(jax.random.key(3), number), 35)
         for batch in order[:32].reshape(4, batch_size):
-            images, labels = data.train_images[batch], data.train_labels[batch]
+            images, labels = data.train.images[batch], data.train.labels[batch]
             params, state, loss = descend(params, state, images, labels)
             losses.append(loss)
-        result, metrics = trainer.epoch_on(mesh, result, plan, parts, seed, np.uint32(number))
+        result, metrics = trainer.epoch_on(mesh, result, plan, on_devices, seed, np.uint32(number))
         assert js.learning_rate(result.opt_state) == schedule(4 * number + 3)
         np.testing.assert_allclose(metrics.loss, np.mean(losses), rtol=1e-5)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), result.params, params)
@@ -145,11 +144,11 @@ def test_an_epoch_is_its_steps_one_by_one():
 def test_evaluation_leaves_no_image_out(count):
     data = few(count, 1)
     params = step.first_params(np.uint32(0))
-    logits = np.asarray(jax.jit(step.apply)(params, data.train_images), np.float64)
+    logits = np.asarray(jax.jit(step.apply)(params, data.train.images), np.float64)
     guesses = logits.argmax(-1)
     labels = np.where(np.arange(count) == count - 1, guesses, (guesses + 1) % 10)
     evaluate = jax.jit(step.evaluate, static_argnames="batch_size")
-    tested = evaluate(params, data.train_images, labels, batch_size=8)
+    tested = evaluate(params, Split(data.train.images, labels), batch_size=8)
     assert tested.accuracy == np.float32(1 / count)
     losses = np.log(np.exp(logits).sum(-1)) - logits[np.arange(count), labels]
     np.testing.assert_allclose(tested.loss, losses.mean(), rtol=1e-5)
@@ -184,7 +183,10 @@ MISTAKES = {
         "Invalid value for --batch-size: 1438 is more than the 1437 images to train on.",
     ),
     "momentum": (["--momentum", 1], "Invalid value for '--momentum': 1.0 is not in the range 0<=x<1."),
-    "momentum not a number": (["--momentum", "nan"], "Invalid value for '--momentum': 'nan' is no number."),
+    "momentum not a number": (
+        ["--momentum", "nan"],
+        "Invalid value for '--momentum': 'nan' is not a finite number.",
+    ),
     "seed too large": (["--seed", 2**32], "Invalid value for '--seed': 4294967296 is not in the range"),
     "seed": (["--seed", -1], "Invalid value for '--seed': -1 is not in the range"),
     "schedule": (

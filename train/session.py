@@ -1,4 +1,7 @@
-"""What the shared options of a command say, checked: the devices, the data, the batches, where to write."""
+"""What a command needs before it trains: its options checked, its devices, its data, a folder to write to.
+
+Read `train.data` next.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +24,8 @@ from train.data import Data, DataError, load
 from train.options import Shared
 
 
-class Job:
-    """The surroundings of a run or of many.
+class Session:
+    """The devices, the data and the batches of a run or of many, and the console that it talks to.
 
     Args:
       options: what the command was given.
@@ -45,7 +48,7 @@ class Job:
                 param_hint="--batch-size",
             )
         self.data = _data(options.dataset, options.data_dir)
-        images = len(self.data.parts(held_out)["train_labels"])
+        images = len((self.data.with_held_out() if held_out else self.data).train.labels)
         self.steps_per_epoch = images // self.batch_size
         if not self.steps_per_epoch:
             raise click.BadParameter(
@@ -59,11 +62,11 @@ class Job:
         return given or default_schedule(self.defaults.peak_value, length)
 
     def in_steps(self, schedule: js.Schedule, per_epoch: bool) -> js.Schedule:
-        """A schedule on the clock of the optimizer."""
+        """The same schedule in optimizer steps."""
         return js.per_epoch(schedule, self.steps_per_epoch) if per_epoch else schedule
 
     def preview(self, schedule: js.Schedule, epochs: int, per_epoch: bool, strict: bool) -> None:
-        """Says what may be a mistake in a schedule; where `strict`, a warning is an error."""
+        """Says what may be a mistake in a schedule; if `strict`, a warning is an error."""
         findings = js.check(self.in_steps(schedule, per_epoch), epochs * self.steps_per_epoch)
         for finding in findings:
             self.say(str(finding))
@@ -75,12 +78,12 @@ class Job:
         self.console.print(text, soft_wrap=True, highlight=False)
 
     def wrote(self, folder: Path, *names: str) -> None:
-        """Says what is there now."""
+        """Says which results are in the folder."""
         self.say(f"Wrote {folder}: {', '.join(names)}")
 
 
 def _keep_compiled_programs() -> None:
-    """Keeps them in the user's cache folder, or where JAX's own variable says."""
+    """Keeps them in the user's cache folder, unless JAX's own variable names another."""
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         folder = platformdirs.user_cache_path("jaxsched") / "compiled"
         jax.config.update("jax_compilation_cache_dir", str(folder))
