@@ -1,44 +1,47 @@
-"""Reads an expression that builds a schedule: names, calls, lists, numbers and arithmetic.
+"""Reads an expression that builds a schedule, from left to right, and builds each part as soon as it ends.
 
-A reader goes through the text once and builds what it says as soon as it has been said, so that each
-mistake is found where it stands. It does without `ast.parse`, whose tree takes half a kilobyte for each
-character of a list of numbers, and whose limits and messages change with Python's version.
+    text       = expression
+    expression = term {("+" | "-") term}
+    term       = operand {("*" | "/") operand}
+    operand    = {"-"} atom
+    atom       = NUMBER | STRING | "None" | "True" | "False" | SHAPE | list | group | call | partial
+    list       = "[" [expression {"," expression} [","]] "]"
+    group      = "(" [expression {"," expression} [","]] ")"
+    call       = NAME "(" [argument {"," argument} [","]] ")"
+    argument   = [KEYWORD "="] expression
+    partial    = "partial" "(" SHAPE {"," KEYWORD "=" expression} [","] ")"
+
+It is no `ast.parse`: each mistake is found where it stands, and neither what is read nor a message changes
+with Python's version.
 """
 
 from __future__ import annotations
 
 import ast
-import dataclasses
-import difflib
 import functools
 import inspect
 import operator
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-import jax
-
-from jaxsched._core.grouping import Parts, kind_of
+from jaxsched._core.grouping import kind_of
 from jaxsched._core.schedule import Constant, Schedule
 from jaxsched._core.transition import ENDS, Transition, as_easing
-from jaxsched._core.value import Value
+from jaxsched._text.mistakes import cut, mistake, nearest
 
-DEEPEST_BRACKETS = 64
-"""`parse` reads brackets nested no deeper than this."""
+DEEPEST = 100
+"""Brackets, and the schedules that a text builds, are nested no deeper than this."""
 
-DEEPEST_SCHEDULE = 16
-"""`parse` builds schedules nested no deeper than this.
-
-What XLA makes of them may take time exponential in it: a call of 18 nested `reflect` took 0.04 s, one of 20
-more than a minute.
-"""
+MOST_ENTRIES = 10_000
+"""The lists of a text have no more entries than this together."""
 
 LARGEST_PROGRAM = 1000
-"""`parse` builds no more kinds of schedules than have together so many nodes as pytrees.
+"""A text builds no schedule with more nodes as a pytree than this.
 
-What is compiled grows with it; the parts of a `join` or `stack` that are of one kind count once.
+The time to compile a schedule grows with them, linearly. The parts of a `join` or `stack` that are of one
+kind count once. Ramps that look at their ends compile what they stand on while they are read, one after
+another, so that they have together as many nodes and no more.
 """
 
 CONSTANTS = {"None": None, "True": True, "False": False}
@@ -60,84 +63,93 @@ TOKEN = re.compile(
     | (?P<sign>[-+,()\[\]]|\*(?!\*)|/(?!/))
     | (?P<comment>\#[^\n]*)
     | (?P<end>\Z)
+    | (?P<other>.)
     )""".replace("PLAIN", r"[^\\'\"\x00-\x1f\ud800-\udfff]").replace(
         "ESCAPE", r"\\(?:[\\'nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U00(?:0[0-9a-f]|10)[0-9a-f]{4})"
     ),
-    re.VERBOSE,
+    re.VERBOSE | re.DOTALL,
 )
 """What a text is made of. A string, which only a field of your own can hold, is as `repr` writes it."""
 
 
+class Token(NamedTuple):
+    """A part of the text that has no parts: its kind, a group of `TOKEN`, and where it begins."""
+
+    kind: str
+    text: str
+    start: int
+
+
+def tokens(text: str) -> Iterator[Token]:
+    """All tokens but comments, until one that is none of a schedule's."""
+    for match in TOKEN.finditer(text):
+        kind = str(match.lastgroup)
+        if kind != "comment":
+            yield Token(kind, match[kind], match.start(kind))
+        if kind == "other":
+            return
+
+
 class Reader:
-    """Reads a text from left to right.
+    """Reads a text. A method reads what it is named after, and leaves the token after it as `next`.
 
     Attributes:
       text: the text.
       names: what it can call, classes and functions by name.
-      kind: what the next token is, a group of `TOKEN`.
-      token: the next token.
-      start: where it begins.
+      next: the next token.
     """
 
-    kind: str
-    token: str
-    start: int
+    next: Token
 
     def __init__(self, text: str, names: Mapping[str, Callable[..., Any]]) -> None:
         self.text = text
         self.names = names
-        self._stop = 0
-        self._brackets = 0
+        self._tokens = tokens(text)
+        self._items: dict[int, list[int]] = {}  # where the items begin, by where their bracket does
+        self._brackets = self._entries = self._compiled = 0
         self._kinds: set[Any] = set()
-        self._nodes = 0
         self.advance()
 
     def schedule(self) -> Schedule:
         """What the whole text says."""
-        start = self.start
+        start = self.next.start
         value = self.expression()
-        if self.kind != "end":
-            raise self.error(self.start, "Expected `+`, `-`, `*`, `/` or the end.")
+        if self.next.kind != "end":
+            raise self.error(self.next.start, "Expected `+`, `-`, `*`, `/` or the end.")
         if isinstance(value, type):
             raise self.error(start, _needs_arguments(value))
         if isinstance(value, float | int) and not isinstance(value, bool):
             value = self.build(start, {}, Constant, value)
         if not isinstance(value, Schedule):
             raise self.error(start, "This is no schedule.")
-        self.build(start, {}, self.weigh, value)
         return value
 
     def advance(self) -> None:
         """Goes on to the next token."""
-        self.kind = "comment"
-        while self.kind == "comment":
-            match = TOKEN.match(self.text, self._stop)
-            if match is None:
-                place = len(self.text) - len(self.text[self._stop :].lstrip())
-                raise self.error(place, "This is not part of a schedule's text.")
-            self.kind = str(match.lastgroup)
-            self.token, self.start, self._stop = match[self.kind], match.start(self.kind), match.end()
+        self.next = next(self._tokens)
+        if self.next.kind == "other":
+            raise self.error(self.next.start, "This is not part of a schedule's text.")
 
     def expression(self, tightness: int = 0) -> Any:
-        """Operands, between operators that bind more tightly than that."""
-        start = self.start
+        """Operands, between operators that bind more tightly than that: also a term."""
+        start = self.next.start
         value = self.operand()
-        while self.token in OPERATORS and OPERATORS[self.token][0] > tightness:
-            place, (own, operation) = self.start, OPERATORS[self.token]
+        while self.next.text in OPERATORS and OPERATORS[self.next.text][0] > tightness:
+            place, (own, operation) = self.next.start, OPERATORS[self.next.text]
             left = self.arithmetic(start, value)
             self.advance()
-            following = self.start
+            following = self.next.start
             right = self.arithmetic(following, self.expression(own))
             value = self.combine(place, operation, left, right)
         return value
 
     def operand(self) -> Any:
         """What stands between two operators, with any signs in front."""
-        start, signs = self.start, 0
-        while self.token == "-":
+        start, signs = self.next.start, 0
+        while self.next.text == "-":
             signs += 1
             self.advance()
-        place = self.start
+        place = self.next.start
         value = self.atom()
         if signs:
             value = self.arithmetic(place, value)
@@ -147,11 +159,12 @@ class Reader:
 
     def atom(self) -> Any:
         """A number, string, name, call, list or something in parentheses."""
-        kind, token, start = self.kind, self.token, self.start
+        kind, token, start = self.next
         if token == "[":
-            return [self.expression() for _ in self.items("]")]
+            return self.entries("]")[0]
         if token == "(":
-            return self.group()
+            read, comma = self.entries(")")
+            return tuple(read) if comma or len(read) != 1 else read[0]
         if kind not in ("number", "string", "name"):
             raise self.error(start, "Expected a schedule, a number or a list.")
         self.advance()
@@ -159,7 +172,7 @@ class Reader:
             return self.number(start, token)
         if kind == "string":
             return ast.literal_eval(token)
-        if self.token == "(":
+        if self.next.text == "(":
             return self.partial(start) if token == "partial" else self.call(start, token)
         return CONSTANTS[token] if token in CONSTANTS else self.shape(start, token)
 
@@ -168,59 +181,65 @@ class Reader:
         try:
             return int(token) if len(token) < 300 and token.replace("_", "").isdecimal() else float(token)
         except ValueError:
-            raise self.error(place, f"`{_cut(token)}` is no number.") from None
+            raise self.error(place, f"`{cut(token)}` is no number.") from None
+
+    def entries(self, closing: str) -> tuple[list[Any], bool]:
+        """What stands in the brackets that begin here, and whether a comma stands at its end."""
+        read, comma = [], False
+        for place in self.items(closing):
+            self._entries += 1
+            if self._entries > MOST_ENTRIES:
+                limit = f"at most {MOST_ENTRIES} entries together"
+                raise self.error(place, f"Lists must have {limit}, got {self._entries} up to here.")
+            read.append(self.expression())
+            comma = self.next.text == ","
+        return read, comma
 
     def items(self, closing: str) -> Iterator[int]:
         """Goes through the brackets that begin here, and stops where each item begins for it to be read."""
-        opening, bracket = self.start, self.token
+        _, bracket, opening = self.next
+        places = self._items[opening] = []
         self._brackets += 1
-        if self._brackets > DEEPEST_BRACKETS:
-            raise self.error(opening, f"Brackets must be nested at most {DEEPEST_BRACKETS} deep.")
+        if self._brackets > DEEPEST:
+            raise self.error(
+                opening, f"Brackets must be nested at most {DEEPEST} deep, got {self._brackets}."
+            )
         self.advance()
-        while self.token != closing:
-            if self.kind == "end":
+        while self.next.text != closing:
+            if self.next.kind == "end":
                 raise self.error(opening, f"`{bracket}` was never closed.")
-            yield self.start
-            if self.token == ",":
+            places.append(self.next.start)
+            yield self.next.start
+            if self.next.text == ",":
                 self.advance()
-            elif self.token != closing and self.kind != "end":
-                raise self.error(self.start, f"Expected `,` or `{closing}`.")
+            elif self.next.text != closing and self.next.kind != "end":
+                raise self.error(self.next.start, f"Expected `,` or `{closing}`.")
         self.advance()
         self._brackets -= 1
 
-    def group(self) -> Any:
-        """What stands in parentheses; with a comma among it, a tuple."""
-        read, comma = [], False
-        for _ in self.items(")"):
-            read.append(self.expression())
-            comma = self.token == ","
-        return tuple(read) if comma or len(read) != 1 else read[0]
-
     def shape(self, place: int, name: str) -> type[Transition]:
         """A name without arguments: the class of a transition."""
-        shapes = {
-            each: value
-            for each, value in self.names.items()
-            if isinstance(value, type) and issubclass(value, Transition)
-        }
-        if name in shapes:
-            return shapes[name]
-        if name in self.names:
-            raise self.error(place, _needs_arguments(self.names[name]))
-        raise self.error(place, f"Unknown shape `{_cut(name)}`{_nearest(name, shapes)}")
+        value = self.names.get(name)
+        if isinstance(value, type) and issubclass(value, Transition):
+            return value
+        if value is not None:
+            raise self.error(place, _needs_arguments(value))
+        shapes = [
+            name
+            for name, each in self.names.items()
+            if isinstance(each, type) and issubclass(each, Transition)
+        ]
+        raise self.error(place, f"Unknown shape `{cut(name)}`{nearest(name, shapes)}")
 
     def call(self, place: int, name: str) -> Any:
         """What a class or a function gives for its arguments."""
         if name not in self.names:
-            raise self.error(place, f"Unknown schedule `{_cut(name)}`{_nearest(name, self.names)}")
+            raise self.error(place, f"Unknown schedule `{cut(name)}`{nearest(name, self.names)}")
         function = self.names[name]
-        parameters = _parameters(function)
-        arguments, places = self.arguments(name, parameters, self.items(")"))
+        arguments, places = self.arguments(name, _parameters(function), self.items(")"))
         if missing := [each for each in _required(function) if each not in arguments]:
             raise self.error(place, f"`{name}` is missing `{'`, `'.join(missing)}`.")
-        value = self.build(place, places, function, **arguments)
-        self.build(place, {}, self.weigh, value)
-        return value
+        return self.weighed(place, self.build(place, places, function, **arguments))
 
     def partial(self, place: int) -> functools.partial[Transition]:
         """`partial(Shape, keyword=number)`."""
@@ -252,11 +271,11 @@ class Reader:
         places: dict[str, int] = {}
         named = False
         for start in items:
-            if self.kind == "keyword":
-                named, name = True, self.token
+            if self.next.kind == "keyword":
+                named, name = True, self.next.text
                 if name not in parameters:
-                    near = _nearest(name, parameters)
-                    raise self.error(start, f"`{callee}` has no argument `{_cut(name)}`{near}")
+                    near = nearest(name, parameters)
+                    raise self.error(start, f"`{callee}` has no argument `{cut(name)}`{near}")
                 if name in values:
                     raise self.error(start, f"`{callee}` has two values for `{name}`.")
                 self.advance()
@@ -267,7 +286,7 @@ class Reader:
                 raise self.error(start, f"`{callee}` takes no argument without a name{after}.")
             else:
                 name = positional[len(values)]
-            places[name] = self.start
+            places[name] = self.next.start
             values[name] = self.expression()
         return values, places
 
@@ -288,11 +307,7 @@ class Reader:
                 raise self.error(place, "`/` divides numbers; multiply the schedule by `1 / number` instead.")
             if right == 0:
                 raise self.error(place, "Division by zero.")
-        value = self.build(place, {}, operation, left, right)
-        if isinstance(value, Schedule):
-            nodes: Any = jax.tree.structure(value)
-            self.build(place, {}, _check_size, nodes.num_nodes)
-        return value
+        return self.weighed(place, self.build(place, {}, operation, left, right))
 
     def build(
         self, place: int, places: dict[str, int], function: Callable[..., Any], /, *args: Any, **keywords: Any
@@ -305,36 +320,39 @@ class Reader:
         except Exception as error:
             named = re.match(r"`(\w+)(?:\[(\d+)\])?", str(error))
             if named and named[1] in places:
-                place = self.item(places[named[1]], int(named[2] or 0)) if named[2] else places[named[1]]
+                place = places[named[1]]
+                items, index = self._items.get(place, []), int(named[2] or 0)
+                place = items[index] if named[2] and index < len(items) else place
             raise self.error(place, str(error)) from error
 
-    def item(self, start: int, index: int) -> int:
-        """Where an item of the list that begins at `start` begins."""
-        depth = count = 0
-        for match in TOKEN.finditer(self.text, start):
-            if match.lastgroup == "comment":
-                continue
-            if depth == 1 and count == index:
-                return match.start(str(match.lastgroup))
-            if sign := match["sign"]:
-                depth += (sign in "[(") - (sign in ")]")
-                count += sign == "," and depth == 1
-            if depth == 0:
-                break
-        return start
-
-    def weigh(self, schedule: Any) -> None:
-        """Raises `ValueError` where a schedule, beside those before it, would take too long to compile."""
-        if isinstance(schedule, Schedule) and (kind := kind_of(schedule)) not in self._kinds:
+    def weighed(self, place: int, value: Any) -> Any:
+        """`value`, unless it is a schedule that would take too long to compile."""
+        if not isinstance(value, Schedule):
+            return value
+        structure, _ = kind = kind_of(value)
+        if (depth := _depth(structure)) > DEEPEST:
+            raise self.error(place, f"Schedules must be nested at most {DEEPEST} deep, got {depth}.")
+        if structure.num_nodes > LARGEST_PROGRAM:
+            raise self.error(
+                place,
+                f"A schedule must have at most {LARGEST_PROGRAM} nodes as a pytree to be compiled, "
+                f"got {structure.num_nodes}.",
+            )
+        looks = getattr(getattr(value, "shape", None), "cares_for_ends", False)
+        if looks and kind not in self._kinds:
             self._kinds.add(kind)
-            self._nodes += kind[0].num_nodes
-            _check_size(self._nodes)
-            if _depth(schedule) > DEEPEST_SCHEDULE:
-                raise ValueError(f"Schedules must be nested at most {DEEPEST_SCHEDULE} deep.")
+            self._compiled += structure.num_nodes
+            if self._compiled > LARGEST_PROGRAM:
+                raise self.error(
+                    place,
+                    f"Ramps that look at their ends must have at most {LARGEST_PROGRAM} nodes together, "
+                    f"got {self._compiled} up to here.",
+                )
+        return value
 
     def error(self, place: int, message: str) -> ValueError:
         """What to raise for a mistake there."""
-        return ValueError(_pointed(message, self.text, place))
+        return mistake(message, self.text, place)
 
 
 @functools.cache
@@ -351,50 +369,8 @@ def _needs_arguments(function: Callable[..., Any]) -> str:
     return f"`{name}` needs its arguments: `{name}({', '.join(_required(function))})`."
 
 
-def _depth(value: Any) -> int:
-    """How many schedules are nested in each other."""
-    if isinstance(value, Value):
-        parts: Iterable[Any] = [getattr(value, each.name) for each in dataclasses.fields(value)]  # type: ignore[arg-type]
-    else:
-        parts = value.groups if isinstance(value, Parts) else value if isinstance(value, tuple) else ()
-    return isinstance(value, Schedule) + max(map(_depth, parts), default=0)
-
-
-def _check_size(nodes: int) -> None:
-    if nodes > LARGEST_PROGRAM:
-        raise ValueError("The text has too many different schedules to compile them.")
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown name: a known one that is like it, if any."""
-    by_letters = {each.lower(): each for each in known}
-    # Comparing takes time quadratic in the length.
-    near = difflib.get_close_matches(name[:50].lower(), by_letters, n=1)
-    return f"; did you mean `{by_letters[near[0]]}`?" if near else "."
-
-
-def _cut(text: str, most: int = 50) -> str:
-    return text if len(text) <= most else f"{text[: most - 3]}..."
-
-
-def _pointed(message: str, text: str, place: int) -> str:
-    """`message`, and below it the place in `text` with a caret under it."""
-    start = text.rfind("\n", 0, place) + 1
-    stop = text.find("\n", place)
-    stop = len(text) if stop < 0 else stop
-    first, last = max(start, place - 60), min(stop, max(start, place - 60) + 100)
-    before, after = _printable(text[first:place]), _printable(text[place:last])
-    prefix, suffix = "..." if first > start else "", "..." if last < stop else ""
-    indent = len(prefix) + sum(map(_columns, before))
-    return f"{_cut(message, 500)}\n  {prefix}{before}{after}{suffix}\n  {' ' * indent}^"
-
-
-def _printable(text: str) -> str:
-    return "".join(" " if each == "\t" else each if each.isprintable() else "\ufffd" for each in text)
-
-
-def _columns(character: str) -> int:
-    """How many columns of a terminal it takes."""
-    if unicodedata.combining(character):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+def _depth(structure: Any) -> int:
+    """How many schedules of a structure are nested in each other."""
+    node = structure.node_data()
+    own = node is not None and issubclass(node[0], Schedule)
+    return own + max(map(_depth, structure.children()), default=0)

@@ -6,21 +6,18 @@ import functools
 import inspect
 import re
 import string
-import subprocess
-import sys
 
 import jax
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from processes import HANG
 
 import jaxsched as js
 from jaxsched._core.clock import LAST_STEP
 from jaxsched._core.evaluate import batch_shape
 from jaxsched._core.transition import Transition
-from jaxsched._text.parse import readable
+from jaxsched._text.parse import LONGEST_TEXT, readable
 from jaxsched.testing import float32_path
 
 NAMES = {name: value for name, value in readable().items() if value.__module__.startswith("jaxsched.")}
@@ -298,29 +295,12 @@ HUGE = {
 }
 """Long texts, as what they begin with, repeat and end with."""
 
-MEASURE = """
-import resource, sys, time
-import jaxsched as js
-from jaxsched._text.parse import LONGEST_TEXT
-
-start, unit, stop = eval(sys.argv[1])
-text = start + unit * ((LONGEST_TEXT - len(start + stop)) // len(unit)) + stop
-js.parse("warmup(Linear(1, 0, 5), 5, 1, Geometric)")
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-begun = time.process_time()
-try:
-    js.parse(text)
-except ValueError as error:
-    assert len(str(error)) < 1000
-took = time.process_time() - begun
-print(took, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
-"""
-
 
 @pytest.mark.parametrize("kind", HUGE)
-def test_a_long_text_is_a_schedule_or_a_value_error(kind):
+def test_the_longest_text_is_a_schedule_or_a_value_error(kind):
+    """Each takes a second or two; what is not bounded would not end."""
     start, unit, stop = HUGE[kind]
-    read(start + unit * (20_000 // len(unit)) + stop)
+    read(start + unit * ((LONGEST_TEXT - len(start + stop)) // len(unit)) + stop)
 
 
 DEEP = ["reflect({}, 4)", "cycle({}, 5, 2)", "staircase({}, 3)", "cooldown({}, 5, 5, 1, Geometric)"]
@@ -331,9 +311,9 @@ DEEP += ["warmup({}, 5, 1, Geometric)", "join([{}, 1], [3])", "2 * ({} + 1)", "s
 @pytest.mark.parametrize("form", DEEP)
 def test_the_deepest_schedule_can_be_called(form):
     text = "Linear(1, 0.5, 5)"
-    while "must be nested at most" not in (error := why(form.format(text))):
-        assert not error
+    while not (error := why(form.format(text))):
         text = form.format(text)
+    assert "Schedules must be nested at most 100 deep" in error or "look at their ends" in error
     check_rates(text)
     check_text(text)
 
@@ -345,13 +325,3 @@ def why(text):
     except ValueError as error:
         return str(error)
     return ""
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("kind", HUGE)
-def test_the_longest_text_takes_bounded_time_and_memory(kind):
-    """It takes less than a minute of the processor, and passes on one that is four times as slow."""
-    command = [sys.executable, "-W", "error", "-c", MEASURE, repr(HUGE[kind])]
-    seconds, mebibytes = map(float, subprocess.check_output(command, text=True, timeout=HANG).split())
-    assert seconds < 240
-    assert mebibytes < 1024

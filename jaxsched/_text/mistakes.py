@@ -1,0 +1,43 @@
+"""What a message about a text says: the place of the mistake, and the name that was meant."""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections.abc import Iterable
+
+
+def mistake(message: str, text: str, place: int) -> ValueError:
+    """An error that shows `message`, below it the line of `text` around `place`, and a caret under it."""
+    start = text.rfind("\n", 0, place) + 1
+    stop = text.find("\n", place)
+    stop = len(text) if stop < 0 else stop
+    first, last = max(start, place - 60), min(stop, max(start, place - 60) + 100)
+    before, after = _printable(text[first:place]), _printable(text[place:last])
+    prefix, suffix = "..." if first > start else "", "..." if last < stop else ""
+    indent = len(prefix) + sum(map(_columns, before))
+    return ValueError(f"{cut(message, 500)}\n  {prefix}{before}{after}{suffix}\n  {' ' * indent}^")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: a known one that is like it, if any."""
+    by_letters = {each.lower(): each for each in known}
+    # Comparing takes time quadratic in the length.
+    near = difflib.get_close_matches(name[:50].lower(), by_letters, n=1)
+    return f"; did you mean `{by_letters[near[0]]}`?" if near else "."
+
+
+def cut(text: str, most: int = 50) -> str:
+    """`text`, without its end where it is long."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def _printable(text: str) -> str:
+    return "".join(" " if each == "\t" else each if each.isprintable() else "\ufffd" for each in text)
+
+
+def _columns(character: str) -> int:
+    """How many columns of a terminal it takes."""
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
