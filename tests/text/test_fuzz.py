@@ -313,7 +313,8 @@ def test_the_deepest_schedule_can_be_called(form):
     text = "Linear(1, 0.5, 5)"
     while not (error := why(form.format(text))):
         text = form.format(text)
-    assert "Schedules must be nested at most 100 deep" in error or "look at their ends" in error
+    limit = "Ramps that look at their ends must have at most 1000 nodes together, got "
+    assert (limit if "Geometric" in form else "must be nested at most 100 deep, got 10") in error
     check_rates(text)
     check_text(text)
 

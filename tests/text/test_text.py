@@ -358,14 +358,6 @@ def test_a_limit_names_what_is_allowed_and_what_it_got(message):
     assert str(caught.value).split("\n")[0] == message
 
 
-@pytest.mark.thorough
-def test_so_do_the_ramps_that_look_at_their_ends():
-    with pytest.raises(
-        ValueError, match="Ramps that look at their ends must have at most 1000 nodes together, "
-    ):
-        js.parse(nested("warmup({}, 5, 1, Geometric)", 99))
-
-
 def test_what_is_within_the_limits_is_read():
     rng = np.random.default_rng(0)
     table = js.Table(rng.standard_normal(4000))
