@@ -13,7 +13,7 @@ from jaxsched._core.schedule import Schedule
 from jaxsched.combinators.clip import clip
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import warmup
-from jaxsched.ports._common import checked, is_known, whole, whole_steps
+from jaxsched.ports._checks import checked, is_known, whole, whole_steps
 from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.exponential import Exponential
 from jaxsched.shapes.levels import Piecewise

@@ -1,8 +1,8 @@
-# ruff: noqa: N802 - the names are those of the originals.
+# ruff: noqa: D417, N802 - the module describes the arguments in common; the names are those of the originals.
 """The schedules of Keras, `keras.optimizers.schedules`, and its callback `LearningRateScheduler`.
 
-The step is the number of updates made, for `LearningRateScheduler` the epoch. The argument `name` is left
-out.
+The step is the number of updates made, for `LearningRateScheduler` the epoch. `name` may be anything, as only
+a graph of TensorFlow shows it; `verbose` must be 0, as a port prints nothing.
 """
 
 from __future__ import annotations
@@ -17,15 +17,8 @@ from jaxsched.combinators.clocks import staircase as stairs
 from jaxsched.combinators.cycle import cycle as restarted
 from jaxsched.combinators.ramps import warmup
 from jaxsched.plateau import Machine, Plateau
-from jaxsched.ports._common import (
-    checked,
-    growing_polynomials,
-    is_known,
-    plateau,
-    polynomial,
-    whole,
-    whole_steps,
-)
+from jaxsched.ports._builders import growing_polynomials, plateau, polynomial
+from jaxsched.ports._checks import checked, is_known, not_modelled, whole, whole_steps
 from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.exponential import Exponential
 from jaxsched.shapes.levels import Piecewise, Table
@@ -33,7 +26,11 @@ from jaxsched.shapes.rational import InversePower
 
 
 def ExponentialDecay(
-    initial_learning_rate: Number, decay_steps: Number, decay_rate: Number, staircase: bool = False
+    initial_learning_rate: Number,
+    decay_steps: Number,
+    decay_rate: Number,
+    staircase: bool = False,
+    name: str = "ExponentialDecay",
 ) -> Schedule:
     r"""A constant factor every `decay_steps`, for ever.
 
@@ -59,7 +56,7 @@ def ExponentialDecay(
     return stairs(decay, decay_steps) if checked_flag("staircase", staircase) else decay
 
 
-def PiecewiseConstantDecay(boundaries: Numbers, values: Numbers) -> Schedule:
+def PiecewiseConstantDecay(boundaries: Numbers, values: Numbers, name: str = "PiecewiseConstant") -> Schedule:
     r"""Constant levels, the next of which comes one step after its boundary.
 
     $$f(t) = \text{values}[\#\{b \in \text{boundaries}:\ b < t\}]$$
@@ -83,6 +80,7 @@ def PolynomialDecay(
     end_learning_rate: Number = 0.0001,
     power: Number = 1.0,
     cycle: bool = False,
+    name: str = "PolynomialDecay",
 ) -> Schedule:
     r"""A polynomial of what is left, once or in ever slower saw teeth.
 
@@ -119,7 +117,11 @@ def PolynomialDecay(
 
 
 def InverseTimeDecay(
-    initial_learning_rate: Number, decay_steps: Number, decay_rate: Number, staircase: bool = False
+    initial_learning_rate: Number,
+    decay_steps: Number,
+    decay_rate: Number,
+    staircase: bool = False,
+    name: str = "InverseTimeDecay",
 ) -> Schedule:
     r"""The inverse of a straight line, for ever.
 
@@ -152,7 +154,7 @@ def CosineDecay(
     initial_learning_rate: Number,
     decay_steps: Number,
     alpha: Number = 0.0,
-    *,
+    name: str = "CosineDecay",
     warmup_target: Number | None = None,
     warmup_steps: Number = 0,
 ) -> Schedule:
@@ -176,7 +178,7 @@ def CosineDecay(
       initial_learning_rate: the first rate.
       decay_steps: of the cosine alone, above 0.
       alpha: the last rate as a fraction of the highest.
-      warmup_target: the rate after the warmup, or `None` for none. The original has `name` before it.
+      warmup_target: the rate after the warmup, or `None` for none.
       warmup_steps: at least 0.
 
     Source: `CosineDecay` of Keras 3.15.1.
@@ -196,6 +198,7 @@ def CosineDecayRestarts(
     t_mul: Number = 2.0,
     m_mul: Number = 1.0,
     alpha: Number = 0.0,
+    name: str = "SGDRDecay",
 ) -> Schedule:
     r"""Half cosines with warm restarts, for ever.
 
@@ -228,7 +231,7 @@ def CosineDecayRestarts(
 
 
 def LearningRateScheduler(
-    schedule: Callable[..., Any], *, epochs: int, learning_rate: Number | None = None
+    schedule: Callable[..., Any], verbose: bool | int = 0, *, epochs: int, learning_rate: Number | None = None
 ) -> Schedule:
     """A Python function of the epoch, tabulated once.
 
@@ -251,6 +254,7 @@ def LearningRateScheduler(
     Source: `LearningRateScheduler` of Keras 3.15.1. It keeps the rate in Keras's `floatx`, this one in
     float64. Deviation: an integer is a rate too.
     """
+    not_modelled(verbose=verbose)
     if not callable(schedule):
         raise TypeError(f"`schedule` must be a function, got {describe(schedule)}.")
     epochs = int(whole("epochs", epochs, at_least=1))
@@ -279,7 +283,7 @@ def ReduceLROnPlateau(
     monitor: str = "val_loss",
     factor: Number = 0.1,
     patience: Number = 10,
-    verbose: Any = 0,
+    verbose: bool | int = 0,
     mode: str = "auto",
     min_delta: Number = 1e-4,
     cooldown: Number = 0,
@@ -296,7 +300,6 @@ def ReduceLROnPlateau(
       monitor: the name of the metric, for `mode="auto"`; it is not looked up here.
       factor: of each cut, at least 0 and below 1.
       patience: observations without improvement at which it cuts.
-      verbose: not used.
       mode: "min", "max", or "auto", which is "min" for a loss.
       min_delta: the margin of an improvement, absolute, at least 0.
       cooldown: observations after a cut in which none is counted, but for the last.
@@ -308,6 +311,7 @@ def ReduceLROnPlateau(
 
     Source: `keras.callbacks.ReduceLROnPlateau` of Keras 3.
     """
+    not_modelled(verbose=verbose)
     if mode == "auto":
         if not isinstance(monitor, str) or "loss" not in monitor:
             raise ValueError(f"`mode` must be 'min' or 'max' for `monitor={monitor!r}`, got 'auto'.")

@@ -13,6 +13,7 @@ four arguments of the warmup:
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 from jaxsched._core.fields import Number, Numbers, checked_number, is_concrete, show
@@ -21,7 +22,8 @@ from jaxsched.combinators.clip import clip
 from jaxsched.combinators.clocks import shift
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import warmup
-from jaxsched.ports._common import checked, is_known, one_of, polynomial, whole, whole_steps
+from jaxsched.ports._builders import polynomial
+from jaxsched.ports._checks import checked, is_known, one_of, whole, whole_steps
 from jaxsched.presets import step_decay
 from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.levels import Piecewise
@@ -146,14 +148,8 @@ def PolyScheduler(
     """
     pwr = checked_number("pwr", pwr, at_least=0)
     base_lr, final_lr = checked(base_lr=base_lr, final_lr=final_lr)
-    return _then(
-        lambda steps: polynomial(base_lr, final_lr, steps, pwr),
-        max_update,
-        base_lr,
-        warmup_steps,
-        warmup_begin_lr,
-        warmup_mode,
-    )
+    curve = functools.partial(polynomial, base_lr, final_lr, power=pwr)
+    return _then(curve, max_update, base_lr, warmup_steps, warmup_begin_lr, warmup_mode)
 
 
 def CosineScheduler(
@@ -188,14 +184,8 @@ def CosineScheduler(
     Source: `CosineScheduler` of MXNet 2.0.0. Deviations: those of `PolyScheduler`.
     """
     base_lr, final_lr = checked(base_lr=base_lr, final_lr=final_lr)
-    return _then(
-        lambda steps: Cosine(base_lr, final_lr, steps),
-        max_update,
-        base_lr,
-        warmup_steps,
-        warmup_begin_lr,
-        warmup_mode,
-    )
+    curve = functools.partial(Cosine, base_lr, final_lr)
+    return _then(curve, max_update, base_lr, warmup_steps, warmup_begin_lr, warmup_mode)
 
 
 def _then(

@@ -19,7 +19,8 @@ from jaxsched.combinators.clocks import staircase as stairs
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import knots, warmup
 from jaxsched.plateau import Averaged, Machine, Plateau, Rule
-from jaxsched.ports._common import checked, is_known, one_of, polynomial, whole
+from jaxsched.ports._builders import polynomial
+from jaxsched.ports._checks import checked, is_known, one_of, whole
 from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.exponential import Exponential
 from jaxsched.shapes.levels import Piecewise
@@ -240,10 +241,8 @@ def linear_onecycle_schedule(
     Source: `linear_onecycle_schedule` of Optax 0.2.8.
     """
     (peak_value,) = checked(peak_value=peak_value)
-    first, last = (
-        checked_number("div_factor", div_factor, above=0),
-        checked_number("final_div_factor", final_div_factor, above=0),
-    )
+    first = checked_number("div_factor", div_factor, above=0)
+    last = checked_number("final_div_factor", final_div_factor, above=0)
     steps = {
         _part("pct_start", pct_start, transition_steps): first,
         _part("pct_final", pct_final, transition_steps): 1.0 / first,
@@ -278,10 +277,8 @@ def cosine_onecycle_schedule(
     Source: `cosine_onecycle_schedule` of Optax 0.2.8.
     """
     (peak_value,) = checked(peak_value=peak_value)
-    first, last = (
-        checked_number("div_factor", div_factor, above=0),
-        checked_number("final_div_factor", final_div_factor, above=0),
-    )
+    first = checked_number("div_factor", div_factor, above=0)
+    last = checked_number("final_div_factor", final_div_factor, above=0)
     steps = {
         _part("pct_start", pct_start, transition_steps): first,
         transition_steps: 1.0 / (first * last),

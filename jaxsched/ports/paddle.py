@@ -1,8 +1,10 @@
-# ruff: noqa: N802, N803, N806 - the names are those of the originals.
+# ruff: noqa: D417, N802, N803, N806 - the module describes the arguments in common; the names are those of the originals.
 """The schedulers of PaddlePaddle, `paddle.optimizer.lr`.
 
 Their arguments are the originals', which take the base rate themselves; the step is the original's
-`last_epoch`, the number of calls of `step()` so far.
+`last_epoch`, the number of calls of `step()` so far. The argument `last_epoch` must be -1: instead of going
+on from an epoch, call the schedule with the step of the whole run. `verbose` must be False, as a port prints
+nothing.
 
 >>> from jaxsched.ports import paddle
 >>> paddle.LinearWarmup(paddle.CosineAnnealingDecay(0.3, T_max=15), 5, start_lr=0.0, end_lr=0.3)
@@ -21,21 +23,17 @@ from jaxsched.combinators.cycle import cycle as restarts
 from jaxsched.combinators.cycle import reflect
 from jaxsched.combinators.join import join
 from jaxsched.plateau import Machine, Plateau
-from jaxsched.ports._common import (
+from jaxsched.ports._builders import (
     ANNEALINGS,
-    checked,
     growing_polynomials,
-    is_known,
     margins,
     one_cycle,
-    one_of,
     plateau,
     running_product,
     step_function,
     triangles,
-    whole,
-    whole_steps,
 )
+from jaxsched.ports._checks import checked, is_known, not_modelled, one_of, whole, whole_steps
 from jaxsched.presets import inverse_sqrt, multi_step, step_decay
 from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.exponential import Exponential
@@ -45,7 +43,13 @@ from jaxsched.shapes.polynomial import Polynomial
 from jaxsched.shapes.rational import InversePower
 
 
-def NoamDecay(d_model: Number, warmup_steps: Number, learning_rate: Number = 1.0) -> Schedule:
+def NoamDecay(
+    d_model: Number,
+    warmup_steps: Number,
+    learning_rate: Number = 1.0,
+    last_epoch: int = -1,
+    verbose: bool | int = False,
+) -> Schedule:
     r"""$\text{learning\_rate} \cdot \text{d\_model}^{-1/2} \min(t^{-1/2},\ t\,\text{warmup\_steps}^{-3/2})$.
 
     The rate at step 0 is 0.
@@ -61,12 +65,15 @@ def NoamDecay(d_model: Number, warmup_steps: Number, learning_rate: Number = 1.0
 
     Source: `NoamDecay` of Paddle 3.3.1.
     """
+    not_modelled(last_epoch=last_epoch, verbose=verbose)
     d_model = checked_number("d_model", d_model, above=0)
     warmup_steps = checked_number("warmup_steps", warmup_steps, above=0)
     return inverse_sqrt(_rate(learning_rate) * (d_model * warmup_steps) ** -0.5, warmup_steps)
 
 
-def PiecewiseDecay(boundaries: Numbers, values: Numbers) -> Schedule:
+def PiecewiseDecay(
+    boundaries: Numbers, values: Numbers, last_epoch: int = -1, verbose: bool | int = False
+) -> Schedule:
     r"""$\text{values}[\#\{b \in \text{boundaries}:\ b \le t\}]$.
 
     >>> from jaxsched.ports import paddle
@@ -80,13 +87,16 @@ def PiecewiseDecay(boundaries: Numbers, values: Numbers) -> Schedule:
     Source: `PiecewiseDecay` of Paddle 3.3.1. Deviation: values beyond these are refused; Paddle skips to the
     last.
     """
+    not_modelled(last_epoch=last_epoch, verbose=verbose)
     steps = as_numbers("boundaries", boundaries)
     if len(steps) == 0:
         raise ValueError("`boundaries` must have at least one entry, got none.")
     return Piecewise(values, steps)
 
 
-def NaturalExpDecay(learning_rate: Number, gamma: Number) -> Schedule:
+def NaturalExpDecay(
+    learning_rate: Number, gamma: Number, last_epoch: int = -1, verbose: bool | int = False
+) -> Schedule:
     r"""$\text{learning\_rate} \cdot e^{-\text{gamma} \cdot t}$.
 
     >>> import math
@@ -100,10 +110,13 @@ def NaturalExpDecay(learning_rate: Number, gamma: Number) -> Schedule:
 
     Source: `NaturalExpDecay` of Paddle 3.3.1.
     """
+    not_modelled(last_epoch=last_epoch, verbose=verbose)
     return Exponential(_rate(learning_rate), 0.5, math.log(2) / checked_number("gamma", gamma, above=0))
 
 
-def InverseTimeDecay(learning_rate: Number, gamma: Number) -> Schedule:
+def InverseTimeDecay(
+    learning_rate: Number, gamma: Number, last_epoch: int = -1, verbose: bool | int = False
+) -> Schedule:
     r"""$\text{learning\_rate} / (1 + \text{gamma} \cdot t)$.
 
     >>> from jaxsched.ports import paddle
@@ -116,6 +129,7 @@ def InverseTimeDecay(learning_rate: Number, gamma: Number) -> Schedule:
 
     Source: `InverseTimeDecay` of Paddle 3.3.1.
     """
+    not_modelled(last_epoch=last_epoch, verbose=verbose)
     gamma = checked_number("gamma", gamma, at_least=0)
     if is_known(gamma, 0):
         return Constant(_rate(learning_rate))
@@ -128,6 +142,8 @@ def PolynomialDecay(
     end_lr: Number = 0.0001,
     power: Number = 1.0,
     cycle: bool = False,
+    last_epoch: int = -1,
+    verbose: bool | int = False,
 ) -> Schedule:
     r"""A polynomial decay, once or again and again.
 
@@ -150,6 +166,7 @@ def PolynomialDecay(
 
     Source: `PolynomialDecay` of Paddle 3.3.1.
     """
+    not_modelled(last_epoch=last_epoch, verbose=verbose)
     decay_steps = whole("decay_steps", decay_steps, at_least=1)
     power = checked_number("power", power, above=0, at_most=1e6)
     (end_lr,) = checked(end_lr=end_lr)
@@ -158,7 +175,12 @@ def PolynomialDecay(
 
 
 def LinearWarmup(
-    learning_rate: ScheduleLike, warmup_steps: Number, start_lr: Number, end_lr: Number
+    learning_rate: ScheduleLike,
+    warmup_steps: Number,
+    start_lr: Number,
+    end_lr: Number,
+    last_epoch: int = -1,
+    verbose: bool | int = False,
 ) -> Schedule:
     """A straight line from `start_lr` to `end_lr`, then `learning_rate` on its own clock.
 
@@ -174,6 +196,7 @@ def LinearWarmup(
 
     Source: `LinearWarmup` of Paddle 3.3.1.
     """
+    not_modelled(last_epoch=last_epoch, verbose=verbose)
     warmup_steps = whole("warmup_steps", warmup_steps, at_least=1)
     start_lr = checked_number("start_lr", start_lr, at_least=0)
     (end_lr,) = checked(end_lr=end_lr)
@@ -183,7 +206,9 @@ def LinearWarmup(
     return join([ramp, as_schedule("learning_rate", learning_rate)], [warmup_steps])
 
 
-def ExponentialDecay(learning_rate: Number, gamma: Number) -> Schedule:
+def ExponentialDecay(
+    learning_rate: Number, gamma: Number, last_epoch: int = -1, verbose: bool | int = False
+) -> Schedule:
     r"""$\text{learning\_rate} \cdot \text{gamma}^t$.
 
     >>> from jaxsched.ports import paddle
@@ -196,10 +221,17 @@ def ExponentialDecay(learning_rate: Number, gamma: Number) -> Schedule:
 
     Source: `ExponentialDecay` of Paddle 3.3.1.
     """
+    not_modelled(last_epoch=last_epoch, verbose=verbose)
     return Exponential(_rate(learning_rate), checked_number("gamma", gamma, above=0, below=1))
 
 
-def MultiStepDecay(learning_rate: Number, milestones: Numbers, gamma: Number = 0.1) -> Schedule:
+def MultiStepDecay(
+    learning_rate: Number,
+    milestones: Numbers,
+    gamma: Number = 0.1,
+    last_epoch: int = -1,
+    verbose: bool | int = False,
+) -> Schedule:
     r"""$\text{learning\_rate} \cdot \text{gamma}^{\#\{m \in \text{milestones}:\ m \le t\}}$.
 
     >>> from jaxsched.ports import paddle
@@ -213,13 +245,20 @@ def MultiStepDecay(learning_rate: Number, milestones: Numbers, gamma: Number = 0
 
     Source: `MultiStepDecay` of Paddle 3.3.1.
     """
+    not_modelled(last_epoch=last_epoch, verbose=verbose)
     steps = whole_steps("milestones", milestones, at_least=0)
     if is_concrete(steps) and len(set(steps.tolist())) < len(steps):
         raise ValueError(f"`milestones` must increase, got {milestones!r}.")
     return multi_step(_rate(learning_rate), checked_number("gamma", gamma, below=1), steps)
 
 
-def StepDecay(learning_rate: Number, step_size: Number, gamma: Number = 0.1) -> Schedule:
+def StepDecay(
+    learning_rate: Number,
+    step_size: Number,
+    gamma: Number = 0.1,
+    last_epoch: int = -1,
+    verbose: bool | int = False,
+) -> Schedule:
     r"""$\text{learning\_rate} \cdot \text{gamma}^{\lfloor t / \text{step\_size} \rfloor}$.
 
     >>> from jaxsched.ports import paddle
@@ -233,12 +272,18 @@ def StepDecay(learning_rate: Number, step_size: Number, gamma: Number = 0.1) -> 
 
     Source: `StepDecay` of Paddle 3.3.1.
     """
+    not_modelled(last_epoch=last_epoch, verbose=verbose)
     gamma = checked_number("gamma", gamma, at_least=0, below=1)
     return step_decay(_rate(learning_rate), gamma, whole("step_size", step_size, at_least=1))
 
 
 def LambdaDecay(
-    learning_rate: Number, lr_lambda: Callable[[Any], Any], *, total_steps: int | None = None
+    learning_rate: Number,
+    lr_lambda: Callable[[Any], Any],
+    last_epoch: int = -1,
+    verbose: bool | int = False,
+    *,
+    total_steps: int | None = None,
 ) -> Schedule:
     """`learning_rate * lr_lambda(t)`.
 
@@ -254,11 +299,17 @@ def LambdaDecay(
 
     Source: `LambdaDecay` of Paddle 3.3.1.
     """
+    not_modelled(last_epoch=last_epoch, verbose=verbose)
     return _rate(learning_rate) * step_function("lr_lambda", lr_lambda, total_steps)
 
 
 def MultiplicativeDecay(
-    learning_rate: Number, lr_lambda: Callable[[int], float], *, total_steps: int
+    learning_rate: Number,
+    lr_lambda: Callable[[int], float],
+    last_epoch: int = -1,
+    verbose: bool | int = False,
+    *,
+    total_steps: int,
 ) -> Schedule:
     r"""$\text{learning\_rate} \prod_{i=1}^{t} \text{lr\_lambda}(i)$, a table.
 
@@ -273,10 +324,17 @@ def MultiplicativeDecay(
 
     Source: `MultiplicativeDecay` of Paddle 3.3.1.
     """
+    not_modelled(last_epoch=last_epoch, verbose=verbose)
     return _rate(learning_rate) * running_product("lr_lambda", lr_lambda, total_steps)
 
 
-def CosineAnnealingDecay(learning_rate: Number, T_max: Number, eta_min: Number = 0) -> Schedule:
+def CosineAnnealingDecay(
+    learning_rate: Number,
+    T_max: Number,
+    eta_min: Number = 0,
+    last_epoch: int = -1,
+    verbose: bool | int = False,
+) -> Schedule:
     r"""A cosine, which rises again after `T_max`.
 
     $$f(t) = \text{eta\_min} + (\text{learning\_rate} - \text{eta\_min}) \,
@@ -294,6 +352,7 @@ def CosineAnnealingDecay(learning_rate: Number, T_max: Number, eta_min: Number =
 
     Source: `CosineAnnealingDecay` of Paddle 3.3.1.
     """
+    not_modelled(last_epoch=last_epoch, verbose=verbose)
     T_max = whole("T_max", T_max, at_least=1)
     (eta_min,) = checked(eta_min=eta_min)
     return reflect(Cosine(_rate(learning_rate), eta_min, T_max), 2 * T_max)
@@ -307,6 +366,8 @@ def OneCycleLR(
     phase_pct: Number = 0.3,
     anneal_strategy: str = "cos",
     three_phase: bool = False,
+    last_epoch: int = -1,
+    verbose: bool | int = False,
 ) -> Schedule:
     """Up to `max_learning_rate` and down again in one run, below the rate it came from.
 
@@ -331,6 +392,7 @@ def OneCycleLR(
     Source: `OneCycleLR` of Paddle 3.3.1. Deviations: Paddle extrapolates at step `N`, below 0 where linear,
     and raises after it; here the last rate stays. A phase of length 0 divides by 0 there and is skipped here.
     """
+    not_modelled(last_epoch=last_epoch, verbose=verbose)
     peak = checked_number("max_learning_rate", max_learning_rate, at_least=0)
     last = checked_number("end_learning_rate", end_learning_rate, at_least=0)
     init = peak / checked_number("divide_factor", divide_factor, above=0)
@@ -351,6 +413,8 @@ def CyclicLR(
     exp_gamma: Number = 1.0,
     scale_fn: Callable[[Any], Any] | None = None,
     scale_mode: str = "cycle",
+    last_epoch: int = -1,
+    verbose: bool | int = False,
     *,
     total_steps: int | None = None,
 ) -> Schedule:
@@ -375,6 +439,7 @@ def CyclicLR(
 
     Source: `CyclicLR` of Paddle 3.3.1.
     """
+    not_modelled(last_epoch=last_epoch, verbose=verbose)
     base = checked_number("base_learning_rate", base_learning_rate, at_least=0)
     peak = checked_number("max_learning_rate", max_learning_rate, at_least=0)
     rise = whole("step_size_up", step_size_up, at_least=1)
@@ -384,7 +449,12 @@ def CyclicLR(
 
 
 def LinearLR(
-    learning_rate: Number, total_steps: Number, start_factor: Number = 1.0 / 3, end_factor: Number = 1.0
+    learning_rate: Number,
+    total_steps: Number,
+    start_factor: Number = 1.0 / 3,
+    end_factor: Number = 1.0,
+    last_epoch: int = -1,
+    verbose: bool | int = False,
 ) -> Schedule:
     """A straight line from `learning_rate * start_factor` to `learning_rate * end_factor`.
 
@@ -400,6 +470,7 @@ def LinearLR(
 
     Source: `LinearLR` of Paddle 3.3.1.
     """
+    not_modelled(last_epoch=last_epoch, verbose=verbose)
     rate = _rate(learning_rate)
     start_factor = checked_number("start_factor", start_factor, above=0, at_most=1)
     end_factor = checked_number("end_factor", end_factor, at_least=0, at_most=1)
@@ -407,7 +478,12 @@ def LinearLR(
 
 
 def CosineAnnealingWarmRestarts(
-    learning_rate: Number, T_0: Number, T_mult: Number = 1, eta_min: Number = 0
+    learning_rate: Number,
+    T_0: Number,
+    T_mult: Number = 1,
+    eta_min: Number = 0,
+    last_epoch: int = -1,
+    verbose: bool | int = False,
 ) -> Schedule:
     r"""Cosines from `learning_rate` towards `eta_min`, each `T_mult` times as long as the one before.
 
@@ -428,6 +504,7 @@ def CosineAnnealingWarmRestarts(
     `LinearWarmup`, finds the cycle by a logarithm that misses some restarts; here each is where calls of
     `step()` have it.
     """
+    not_modelled(last_epoch=last_epoch, verbose=verbose)
     T_0 = whole("T_0", T_0, at_least=1)
     (eta_min,) = checked(eta_min=eta_min)
     return restarts(Cosine(_rate(learning_rate), eta_min, T_0), T_0, whole("T_mult", T_mult, at_least=1))
@@ -447,6 +524,7 @@ def ReduceOnPlateau(
     cooldown: Number = 0,
     min_lr: Number = 0,
     epsilon: Number = 1e-8,
+    verbose: bool | int = False,
 ) -> Plateau:
     """The rule for `jaxsched.scale_by_plateau`; a plateau is a factor on any schedule.
 
@@ -470,6 +548,7 @@ def ReduceOnPlateau(
 
     Source: `ReduceOnPlateau` of Paddle.
     """
+    not_modelled(verbose=verbose)
     machine = Machine(signed_margin=True, infinities=True, first=True, cooldown="ignore")
     return plateau(
         checked_number("learning_rate", learning_rate, above=0),

@@ -2,14 +2,17 @@
 r"""The schedulers of timm, `timm.scheduler`.
 
 A port takes the base rate `lr` in the place of the optimizer; its step is the number that the original's
-`step`, or with `t_in_epochs=False` its `step_update`, is called with. All of them take these arguments:
+`step` or `step_update` is called with. All of them take these arguments:
 
 - `warmup_t`: before this step the rate is on a straight line from `warmup_lr_init` to `lr`.
 - `warmup_lr_init`: the first rate of the warmup, at least 0.
 - `warmup_prefix`: whether the schedule begins after the warmup. Otherwise the warmup takes the place of its
   first steps.
-- `noise_range_t`: None, as a schedule has no noise; `noise_pct`, `noise_std` and `noise_seed` are not used.
-- `t_in_epochs`, `initialize`: not used; a clock of epochs is `jaxsched.per_epoch(schedule, updates)`.
+- `noise_range_t`: None, as a schedule has no noise; multiply it by a `jaxsched.Table` of factors instead.
+  Without noise `noise_pct`, `noise_std` and `noise_seed` mean nothing.
+- `t_in_epochs`: True. A port counts in whatever its arguments do; a clock of epochs is
+  `jaxsched.per_epoch(schedule, steps_per_epoch)`.
+- `initialize`: True. The base rate is `lr`, which takes the place of an `initial_lr` as well.
 
 Those that go down in cycles take these as well. Cycle $i$ goes from
 $p_i = \text{lr} \cdot \text{cycle\_decay}^i$ down to `lr_min` in
@@ -44,7 +47,8 @@ from jaxsched.combinators.cycle import cycle
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import warmup
 from jaxsched.plateau import Plateau
-from jaxsched.ports._common import PYTORCH, checked, is_known, larger, one_of, plateau, whole, whole_steps
+from jaxsched.ports._builders import PYTORCH, plateau
+from jaxsched.ports._checks import checked, is_known, larger, not_modelled, one_of, whole, whole_steps
 from jaxsched.presets import multi_step, step_decay
 from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.levels import Table
@@ -90,17 +94,11 @@ def CosineLRScheduler(
 
     Source: `CosineLRScheduler` of timm 1.0.31.
     """
+    not_modelled(t_in_epochs=t_in_epochs, noise_range_t=noise_range_t, initialize=initialize)
     k_decay = checked_number("k_decay", k_decay, above=0, at_most=1e6)
-    cycles = _cycles(
-        lambda peak, end, steps: Cosine(peak, end, steps, warp=k_decay),
-        lr,
-        t_initial,
-        lr_min,
-        cycle_mul,
-        cycle_decay,
-        cycle_limit,
-    )
-    return _warmed_up(cycles, lr, warmup_t, warmup_lr_init, warmup_prefix, noise_range_t)
+    curve = functools.partial(Cosine, warp=k_decay)
+    cycles = _cycles(curve, lr, t_initial, lr_min, cycle_mul, cycle_decay, cycle_limit)
+    return _warmed_up(cycles, lr, warmup_t, warmup_lr_init, warmup_prefix)
 
 
 def TanhLRScheduler(
@@ -139,6 +137,7 @@ def TanhLRScheduler(
 
     Source: `TanhLRScheduler` of timm 1.0.31.
     """
+    not_modelled(t_in_epochs=t_in_epochs, noise_range_t=noise_range_t, initialize=initialize)
     lb, ub = checked(lb=lb, ub=ub)
     if is_concrete(lb, ub):
         check_range("ub", float(ub), above=float(lb))
@@ -152,7 +151,7 @@ def TanhLRScheduler(
         return join([tangent, end], [steps * whole_cycle])
 
     cycles = _cycles(curve, lr, t_initial, lr_min, cycle_mul, cycle_decay, cycle_limit)
-    return _warmed_up(cycles, lr, warmup_t, warmup_lr_init, warmup_prefix, noise_range_t, to_due=True)
+    return _warmed_up(cycles, lr, warmup_t, warmup_lr_init, warmup_prefix, to_due=True)
 
 
 def PolyLRScheduler(
@@ -189,18 +188,12 @@ def PolyLRScheduler(
 
     Source: `PolyLRScheduler` of timm 1.0.31.
     """
+    not_modelled(t_in_epochs=t_in_epochs, noise_range_t=noise_range_t, initialize=initialize)
     power = checked_number("power", power, at_least=0, at_most=1e6)
     k_decay = checked_number("k_decay", k_decay, above=0, at_most=1e6)
-    cycles = _cycles(
-        lambda peak, end, steps: Polynomial(peak, end, steps, power, k_decay),
-        lr,
-        t_initial,
-        lr_min,
-        cycle_mul,
-        cycle_decay,
-        cycle_limit,
-    )
-    return _warmed_up(cycles, lr, warmup_t, warmup_lr_init, warmup_prefix, noise_range_t)
+    curve = functools.partial(Polynomial, power=power, warp=k_decay)
+    cycles = _cycles(curve, lr, t_initial, lr_min, cycle_mul, cycle_decay, cycle_limit)
+    return _warmed_up(cycles, lr, warmup_t, warmup_lr_init, warmup_prefix)
 
 
 def StepLRScheduler(
@@ -232,10 +225,11 @@ def StepLRScheduler(
 
     Source: `StepLRScheduler` of timm 1.0.31.
     """
+    not_modelled(t_in_epochs=t_in_epochs, noise_range_t=noise_range_t, initialize=initialize)
     (lr,) = checked(lr=lr)
     decay_t = checked_number("decay_t", decay_t, above=0)
     steps = step_decay(lr, checked_number("decay_rate", decay_rate, at_least=0), decay_t)
-    return _warmed_up(steps, lr, warmup_t, warmup_lr_init, warmup_prefix, noise_range_t)
+    return _warmed_up(steps, lr, warmup_t, warmup_lr_init, warmup_prefix)
 
 
 def MultiStepLRScheduler(
@@ -267,9 +261,10 @@ def MultiStepLRScheduler(
 
     Source: `MultiStepLRScheduler` of timm 1.0.31, which keeps the early cut on purpose.
     """
+    not_modelled(t_in_epochs=t_in_epochs, noise_range_t=noise_range_t, initialize=initialize)
     lr, decay_rate = checked(lr=lr, decay_rate=decay_rate)
     levels = multi_step(lr, decay_rate, whole_steps("decay_t", decay_t, at_least=0))
-    return _warmed_up(shift(levels, -1), lr, warmup_t, warmup_lr_init, warmup_prefix, noise_range_t)
+    return _warmed_up(shift(levels, -1), lr, warmup_t, warmup_lr_init, warmup_prefix)
 
 
 def WSDLRScheduler(
@@ -335,6 +330,7 @@ def WSDLRScheduler(
     Source: `WSDLRScheduler` of timm 1.0.31, its factory's `wsd` and, with `stable_fn="rsqrt"` and
     `decay_fn="linear"`, its `rsqrt`.
     """
+    not_modelled(t_in_epochs=t_in_epochs, noise_range_t=noise_range_t, initialize=initialize)
     (lr,) = checked(lr=lr)
     t_initial = whole("t_initial", t_initial, at_least=1)
     most = {"at_most": float(t_initial)} if is_concrete(t_initial) else {}
@@ -358,7 +354,7 @@ def WSDLRScheduler(
         schedule = stable * shift(fade(1.0, 0.0, decay_t), start)
         if not is_known(lr_min, 0):
             schedule = schedule + shift(fade(0.0, lr_min, decay_t), start)
-    return _warmed_up(schedule, lr, warmup_t, warmup_lr_init, True, noise_range_t)
+    return _warmed_up(schedule, lr, warmup_t, warmup_lr_init, True)
 
 
 def _fade(
@@ -416,11 +412,9 @@ def _warmed_up(
     warmup_t: Number,
     warmup_lr_init: Number,
     warmup_prefix: bool,
-    noise_range_t: Any,
     to_due: bool = False,
 ) -> Schedule:
     """A warmup before the schedule or in the place of its first steps, to `lr` or to the rate due then."""
-    _no_noise(noise_range_t)
     warmup_t = checked_number("warmup_t", warmup_t, at_least=0)
     warmup_lr_init = checked_number("warmup_lr_init", warmup_lr_init, at_least=0)
     if is_known(warmup_t, 0):
@@ -430,11 +424,6 @@ def _warmed_up(
         if to_due:
             return warmup(schedule, warmup_t, warmup_lr_init)
     return join([Linear(warmup_lr_init, lr, warmup_t), schedule], [warmup_t])
-
-
-def _no_noise(noise_range_t: Any) -> None:
-    if noise_range_t is not None:
-        raise ValueError(f"`noise_range_t` must be None, as a schedule has no noise, got {noise_range_t!r}.")
 
 
 def PlateauLRScheduler(
@@ -469,12 +458,12 @@ def PlateauLRScheduler(
       warmup_lr_init: 0 alone.
       lr_min: the floor of the rate.
       mode: "min" or "max".
-      noise_range_t: `None` alone, as there is no noise.
-      noise_type: not used.
-      noise_pct: not used.
-      noise_std: not used.
-      noise_seed: not used.
-      initialize: not used.
+      noise_range_t: see the module, as for `initialize`.
+      noise_type: means nothing without noise, as the next three.
+      noise_pct: of the rate.
+      noise_std: of a normal distribution.
+      noise_seed: of the generator.
+      initialize: True.
 
     Raises:
       TypeError: an argument is of the wrong type.
@@ -482,12 +471,12 @@ def PlateauLRScheduler(
 
     Source: `PlateauLRScheduler` of timm 1.0.31.
     """
+    not_modelled(noise_range_t=noise_range_t, initialize=initialize)
     if checked_number("warmup_t", warmup_t) or checked_number("warmup_lr_init", warmup_lr_init):
         raise ValueError(
             f"`warmup_t` and `warmup_lr_init` must be 0, got {warmup_t} and {warmup_lr_init}: "
             "the warmup is the schedule, `jaxsched.warmup(lr, warmup_t, warmup_lr_init)`."
         )
-    _no_noise(noise_range_t)
     return plateau(
         lr,
         PYTORCH,

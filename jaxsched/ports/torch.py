@@ -1,9 +1,10 @@
-# ruff: noqa: N802, N803, N806 - the names are those of the originals.
+# ruff: noqa: D417, N802, N803, N806 - the module describes the arguments in common; the names are those of the originals.
 """The schedulers of PyTorch, `torch.optim.lr_scheduler` and `torch.optim.swa_utils`.
 
 A port takes the base rate `lr` in the place of the optimizer; its step is the original's `last_epoch`, the
-number of calls of `step()` so far. Where PyTorch takes a list with an entry for each parameter group, the
-port returns a list of schedules, for the labels of `jaxsched.scale_by_learning_rate`.
+number of calls of `step()` so far. `last_epoch` must be -1: instead of going on from an epoch, call the
+schedule with the step of the whole run. Where PyTorch takes a list with an entry for each parameter group,
+the port returns a list of schedules, for the labels of `jaxsched.scale_by_learning_rate`.
 
 >>> import jaxsched as js
 >>> from jaxsched.ports import torch
@@ -20,26 +21,25 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from jaxsched._core.fields import Number, Numbers, checked_flag, checked_number, is_concrete
-from jaxsched._core.schedule import Product, Schedule, ScheduleLike, as_schedule, as_schedules
+from jaxsched._core.fields import Number, Numbers, brief, checked_flag, checked_number, is_concrete
+from jaxsched._core.schedule import Lambda, Product, Schedule, ScheduleLike, Sum, as_schedule, as_schedules
+from jaxsched.combinators.clocks import shift
 from jaxsched.combinators.cycle import cycle, reflect
 from jaxsched.combinators.join import join
+from jaxsched.combinators.ramps import knots
 from jaxsched.plateau import Plateau
-from jaxsched.ports._common import (
+from jaxsched.ports._builders import (
     ANNEALINGS,
     PYTORCH,
-    checked,
     margins,
     one_cycle,
-    one_of,
     plateau,
     polynomial,
     running_product,
     step_function,
     triangles,
-    whole,
-    whole_steps,
 )
+from jaxsched.ports._checks import checked, is_known, not_modelled, one_of, whole, whole_steps
 from jaxsched.presets import multi_step, step_decay
 from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.exponential import Exponential
@@ -51,7 +51,11 @@ Factor: TypeAlias = Callable[[Any], Any]
 
 
 def LambdaLR(
-    lr: Number | Sequence[Number], lr_lambda: Factor | Sequence[Factor], *, total_steps: int | None = None
+    lr: Number | Sequence[Number],
+    lr_lambda: Factor | Sequence[Factor],
+    last_epoch: int = -1,
+    *,
+    total_steps: int | None = None,
 ) -> Any:
     """`lr * lr_lambda(t)`.
 
@@ -67,6 +71,7 @@ def LambdaLR(
 
     Source: `LambdaLR` of PyTorch 2.13.
     """
+    not_modelled(last_epoch=last_epoch)
     return _each_group(
         lambda lr, lr_lambda: checked_number("lr", lr) * step_function("lr_lambda", lr_lambda, total_steps),
         lr=lr,
@@ -75,7 +80,11 @@ def LambdaLR(
 
 
 def MultiplicativeLR(
-    lr: Number | Sequence[Number], lr_lambda: Factor | Sequence[Factor], *, total_steps: int
+    lr: Number | Sequence[Number],
+    lr_lambda: Factor | Sequence[Factor],
+    last_epoch: int = -1,
+    *,
+    total_steps: int,
 ) -> Any:
     r"""$\text{lr} \prod_{i=1}^{t} \text{lr\_lambda}(i)$, a table.
 
@@ -90,6 +99,7 @@ def MultiplicativeLR(
 
     Source: `MultiplicativeLR` of PyTorch 2.13.
     """
+    not_modelled(last_epoch=last_epoch)
     return _each_group(
         lambda lr, lr_lambda: checked_number("lr", lr) * running_product("lr_lambda", lr_lambda, total_steps),
         lr=lr,
@@ -97,7 +107,7 @@ def MultiplicativeLR(
     )
 
 
-def StepLR(lr: Number, step_size: Number, gamma: Number = 0.1) -> Schedule:
+def StepLR(lr: Number, step_size: Number, gamma: Number = 0.1, last_epoch: int = -1) -> Schedule:
     r"""$\text{lr} \cdot \text{gamma}^{\lfloor t / \text{step\_size} \rfloor}$.
 
     >>> from jaxsched.ports import torch
@@ -111,12 +121,13 @@ def StepLR(lr: Number, step_size: Number, gamma: Number = 0.1) -> Schedule:
 
     Source: `StepLR` of PyTorch 2.13.
     """
+    not_modelled(last_epoch=last_epoch)
     (lr,) = checked(lr=lr)
     gamma = checked_number("gamma", gamma, at_least=0)
     return step_decay(lr, gamma, whole("step_size", step_size, at_least=1))
 
 
-def MultiStepLR(lr: Number, milestones: Numbers, gamma: Number = 0.1) -> Schedule:
+def MultiStepLR(lr: Number, milestones: Numbers, gamma: Number = 0.1, last_epoch: int = -1) -> Schedule:
     r"""$\text{lr} \cdot \text{gamma}^{\#\{m \in \text{milestones}:\ m \le t\}}$.
 
     >>> from jaxsched.ports import torch
@@ -130,12 +141,15 @@ def MultiStepLR(lr: Number, milestones: Numbers, gamma: Number = 0.1) -> Schedul
 
     Source: `MultiStepLR` of PyTorch 2.13.
     """
+    not_modelled(last_epoch=last_epoch)
     lr, gamma = checked(lr=lr, gamma=gamma)
     steps = whole_steps("milestones", milestones, ascending=False, at_least=0)
     return multi_step(lr, gamma, sorted(steps.tolist()) if is_concrete(steps) else steps)
 
 
-def ConstantLR(lr: Number, factor: Number = 1.0 / 3, total_iters: Number = 5) -> Schedule:
+def ConstantLR(
+    lr: Number, factor: Number = 1.0 / 3, total_iters: Number = 5, last_epoch: int = -1
+) -> Schedule:
     """`lr * factor` before step `total_iters`, then `lr`.
 
     >>> from jaxsched.ports import torch
@@ -150,13 +164,18 @@ def ConstantLR(lr: Number, factor: Number = 1.0 / 3, total_iters: Number = 5) ->
     Source: `ConstantLR` of PyTorch 2.13. Deviations: with `total_iters=0` PyTorch never leaves
     `lr * factor`, and with `factor=0` it raises `ZeroDivisionError` at `total_iters`.
     """
+    not_modelled(last_epoch=last_epoch)
     (lr,) = checked(lr=lr)
     factor = checked_number("factor", factor, at_least=0, at_most=1)
     return Piecewise([lr * factor, lr], [whole("total_iters", total_iters, at_least=0)])
 
 
 def LinearLR(
-    lr: Number, start_factor: Number = 1.0 / 3, end_factor: Number = 1.0, total_iters: Number = 5
+    lr: Number,
+    start_factor: Number = 1.0 / 3,
+    end_factor: Number = 1.0,
+    total_iters: Number = 5,
+    last_epoch: int = -1,
 ) -> Schedule:
     """A straight line from `lr * start_factor` to `lr * end_factor` over `total_iters` steps.
 
@@ -173,13 +192,14 @@ def LinearLR(
     Source: `LinearLR` of PyTorch 2.13. Deviation: with `total_iters=0` PyTorch never leaves
     `lr * start_factor`.
     """
+    not_modelled(last_epoch=last_epoch)
     (lr,) = checked(lr=lr)
     start_factor = checked_number("start_factor", start_factor, above=0, at_most=1)
     end_factor = checked_number("end_factor", end_factor, at_least=0, at_most=1)
     return Linear(lr * start_factor, lr * end_factor, whole("total_iters", total_iters, at_least=0))
 
 
-def ExponentialLR(lr: Number, gamma: Number) -> Schedule:
+def ExponentialLR(lr: Number, gamma: Number, last_epoch: int = -1) -> Schedule:
     r"""$\text{lr} \cdot \text{gamma}^t$.
 
     >>> from jaxsched.ports import torch
@@ -192,11 +212,12 @@ def ExponentialLR(lr: Number, gamma: Number) -> Schedule:
 
     Source: `ExponentialLR` of PyTorch 2.13.
     """
+    not_modelled(last_epoch=last_epoch)
     (lr,) = checked(lr=lr)
     return Exponential(lr, checked_number("gamma", gamma, at_least=0))
 
 
-def PolynomialLR(lr: Number, total_iters: Number = 5, power: Number = 1.0) -> Schedule:
+def PolynomialLR(lr: Number, total_iters: Number = 5, power: Number = 1.0, last_epoch: int = -1) -> Schedule:
     r"""$\text{lr} \, (1 - \min(t / \text{total\_iters}, 1))^\text{power}$.
 
     >>> from jaxsched.ports import torch
@@ -210,6 +231,7 @@ def PolynomialLR(lr: Number, total_iters: Number = 5, power: Number = 1.0) -> Sc
 
     Source: `PolynomialLR` of PyTorch 2.13. Deviation: with `total_iters=0` PyTorch never leaves `lr`.
     """
+    not_modelled(last_epoch=last_epoch)
     (lr,) = checked(lr=lr)
     return polynomial(lr, 0.0, whole("total_iters", total_iters, at_least=0), power)
 
@@ -226,6 +248,7 @@ def CyclicLR(
     cycle_momentum: bool = True,
     base_momentum: Number | Sequence[Number] = 0.8,
     max_momentum: Number | Sequence[Number] = 0.9,
+    last_epoch: int = -1,
     *,
     total_steps: int | None = None,
 ) -> Any:
@@ -253,16 +276,9 @@ def CyclicLR(
 
     Source: `CyclicLR` of PyTorch 2.13.
     """
-    return _cyclic(
-        {"base_lr": base_lr, "max_lr": max_lr},
-        step_size_up,
-        step_size_down,
-        mode,
-        gamma,
-        scale_fn,
-        scale_mode,
-        total_steps,
-    )
+    not_modelled(last_epoch=last_epoch)
+    shape = (step_size_up, step_size_down, mode, gamma, scale_fn, scale_mode, total_steps)
+    return _cyclic({"base_lr": base_lr, "max_lr": max_lr}, *shape)
 
 
 def CyclicLRMomentum(
@@ -277,6 +293,7 @@ def CyclicLRMomentum(
     cycle_momentum: bool = True,
     base_momentum: Number | Sequence[Number] = 0.8,
     max_momentum: Number | Sequence[Number] = 0.9,
+    last_epoch: int = -1,
     *,
     total_steps: int | None = None,
 ) -> Any:
@@ -300,17 +317,10 @@ def CyclicLRMomentum(
 
     Source: `CyclicLR` of PyTorch 2.13.
     """
+    not_modelled(last_epoch=last_epoch)
     _cycles_momentum(cycle_momentum)
-    return _cyclic(
-        {"max_momentum": max_momentum, "base_momentum": base_momentum},
-        step_size_up,
-        step_size_down,
-        mode,
-        gamma,
-        scale_fn,
-        scale_mode,
-        total_steps,
-    )
+    shape = (step_size_up, step_size_down, mode, gamma, scale_fn, scale_mode, total_steps)
+    return _cyclic({"max_momentum": max_momentum, "base_momentum": base_momentum}, *shape)
 
 
 def OneCycleLR(
@@ -326,6 +336,7 @@ def OneCycleLR(
     div_factor: Number = 25.0,
     final_div_factor: Number = 1e4,
     three_phase: bool = False,
+    last_epoch: int = -1,
 ) -> Any:
     """Up to `max_lr` and down again in one run, below the rate it came from.
 
@@ -355,6 +366,7 @@ def OneCycleLR(
     Source: `OneCycleLR` of PyTorch 2.13. Deviations: PyTorch extrapolates at step `N`, below 0 where linear,
     and raises after it; here the last rate stays. A phase of length 0 divides by 0 there and is skipped here.
     """
+    not_modelled(last_epoch=last_epoch)
     div_factor = checked_number("div_factor", div_factor, above=0)
     final_div_factor = checked_number("final_div_factor", final_div_factor, above=0)
 
@@ -381,6 +393,7 @@ def OneCycleLRMomentum(
     div_factor: Number = 25.0,
     final_div_factor: Number = 1e4,
     three_phase: bool = False,
+    last_epoch: int = -1,
 ) -> Any:
     """The momentum that `OneCycleLR` of the same arguments sets: down while the rate goes up, and back.
 
@@ -403,6 +416,7 @@ def OneCycleLRMomentum(
 
     Source: `OneCycleLR` of PyTorch 2.13, with the deviations of the rate.
     """
+    not_modelled(last_epoch=last_epoch)
     _cycles_momentum(cycle_momentum)
 
     def values(base: Any, top: Any) -> list[Any]:
@@ -418,7 +432,7 @@ def OneCycleLRMomentum(
     )
 
 
-def CosineAnnealingLR(lr: Number, T_max: Number, eta_min: Number = 0.0) -> Schedule:
+def CosineAnnealingLR(lr: Number, T_max: Number, eta_min: Number = 0.0, last_epoch: int = -1) -> Schedule:
     r"""A cosine, which rises again after `T_max`.
 
     $$f(t) = \text{eta\_min} + (\text{lr} - \text{eta\_min}) \, \tfrac12 (1 + \cos(\pi t / \text{T\_max}))$$
@@ -434,13 +448,14 @@ def CosineAnnealingLR(lr: Number, T_max: Number, eta_min: Number = 0.0) -> Sched
 
     Source: `CosineAnnealingLR` of PyTorch 2.13.
     """
+    not_modelled(last_epoch=last_epoch)
     lr, eta_min = checked(lr=lr, eta_min=eta_min)
     T_max = checked_number("T_max", T_max, above=0)
     return reflect(Cosine(lr, eta_min, T_max), 2 * T_max)
 
 
 def CosineAnnealingWarmRestarts(
-    lr: Number, T_0: Number, T_mult: Number = 1, eta_min: Number = 0.0
+    lr: Number, T_0: Number, T_mult: Number = 1, eta_min: Number = 0.0, last_epoch: int = -1
 ) -> Schedule:
     r"""Cosines from `lr` towards `eta_min`, each `T_mult` times as long as the one before.
 
@@ -459,6 +474,7 @@ def CosineAnnealingWarmRestarts(
     Source: `CosineAnnealingWarmRestarts` of PyTorch 2.13. Deviation: `step(epoch)` there finds the cycle by a
     logarithm that misses some restarts; here each is where calls of `step()` have it.
     """
+    not_modelled(last_epoch=last_epoch)
     lr, eta_min = checked(lr=lr, eta_min=eta_min)
     T_0 = whole("T_0", T_0, at_least=1)
     return cycle(Cosine(lr, eta_min, T_0), T_0, whole("T_mult", T_mult, at_least=1))
@@ -479,12 +495,34 @@ def ChainedScheduler(lr: Number, schedulers: Sequence[ScheduleLike]) -> Schedule
     of `MultiplicativeLR`, `StepLR`, `MultiStepLR`, `ConstantLR`, `LinearLR`, `ExponentialLR`, `PolynomialLR`
     and, up to `T_max`, `CosineAnnealingLR` with `eta_min=0`. It is not where a member adds
     (`CosineAnnealingLR` otherwise, `SWALR`), or sets the rate and so discards what came before (`LambdaLR`,
-    `CyclicLR`, `OneCycleLR`, `CosineAnnealingWarmRestarts`, `SequentialLR` at a milestone).
+    `CyclicLR`, `OneCycleLR`, `CosineAnnealingWarmRestarts`, `SequentialLR` at a milestone). Of these a
+    `LambdaLR` with `total_steps` and a linear `SWALR` look like factors, and only the others are refused.
     """
-    return Product((as_schedule("lr", lr), *as_schedules("schedulers", schedulers)))
+    parts = as_schedules("schedulers", schedulers)
+    for i, part in enumerate(parts):
+        if not _scales(part):
+            raise ValueError(
+                f"`schedulers[{i}]` must scale the rate that comes before it, as `StepLR` does, got "
+                f"{brief(part)}: in PyTorch it adds to that rate or sets another. Use it alone, or write the "
+                "product that you mean with `*`."
+            )
+    return Product((as_schedule("lr", lr), *parts))
 
 
-def SequentialLR(schedulers: Sequence[ScheduleLike], milestones: Numbers) -> Schedule:
+def _scales(member: Any) -> bool:
+    """Whether a member of a chain may be a factor in PyTorch too, as far as the schedule tells."""
+    if isinstance(member, Product):
+        return all(map(_scales, member.schedules))
+    if isinstance(member, shift):  # `OneCycleLR` on its way down
+        return _scales(member.schedule)
+    if isinstance(member, reflect):  # `CosineAnnealingLR`
+        end = getattr(member.schedule, "end_value", 0.0)
+        return not is_concrete(end) or is_known(end, 0)
+    # `LambdaLR`, `CyclicLR`, `SWALR`, `CosineAnnealingWarmRestarts`, `SequentialLR`, `OneCycleLR`.
+    return not isinstance(member, Lambda | Sum | Cosine | cycle | join | knots)
+
+
+def SequentialLR(schedulers: Sequence[ScheduleLike], milestones: Numbers, last_epoch: int = -1) -> Schedule:
     """One schedule after another, each on its own clock and with its own base rate.
 
     >>> from jaxsched.ports import torch
@@ -500,6 +538,7 @@ def SequentialLR(schedulers: Sequence[ScheduleLike], milestones: Numbers) -> Sch
     them the rate of that step as `lr`. Deviation: the order in which schedulers are built does not matter;
     in PyTorch `OneCycleLR` and `CyclicLR` change the base rate of what is built after them.
     """
+    not_modelled(last_epoch=last_epoch)
     parts = as_schedules("schedulers", schedulers)
     steps = whole_steps("milestones", milestones, at_least=0)
     if len(steps) != len(parts) - 1:
@@ -515,6 +554,7 @@ def SWALR(
     swa_lr: Number | Sequence[Number],
     anneal_epochs: Number = 10,
     anneal_strategy: str = "cos",
+    last_epoch: int = -1,
 ) -> Any:
     """From `lr` to `swa_lr` over `anneal_epochs` steps.
 
@@ -530,6 +570,7 @@ def SWALR(
 
     Source: `SWALR` of PyTorch 2.13, which begins at the rate that the optimizer has when it is built.
     """
+    not_modelled(last_epoch=last_epoch)
     steps = whole("anneal_epochs", anneal_epochs, at_least=0)
     shape: Any = one_of("anneal_strategy", anneal_strategy, ANNEALINGS)
     return _each_group(lambda lr, swa_lr: shape(*checked(lr=lr, swa_lr=swa_lr), steps), lr=lr, swa_lr=swa_lr)

@@ -1,3 +1,4 @@
+# ruff: noqa: D417 - the module describes the arguments in common.
 r"""The schedules of Hugging Face Transformers, `transformers.optimization`.
 
 A port takes the base rate `lr` in the place of the optimizer; its step is the number of updates made. All
@@ -6,6 +7,7 @@ but `get_constant_schedule` begin with a warmup, and most share these arguments:
 - `num_warmup_steps`: of the warmup, in which the rate is `lr * t / num_warmup_steps`, a whole number $W$.
 - `num_training_steps`: of the whole run, warmup included, a whole number $T$.
 - `num_cycles`: periods of the cosine between the two, $n$ of at least 0; a half goes down once.
+- `last_epoch`: -1 alone; instead of going on from an epoch, call the schedule with the step of the whole run.
 
 A cosine has no end in Transformers: past `num_training_steps` it rises again.
 
@@ -30,7 +32,7 @@ from jaxsched.combinators.clocks import shift
 from jaxsched.combinators.cycle import cycle, reflect
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import warmup
-from jaxsched.ports._common import checked, is_known, larger, one_of, whole
+from jaxsched.ports._checks import checked, is_known, larger, not_modelled, one_of, whole
 from jaxsched.presets import inverse_sqrt
 from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.levels import Piecewise
@@ -45,7 +47,7 @@ WARMUP_TYPES: dict[str, Callable[..., Transition]] = {
 """The curves of the warmup of `get_wsd_schedule`."""
 
 
-def get_constant_schedule(lr: Number) -> Schedule:
+def get_constant_schedule(lr: Number, last_epoch: int = -1) -> Schedule:
     """`lr`, for ever.
 
     Args:
@@ -53,11 +55,12 @@ def get_constant_schedule(lr: Number) -> Schedule:
 
     Source: `get_constant_schedule` of Transformers 5.23.
     """
+    not_modelled(last_epoch=last_epoch)
     (lr,) = checked(lr=lr)
     return Constant(lr)
 
 
-def get_constant_schedule_with_warmup(lr: Number, num_warmup_steps: Number) -> Schedule:
+def get_constant_schedule_with_warmup(lr: Number, num_warmup_steps: Number, last_epoch: int = -1) -> Schedule:
     """A warmup to `lr`, which stays.
 
     Args:
@@ -66,12 +69,13 @@ def get_constant_schedule_with_warmup(lr: Number, num_warmup_steps: Number) -> S
 
     Source: `get_constant_schedule_with_warmup` of Transformers 5.23.
     """
+    not_modelled(last_epoch=last_epoch)
     (lr,) = checked(lr=lr)
     return warmup(lr, _warmup_steps(num_warmup_steps))
 
 
 def get_linear_schedule_with_warmup(
-    lr: Number, num_warmup_steps: Number, num_training_steps: Number
+    lr: Number, num_warmup_steps: Number, num_training_steps: Number, last_epoch: int = -1
 ) -> Schedule:
     r"""A warmup to `lr`, then a straight line to 0: $\text{lr} \max(0, (T - t) / (T - W))$.
 
@@ -82,13 +86,18 @@ def get_linear_schedule_with_warmup(
 
     Source: `get_linear_schedule_with_warmup` of Transformers 5.23.
     """
+    not_modelled(last_epoch=last_epoch)
     (lr,) = checked(lr=lr)
     warmup_steps, steps = _phases(num_warmup_steps, num_training_steps, at_least=0)
     return _warmed_up(lr, warmup_steps, Linear(lr, 0.0, steps), _is_positive(steps))
 
 
 def get_cosine_schedule_with_warmup(
-    lr: Number, num_warmup_steps: Number, num_training_steps: Number, num_cycles: Number = 0.5
+    lr: Number,
+    num_warmup_steps: Number,
+    num_training_steps: Number,
+    num_cycles: Number = 0.5,
+    last_epoch: int = -1,
 ) -> Schedule:
     r"""A warmup to `lr`, then a cosine between it and 0, for ever.
 
@@ -106,13 +115,18 @@ def get_cosine_schedule_with_warmup(
 
     Source: `get_cosine_schedule_with_warmup` of Transformers 5.23.
     """
+    not_modelled(last_epoch=last_epoch)
     return get_cosine_with_min_lr_schedule_with_warmup(
         lr, num_warmup_steps, num_training_steps, num_cycles, min_lr=0.0
     )
 
 
 def get_cosine_with_hard_restarts_schedule_with_warmup(
-    lr: Number, num_warmup_steps: Number, num_training_steps: Number, num_cycles: Number = 1
+    lr: Number,
+    num_warmup_steps: Number,
+    num_training_steps: Number,
+    num_cycles: Number = 1,
+    last_epoch: int = -1,
 ) -> Schedule:
     r"""A warmup to `lr`, then `num_cycles` halves of a cosine from `lr` to 0, and 0 afterwards.
 
@@ -133,6 +147,7 @@ def get_cosine_with_hard_restarts_schedule_with_warmup(
     is at 0 rather than `lr` at a few restarts, where the float of $n p$ is below its whole number: 50 cycles
     of 1,000 steps at step 580. Here it is at `lr` at all of them.
     """
+    not_modelled(last_epoch=last_epoch)
     (lr,) = checked(lr=lr)
     warmup_steps, steps = _phases(num_warmup_steps, num_training_steps, at_least=1)
     num_cycles = checked_number("num_cycles", num_cycles, at_least=0)
@@ -145,6 +160,7 @@ def get_polynomial_decay_schedule_with_warmup(
     num_training_steps: Number,
     lr_end: Number = 1e-7,
     power: Number = 1.0,
+    last_epoch: int = -1,
 ) -> Schedule:
     r"""A warmup to `lr`, then a polynomial of what is left, down to `lr_end`.
 
@@ -167,6 +183,7 @@ def get_polynomial_decay_schedule_with_warmup(
     Source: `get_polynomial_decay_schedule_with_warmup` of Transformers 5.23. Deviation: a warmup of
     `num_training_steps` raises `ZeroDivisionError` there when it is over.
     """
+    not_modelled(last_epoch=last_epoch)
     lr, lr_end = checked(lr=lr, lr_end=lr_end)
     if is_concrete(lr, lr_end):
         check_range("lr_end", float(lr_end), below=float(lr))
@@ -179,7 +196,7 @@ def get_polynomial_decay_schedule_with_warmup(
 
 
 def get_inverse_sqrt_schedule(
-    lr: Number, num_warmup_steps: Number, timescale: Number | None = None
+    lr: Number, num_warmup_steps: Number, timescale: Number | None = None, last_epoch: int = -1
 ) -> Schedule:
     r"""A warmup to `lr`, then the inverse square root of the step, for ever.
 
@@ -196,6 +213,7 @@ def get_inverse_sqrt_schedule(
 
     Source: `get_inverse_sqrt_schedule` of Transformers 5.23.
     """
+    not_modelled(last_epoch=last_epoch)
     (lr,) = checked(lr=lr)
     warmup_steps = _warmup_steps(num_warmup_steps)
     if timescale is None:
@@ -208,6 +226,7 @@ def get_cosine_with_min_lr_schedule_with_warmup(
     num_warmup_steps: Number,
     num_training_steps: Number,
     num_cycles: Number = 0.5,
+    last_epoch: int = -1,
     min_lr: Number | None = None,
     min_lr_rate: Number | None = None,
 ) -> Schedule:
@@ -227,6 +246,7 @@ def get_cosine_with_min_lr_schedule_with_warmup(
 
     Source: `get_cosine_with_min_lr_schedule_with_warmup` of Transformers 5.23.
     """
+    not_modelled(last_epoch=last_epoch)
     (lr,) = checked(lr=lr)
     lowest = _lowest(lr, min_lr, min_lr_rate)
     warmup_steps, steps = _phases(num_warmup_steps, num_training_steps, at_least=1)
@@ -238,6 +258,7 @@ def get_cosine_with_min_lr_schedule_with_warmup_lr_rate(
     num_warmup_steps: Number,
     num_training_steps: Number,
     num_cycles: Number = 0.5,
+    last_epoch: int = -1,
     min_lr: Number | None = None,
     min_lr_rate: Number | None = None,
     warmup_lr_rate: Number | None = None,
@@ -262,6 +283,7 @@ def get_cosine_with_min_lr_schedule_with_warmup_lr_rate(
 
     Source: `get_cosine_with_min_lr_schedule_with_warmup_lr_rate` of Transformers 5.23.
     """
+    not_modelled(last_epoch=last_epoch)
     (lr,) = checked(lr=lr)
     lowest = _lowest(lr, min_lr, min_lr_rate)
     warmup_steps, steps = _phases(num_warmup_steps, num_training_steps, at_least=1)
@@ -283,6 +305,7 @@ def get_wsd_schedule(
     decay_type: str = "cosine",
     min_lr_ratio: Number = 0.0,
     num_cycles: Number = 0.5,
+    last_epoch: int = -1,
 ) -> Schedule:
     """Warmup, stable, decay: from `lr * min_lr_ratio` to `lr`, which stays for a while, and back.
 
@@ -305,6 +328,7 @@ def get_wsd_schedule(
 
     Source: `get_wsd_schedule` of Transformers 5.23, which warns where both numbers are given.
     """
+    not_modelled(last_epoch=last_epoch)
     (lr,) = checked(lr=lr)
     lowest = lr * checked_number("min_lr_ratio", min_lr_ratio, at_least=0)
     ramp = one_of("warmup_type", warmup_type, WARMUP_TYPES)
@@ -371,8 +395,8 @@ def get_scheduler(
         `"warmup_stable_decay"`.
       num_warmup_steps: see the module, as for the next one; what a schedule does not take is not looked at.
       num_training_steps: of the whole run.
-      scheduler_specific_kwargs: the other arguments of the schedule. One that it does not take is a
-        `TypeError`, also for the constant ones, where Transformers drops it.
+      scheduler_specific_kwargs: the other arguments of the schedule. One that it does not take is refused,
+        also for the constant ones, where Transformers drops it.
 
     Source: `get_scheduler` of Transformers 5.23, which takes the name before the optimizer.
     """
@@ -383,7 +407,12 @@ def get_scheduler(
     for key, value in steps.items():
         if value is None and parameters[key].default is inspect.Parameter.empty:
             raise ValueError(f"`{key}` must be given for {name!r}, got None.")
-    return schedule(lr, **steps, **(scheduler_specific_kwargs or {}))
+    others = scheduler_specific_kwargs or {}
+    known = [key for key in parameters if key not in ("lr", "num_warmup_steps", "num_training_steps")]
+    for key in others:
+        if key not in known:
+            raise TypeError(f"`scheduler_specific_kwargs` of {name!r} must be among {known}, got {key!r}.")
+    return schedule(lr, **steps, **others)
 
 
 def _named(name: Any) -> Callable[..., Schedule]:

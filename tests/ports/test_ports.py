@@ -46,7 +46,9 @@ def ported(system, name, case):
             return ported(system, value["port"], value)
         return value
 
-    keywords = {key: argument(value) for key, value in case.get("kwargs", {}).items()}
+    # Of timm the steps are what `step` or `step_update` was called with; a port has the one clock.
+    given = {key: value for key, value in case.get("kwargs", {}).items() if key != "t_in_epochs"}
+    keywords = {key: argument(value) for key, value in given.items()}
     return getattr(module, name)(*(argument(value) for value in case.get("args", [])), **keywords)
 
 

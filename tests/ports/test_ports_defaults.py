@@ -19,17 +19,9 @@ ORIGINALS = {
 
 LEFT_OUT = {
     "optimizer": "a schedule is made without one; its rate is the argument `lr`, which comes first",
-    "last_epoch": "a schedule has no state to go on from",
-    "verbose": "a schedule prints nothing",
-    "name": "only a graph of TensorFlow shows it",
     "kwargs": "they are the names that Keras had long ago",
 }
-"""Parameters of originals that no port has, but for `KEPT`: why."""
-
-KEPT = {
-    ("keras", "ReduceLROnPlateau", "verbose"): "`mode` comes after it, in a call by position too",
-    ("transformers", "get_scheduler", "name"): "it is the kind of the schedule",
-}
+"""Parameters of originals that no port has: why."""
 
 OWN_RATES = ["CyclicLR", "CyclicLRMomentum", "OneCycleLR", "OneCycleLRMomentum", "SequentialLR"]
 """These of PyTorch take their rates as arguments, or in the schedules that they are of."""
@@ -67,7 +59,7 @@ def test_the_defaults_are_those_of_the_original(system, name):
     expected = [
         *first,
         *(each for each in added if each == ["lr"]),
-        *(each for each in theirs if each[0] not in LEFT_OUT or (system, name, each[0]) in KEPT),
+        *(each for each in theirs if each[0] not in LEFT_OUT),
         *(each for each in added if each != ["lr"]),
     ]
     port = getattr(importlib.import_module(f"jaxsched.ports.{system}"), name)
@@ -91,8 +83,7 @@ def test_every_port_has_an_original(system):
 
 
 def test_the_lists_of_deviations_name_originals():
-    every = {(*key, parameter[0]) for key, parameters in ORIGINALS.items() for parameter in parameters}
-    assert every >= set(KEPT)
-    assert set(LEFT_OUT) <= {parameter for *_, parameter in every}
+    every = {parameter[0] for parameters in ORIGINALS.values() for parameter in parameters}
+    assert set(LEFT_OUT) <= every
     assert set(ADDED) <= set(ORIGINALS)
     assert {("torch", name) for name in OWN_RATES} <= set(ORIGINALS)

@@ -85,7 +85,6 @@ def test_lists_are_groups():
         (lambda: optax.reduce_on_plateau(accumulation_size=0), "`accumulation_size` must be at least 1"),
         (lambda: optax.reduce_on_plateau(patience=1.5), "`patience` must be a whole number, got 1.5."),
         (lambda: timm.PlateauLRScheduler(0.1, patience_t=-1), "`patience_t` must be at least 0, got -1."),
-        (lambda: timm.PlateauLRScheduler(0.1, noise_range_t=3), "`noise_range_t` must be None"),
         (lambda: keras.ReduceLROnPlateau(0.1, min_delta=-1), "`min_delta` must be at least 0, got -1."),
         (lambda: keras.ReduceLROnPlateau(0.1, None), "`mode` must be 'min' or 'max' for `monitor=None`"),
         (lambda: js.Plateau(machine="x"), "`machine` must be that of a port, got 'x'."),

@@ -58,13 +58,6 @@ def test_cycles_that_need_no_restarts_are_what_they_look_like():
     assert timm.CosineLRScheduler(0.3, 10, 0.01, cycle_limit=0) == js.Constant(0.01)
 
 
-def test_what_is_not_used():
-    for port in (timm.CosineLRScheduler, timm.TanhLRScheduler, timm.PolyLRScheduler):
-        more = {"noise_pct": 0.1, "noise_std": 0.5, "noise_seed": 1}
-        other = port(0.3, 10, t_in_epochs=False, noise_range_t=None, initialize=False, **more)
-        assert other == port(0.3, 10)
-
-
 VALUE_ERRORS = {
     "length": (lambda: timm.CosineLRScheduler(0.1, 0), "`t_initial` must be above 0, got 0."),
     "lowest": (lambda: timm.PolyLRScheduler(0.1, 9, lr_min=-1), "`lr_min` must be at least 0, got -1."),
@@ -99,10 +92,6 @@ VALUE_ERRORS = {
     "unsorted": (
         lambda: timm.MultiStepLRScheduler(0.1, [5, 3]),
         "`decay_t` must be sorted, got 5 before 3 at index 0.",
-    ),
-    "noise": (
-        lambda: timm.CosineLRScheduler(0.1, 9, noise_range_t=(3, 5)),
-        "`noise_range_t` must be None, as a schedule has no noise, got (3, 5).",
     ),
     "no stable phase": (lambda: timm.WSDLRScheduler(0.1, 0, 1), "`t_initial` must be at least 1, got 0."),
     "decay_t": (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import jax
 import numpy as np
 import pytest
@@ -190,10 +192,12 @@ TRACED = {
 @pytest.mark.parametrize("name", TRACED)
 def test_arguments_may_be_traced(name):
     port = getattr(transformers, name)
-    traced = jax.jit(lambda args, steps: port(*args)(steps))
+    names = [each for each in inspect.signature(port).parameters if each != "last_epoch"]
+    traced = jax.jit(lambda args, steps: port(**args)(steps))
     steps = np.arange(20, dtype=np.int32)
-    for args in TRACED[name]:
-        np.testing.assert_allclose(traced(args, steps), port(*args)(steps), rtol=2e-6, atol=1e-8)
+    for values in TRACED[name]:
+        args = dict(zip(names, values, strict=False))
+        np.testing.assert_allclose(traced(args, steps), port(**args)(steps), rtol=2e-6, atol=1e-8)
 
 
 def test_the_gradient_with_respect_to_the_rate():

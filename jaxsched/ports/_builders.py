@@ -1,16 +1,13 @@
-"""What the ports of several systems share: checks, and the machines that they have in common."""
+"""The schedules and rules that several systems have under different names."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any
 
-import jax.numpy as jnp
-import numpy as np
-
-from jaxsched._core.fields import Number, as_numbers, checked_number, describe, is_concrete, show
+from jaxsched._core.fields import Number, checked_number, describe, is_concrete
 from jaxsched._core.schedule import Constant, Lambda, Schedule
 from jaxsched._core.transition import Transition
 from jaxsched.combinators.clocks import per_epoch, shift
@@ -18,6 +15,7 @@ from jaxsched.combinators.cycle import cycle
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import knots
 from jaxsched.plateau import Machine, Plateau
+from jaxsched.ports._checks import is_known, one_of, smaller, whole
 from jaxsched.presets import cyclic
 from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.levels import Table
@@ -25,78 +23,11 @@ from jaxsched.shapes.linear import Linear
 from jaxsched.shapes.polynomial import Polynomial
 from jaxsched.shapes.rational import InversePower
 
-Choice = TypeVar("Choice")
-
 ANNEALINGS: dict[str, type[Transition]] = {"cos": Cosine, "linear": Linear}
 """What PyTorch and Paddle call an `anneal_strategy`."""
 
-
-def checked(**arguments: Any) -> list[Any]:
-    """The arguments, in the order given, each a number and finite where it is concrete.
-
-    Raises:
-      TypeError: one of them is no number.
-      ValueError: one of them is not finite.
-    """
-    return [checked_number(name, value) for name, value in arguments.items()]
-
-
-def whole(name: str, value: Any, **limits: float) -> Any:
-    """`checked_number`, and whole where it is concrete.
-
-    Raises:
-      TypeError: it is no number.
-      ValueError: it is not whole, or outside of the limits.
-    """
-    kept = checked_number(name, value, **limits)
-    if is_concrete(kept) and not float(kept).is_integer():
-        raise ValueError(f"`{name}` must be a whole number, got {show(kept)}.")
-    return kept
-
-
-def whole_steps(name: str, values: Any, *, ascending: bool = True, **limits: float) -> Any:
-    """A list of whole numbers as an array, sorted and each within limits where they are concrete.
-
-    Raises:
-      TypeError: it is no list of numbers.
-      ValueError: one of them is not whole, outside of the limits, or below the one before it.
-    """
-    kept = as_numbers(name, values)
-    if is_concrete(kept):
-        items = np.asarray(kept, np.float64).tolist()
-        for i, item in enumerate(items):
-            whole(f"{name}[{i}]", item, **limits)
-            if ascending and i and item < items[i - 1]:
-                raise ValueError(
-                    f"`{name}` must be sorted, got {show(items[i - 1])} before {show(item)} at index {i - 1}."
-                )
-    return kept
-
-
-def is_known(value: Any, number: float) -> bool:
-    """Whether `value` is concrete and that number."""
-    return is_concrete(value) and bool(value == number)
-
-
-def larger(a: Any, b: Any) -> Any:
-    """The larger of two numbers."""
-    return max(a, b) if is_concrete(a, b) else jnp.maximum(a, b)
-
-
-def smaller(a: Any, b: Any) -> Any:
-    """The smaller of two numbers."""
-    return min(a, b) if is_concrete(a, b) else jnp.minimum(a, b)
-
-
-def one_of(name: str, value: Any, choices: Mapping[str, Choice]) -> Choice:
-    """What `choices` has under the name `value`.
-
-    Raises:
-      ValueError: it has none.
-    """
-    if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"`{name}` must be one of {list(choices)}, got {value!r}.")
-    return choices[value]
+PYTORCH = Machine(signed_margin=True, infinities=True)
+"""How the plateau of PyTorch, and so that of timm, differs from ours."""
 
 
 def step_function(
@@ -253,7 +184,3 @@ def margins(threshold: Any, threshold_mode: str) -> dict[str, Any]:
         raise ValueError(f"`threshold_mode` must be 'rel' or 'abs', got {threshold_mode!r}.")
     value = checked_number("threshold", threshold, at_least=0)
     return {"rtol": value, "atol": 0.0} if threshold_mode == "rel" else {"rtol": 0.0, "atol": value}
-
-
-PYTORCH = Machine(signed_margin=True, infinities=True)
-"""How the plateau of PyTorch, and so that of timm, differs from ours."""
