@@ -178,14 +178,18 @@ def leaf_fields(node: Any) -> list[Field]:
         return [field for item in node for field in leaf_fields(item)]
     if hasattr(node, "leaf_fields"):
         return list(node.leaf_fields())
-    fields = []
-    for specifier in dataclasses.fields(node):
-        field, value = field_of(specifier), getattr(node, specifier.name)
-        if field.rank is not None:
-            fields += [field] * (value is not None)
-        elif not field.static:
-            fields += leaf_fields(value)
-    return fields
+    return [
+        field
+        for specifier in dataclasses.fields(node)
+        for field in fields_in(field_of(specifier), getattr(node, specifier.name))
+    ]
+
+
+def fields_in(field: Field, value: Any) -> list[Field]:
+    """The field behind each leaf of what one field holds."""
+    if field.rank is not None:
+        return [field] * (value is not None)
+    return [] if field.static else leaf_fields(value)
 
 
 def batch_shape(schedule: Any) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxsched._core.clock import Clock
+from jaxsched._core.evaluate import fields_in
 from jaxsched._core.fields import Field, Number, brief, field_of, is_concrete, is_known
 from jaxsched._core.lists import Entry, array, per
 from jaxsched._core.printer import argument
@@ -129,18 +130,27 @@ class Easing:
         self.cls = cls
         self.keywords = keywords
 
-    def tree_flatten(self) -> tuple[tuple[Any, ...], Any]:
-        return tuple(self.keywords.values()), (self.cls, tuple(self.keywords))
+    @property
+    def _fields(self) -> dict[str, Field]:
+        fields = {specifier.name: field_of(specifier) for specifier in dataclasses.fields(self.cls)}
+        return {name: fields[name] for name in self.keywords}
+
+    def tree_flatten(self) -> tuple[list[Any], Any]:
+        static = {name: self.keywords[name] for name, each in self._fields.items() if each.static}
+        children = [each for name, each in self.keywords.items() if name not in static]
+        return children, (self.cls, tuple(self.keywords), tuple(static.items()))
 
     @classmethod
-    def tree_unflatten(cls, static: Any, children: tuple[Any, ...]) -> Easing:
-        shape, names = static
-        return cls(shape, dict(zip(names, children, strict=True)))
+    def tree_unflatten(cls, structure: Any, children: Any) -> Easing:
+        shape, names, static = structure
+        known, rest = dict(static), iter(children)
+        return cls(shape, {name: known[name] if name in known else next(rest) for name in names})
 
     def leaf_fields(self) -> list[Field]:
-        """The field behind each keyword."""
-        of = {specifier.name: field_of(specifier) for specifier in dataclasses.fields(self.cls)}
-        return [of[name] for name in self.keywords]
+        """The field behind each leaf."""
+        return [
+            each for name, field in self._fields.items() for each in fields_in(field, self.keywords[name])
+        ]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Easing) and (self.cls, self.keywords) == (other.cls, other.keywords)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 
 import jaxsched as js
 from jaxsched._core.versions import enable_x64
-from jaxsched.testing import float32_path
+from jaxsched.testing import check_laws, float32_path
 
 STEPS = np.array([0, 1, 4, 5, 7, 9, 10, 12, 14, 15, 19], np.int32)
 
@@ -53,3 +55,41 @@ def test_in_a_join_of_its_kind(narrow):
         np.testing.assert_allclose(JOINED(STEPS), EXPECTED, rtol=2e-6)
         np.testing.assert_allclose(jax.jit(lambda t: JOINED(t))(STEPS), EXPECTED, rtol=2e-6)
         np.testing.assert_allclose(jax.jit(lambda s, t: s(t))(JOINED, STEPS), EXPECTED, rtol=2e-6)
+
+
+class Smooth(js.Transition):
+    """Smoothstep, or a straight line: one field is a number and the others are structure."""
+
+    init_value: js.Number = js.number()
+    end_value: js.Number = js.number()
+    transition_steps: js.Number = js.number(at_least=0)
+    straight: bool = False
+    note: str | None = None
+    delay: js.Number = js.number(default=0.0, at_least=0, below=1)
+
+    def weights(self, elapsed, left):
+        passed = jnp.maximum(elapsed - self.delay, 0) / (1 - self.delay)
+        if self.straight:
+            return 1 - passed, passed
+        return (1 - passed) ** 2 * (1 + 2 * passed), passed**2 * (3 - 2 * passed)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "text", "rate"),
+    [
+        ({"straight": True}, "straight=True", 0.25),
+        ({"note": "steep", "delay": 0.125}, "note='steep', delay=0.125", 1 / 7**2 * (3 - 2 / 7)),
+        ({"delay": 0.125, "note": None, "straight": True}, "delay=0.125, note=None, straight=True", 1 / 7),
+    ],
+)
+def test_a_curve_is_shaped_by_flags_and_strings_too(keywords, text, rate):
+    schedule = js.warmup(1.0, 8, shape=partial(Smooth, **keywords))
+    assert repr(schedule) == f"warmup(1, 8, shape=partial(Smooth, {text}))"
+    assert js.parse(repr(schedule)) == schedule
+    assert schedule != js.warmup(1.0, 8, shape=partial(Smooth, **{**keywords, "note": "other"}))
+    for rates in (schedule, jax.jit(lambda step, schedule=schedule: schedule(step))):
+        np.testing.assert_allclose(rates(2), rate, rtol=1e-6)
+    np.testing.assert_allclose(jax.jit(lambda schedule: schedule(2))(schedule), rate, rtol=1e-6)
+    both = js.stack([schedule, 0.5 * schedule])
+    np.testing.assert_allclose(jax.vmap(lambda each: each(2))(both), [rate, rate / 2], rtol=1e-6)
+    check_laws(schedule)
