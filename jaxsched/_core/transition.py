@@ -52,46 +52,36 @@ class Transition(Schedule, abstract=True):
     def peak(self: Any) -> float:
         return largest(self.init_value, self.end_value)
 
+    def mean(self: Any, start: Any, end: Any) -> Any:
+        """The mean of the two ends by these weights: arithmetic, unless the shape says otherwise."""
+        return weighted_mean(self.init_value, self.end_value, start, end)
+
     @property
     def symmetric(self) -> bool:
-        """Whether the weights are the same from either end, and 0 exactly where nothing is left."""
-        return False
+        """Whether its weights are one function, of `left` and of `elapsed`, which is exactly 0 at 0.
 
-    def on_the_way(self: Any, passed: Clock, remaining: Clock) -> Any:
-        """The value when so many steps have passed and so many remain: the weighted mean of the ends."""
-        steps = self.transition_steps
-        start, end = self.weights(_fraction(passed, steps), _fraction(remaining, steps))
-        return mean(self.init_value, self.end_value, start, end)
+        Known ends then take half the operations, so a shape need not say so. Its mean must be arithmetic.
+        """
+        return False
 
     def evaluate(self: Any, t: Clock) -> Any:
         init, end, steps = self.init_value, self.end_value, self.transition_steps
-        if is_known(steps, 0.0) or (isinstance(init, float) and is_known(end, init)):
+        if is_known(steps, 0.0):
             return end
         passed, remaining, ended = t.within(steps)
-        if self.symmetric and _of_one_sign(init, end):
-            return self._from_smaller(passed, remaining)
-        value = lax.select(t > 0, array(self.on_the_way(passed, remaining), t.word), array(init, t.word))
+        if self.symmetric and isinstance(steps, float | Entry) and (known := _sorted(init, end)):
+            # The smaller end is exact, and the value is so much above it.
+            small, large, falls = known
+            if isinstance(falls, bool):
+                away = remaining if falls else passed
+            else:
+                away = passed.select(falls, remaining, passed)
+            fraction = _fraction(away, steps)
+            value = array(small + (large - small) * self.weights(fraction, fraction)[0], t.word)
+            return lax.select(away >= steps, array(large, t.word), value)
+        weights = self.weights(_fraction(passed, steps), _fraction(remaining, steps))
+        value = lax.select(t > 0, array(self.mean(*weights), t.word), array(init, t.word))
         return lax.select(ended, array(end, t.word), value)
-
-    def _from_smaller(self: Any, passed: Clock, remaining: Clock) -> Any:
-        """The value as the smaller end and what it is above that, which takes one weight and no other end."""
-        init, end, steps = self.init_value, self.end_value, self.transition_steps
-        if isinstance(init, Entry):
-            small, large, falls = init.sorted(end)
-            away = passed.select(falls, remaining, passed)
-        else:
-            small, large, away = (end, init, remaining) if abs(init) >= abs(end) else (init, end, passed)
-        fraction = _fraction(away, steps)
-        above = (large - small) * self.weights(fraction, fraction)[0]
-        value = array(above if is_known(small, 0.0) else small + above, passed.word)
-        return lax.select(away >= steps, array(large, passed.word), value)
-
-
-def _of_one_sign(init: Any, end: Any) -> bool:
-    """Whether both are known and neither their difference nor a mean of them can overflow or cancel."""
-    if isinstance(init, Entry) and isinstance(end, Entry):
-        return bool((init.values * end.values >= 0).all())
-    return isinstance(init, float) and isinstance(end, float) and init * end >= 0
 
 
 def _fraction(time: Clock, steps: Any) -> Any:
@@ -101,21 +91,22 @@ def _fraction(time: Clock, steps: Any) -> Any:
     return jnp.minimum(fraction, 1) if isinstance(steps, float) and steps < 1 else fraction
 
 
-def mean(init: Any, end: Any, start_weight: Any, end_weight: Any) -> Any:
-    """`init * start_weight + end * end_weight`, for weights whose sum is 1.
-
-    Where both ends are known it takes one weight, that of the larger end: a small rate is never what is
-    left of two large numbers.
-    """
+def weighted_mean(init: Any, end: Any, start_weight: Any, end_weight: Any) -> Any:
+    """`init * start_weight + end * end_weight`, without what is known to be 0."""
     if is_known(end, 0.0):
         return init * start_weight
     if is_known(init, 0.0):
         return end * end_weight
-    if isinstance(init, float) and isinstance(end, float) and init * end > 0:
-        if abs(init) >= abs(end):
-            return end + (init - end) * start_weight
-        return init + (end - init) * end_weight
     return init * start_weight + end * end_weight
+
+
+def _sorted(init: Any, end: Any) -> tuple[Any, Any, Any] | None:
+    """Known ends of one sign, the smaller first, and whether that is the end; `None` for others."""
+    if isinstance(init, Entry) and isinstance(end, Entry):
+        return init.sorted(end) if (init.values * end.values >= 0).all() else None
+    if isinstance(init, float) and isinstance(end, float) and init * end >= 0:
+        return (end, init, True) if abs(init) >= abs(end) else (init, end, False)
+    return None
 
 
 @jax.tree_util.register_pytree_node_class

@@ -11,7 +11,7 @@ from jaxsched._core.clock import Clock
 from jaxsched._core.fields import Number, checked_number, field, is_concrete, number, show
 from jaxsched._core.powers import log
 from jaxsched._core.schedule import Schedule, largest
-from jaxsched._core.transition import Transition, mean
+from jaxsched._core.transition import Transition, weighted_mean
 
 
 class Tanh(Transition):
@@ -141,4 +141,4 @@ class Logistic(Schedule):
         x = (t - self.midpoint).ratio(self.timescale)
         whole = 1 + jnp.exp(-abs(x))
         before, after = jnp.exp(-jnp.maximum(x, 0)) / whole, jnp.exp(jnp.minimum(x, 0)) / whole
-        return mean(self.init_value, self.end_value, before, after)
+        return weighted_mean(self.init_value, self.end_value, before, after)

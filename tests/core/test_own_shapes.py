@@ -50,6 +50,15 @@ def test_large_ends_of_opposite_signs(shape):
 
 
 @pytest.mark.parametrize("narrow", [False, True])
+@pytest.mark.parametrize("shape", [js.Linear, js.Cosine, js.Rex, js.Geometric])
+@pytest.mark.parametrize("ends", [(0.3, 0.1), (0.1, 0.3)])
+def test_a_traced_length_of_0_is_at_its_end(narrow, shape, ends):
+    with float32_path() if narrow else enable_x64(False):
+        rates = jax.jit(lambda length: shape(*ends, length)(np.arange(2)))(0)
+    np.testing.assert_array_equal(rates, np.float32(ends[1]))
+
+
+@pytest.mark.parametrize("narrow", [False, True])
 def test_in_a_join_of_its_kind(narrow):
     with float32_path() if narrow else enable_x64(False):
         np.testing.assert_allclose(JOINED(STEPS), EXPECTED, rtol=2e-6)
