@@ -1,4 +1,4 @@
-"""Time: steps come in, fractions go out. Which part, period or end a step is in is decided here.
+"""Time: steps come in, fractions go out, and only here and in `boundaries` is one time compared with another.
 
 A `Clock` is what a formula sees as `t`: the number of steps since its schedule's start, never below 0. It is
 a number. Differences, comparisons, `//` and `%` of a clock are exact; everything else makes a float of it.
@@ -10,7 +10,6 @@ an int32, and what is not whole, or beyond int32, is a float32 beside it.
 from __future__ import annotations
 
 import functools
-import math
 import numbers
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxsched._core.lists import FEW, Entry, Position, array
+from jaxsched._core.lists import Entry, array
+from jaxsched._core.operators import Operators
 
 LAST_STEP = 2**31 - 1
 """The largest int32: JAX's integers saturate here, and so do the clocks of optimizers."""
@@ -67,12 +67,9 @@ def prepare_step(step: Any) -> Any:
 NEAR = 64
 """Half the distance of float32 numbers about the last int32."""
 
-MANY = 64
-"""A list of at most so many boundaries is compared at once, a longer one in two rounds."""
-
 
 @jax.tree_util.register_pytree_node_class
-class Clock:
+class Clock(Operators):
     """A number of steps, exact. A schedule's `evaluate` gets one: the time since its own start.
 
     `-`, comparisons, `//` and `%` between clocks and numbers give clocks and booleans, exact. `+`, `*`, `/`,
@@ -85,7 +82,6 @@ class Clock:
     """
 
     __slots__ = ("rest", "started", "whole")
-    __array_ufunc__ = None
 
     def __init__(self, whole: jax.Array, rest: jax.Array | None = None, started: bool = False) -> None:
         self.whole = whole
@@ -180,26 +176,6 @@ class Clock:
         left = _difference(self, other).number
         return relation(left, lax.full_like(left, 0))
 
-    def __eq__(self, other: Any) -> jax.Array:  # type: ignore[override]
-        return self._compare(other, lax.eq)
-
-    def __ne__(self, other: Any) -> jax.Array:  # type: ignore[override]
-        return self._compare(other, lax.ne)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __lt__(self, other: Any) -> jax.Array:
-        return self._compare(other, lax.lt)
-
-    def __le__(self, other: Any) -> jax.Array:
-        return self._compare(other, lax.le)
-
-    def __gt__(self, other: Any) -> jax.Array:
-        return self._compare(other, lax.gt)
-
-    def __ge__(self, other: Any) -> jax.Array:
-        return self._compare(other, lax.ge)
-
     def __floordiv__(self, length: Any) -> Clock:
         return self.periods(length)[0]
 
@@ -209,29 +185,9 @@ class Clock:
     def __divmod__(self, length: Any) -> tuple[Clock, Clock]:
         return self.periods(length)
 
-    # What makes a float of it.
-
-    def __add__(self, other: Any) -> jax.Array:
-        return self.number + _plain(other)
-
-    __radd__ = __add__
-
-    def __mul__(self, other: Any) -> jax.Array:
-        return self.number * _plain(other)
-
-    __rmul__ = __mul__
-
-    def __truediv__(self, other: Any) -> jax.Array:
-        return self.number / _plain(other)
-
-    def __rtruediv__(self, other: Any) -> jax.Array:
-        return _plain(other) / self.number
-
-    def __pow__(self, other: Any) -> jax.Array:
-        return self.number ** _plain(other)
-
-    def __rpow__(self, other: Any) -> jax.Array:
-        return _plain(other) ** self.number
+    def _operate(self, other: Any, operation: Callable[[Any, Any], Any]) -> jax.Array:
+        """What makes a float of it."""
+        return operation(self.number, other.number if isinstance(other, Clock) else other)
 
     def __abs__(self) -> jax.Array:
         return lax.abs(self.number)
@@ -308,76 +264,6 @@ class Clock:
             count = self.select(whole, exact_count, count, started=True)
             within = self.select(whole, exact_rest, within, started=True)
         return count, within
-
-    def index(self, size: int) -> Position:
-        """The position of the present whole step in a list of `size` entries, the last one for ever."""
-        last = size - 1
-        if self.word == np.float64:
-            whole = lax.min(self.whole, np.float64(last))
-            return Position(size, index=lax.convert_element_type(lax.floor(whole), np.int32))
-        whole = self.whole
-        if self.rest is not None:
-            # Half of what an int32 holds is beyond any list, and two halves are not too much.
-            rest = lax.clamp(np.float32(-(2**30)), lax.floor(self.rest), np.float32(2**30))
-            whole = lax.min(whole, np.int32(2**30 - 1)) + lax.convert_element_type(rest, np.int32)
-            whole = lax.max(whole, np.int32(0))
-        return Position(size, index=lax.min(whole, np.int32(last)))
-
-    def position(self, boundaries: Any) -> Position:
-        """How many of the sorted `boundaries`, a list, are now or in the past."""
-        size = len(boundaries)
-        if isinstance(boundaries, np.ndarray) and size <= FEW:
-            return Position(size + 1, [self >= float(boundary) for boundary in boundaries])
-        if isinstance(boundaries, jax.Array) and size <= FEW and self.word == np.float64:
-            return Position(size + 1, [self >= boundary for boundary in boundaries])
-        if isinstance(boundaries, Entry):
-            wholes, rests, _ = _split(boundaries.values, self.word)
-            pick = boundaries.position.pick
-            return self._count(pick(wholes), None if rests is None else pick(rests))
-        if isinstance(boundaries, np.ndarray):
-            wholes, rests, _ = _split(np.append(boundaries, 2.0 * FOREVER), self.word)
-            return self._count(jnp.asarray(wholes), None if rests is None else jnp.asarray(rests), size)
-        column = self.like(boundaries)
-        return self._count(column.whole, column.rest)
-
-    def segment(self, boundaries: Any) -> tuple[Position, Clock]:
-        """Which of the stretches between sorted `boundaries` it is, and the clock within."""
-        position = self.position(boundaries)
-        if len(boundaries) == 0:
-            return position, self
-        if isinstance(boundaries, np.ndarray):
-            begin = position.of(np.concatenate([[0.0], boundaries]), self.word)
-        else:
-            # In two parts, since an integer may be more than a float32 holds.
-            column = self.like(boundaries)
-            begin = jax.tree.map(
-                lambda each: position.of(jnp.concatenate([jnp.zeros_like(each[:1]), each]), each.dtype),
-                Clock(column.whole, column.rest, started=True),
-            )
-        since = self - begin
-        return position, Clock(since.whole, since.rest, started=True)
-
-    def _count(self, wholes: jax.Array, rests: jax.Array | None, size: int | None = None) -> Position:
-        """The position among boundaries given as wholes and rests; `size` of them, if not all."""
-        count = wholes.shape[0]
-        width = count if count <= MANY else math.isqrt(count - 1) + 1
-        first = jnp.zeros((), np.int32)
-
-        def reached(part: Callable[[jax.Array], jax.Array]) -> jax.Array:
-            some = Clock(part(wholes), None if rests is None else part(rests), started=True)
-            here = jax.tree.map(lambda number: jnp.broadcast_to(number, some.whole.shape), self)
-            return jnp.sum(here >= some, dtype=np.int32)
-
-        if width < count:
-            row = jnp.maximum(reached(lambda column: column[::width]) - 1, 0)
-            first = jnp.minimum(row * width, count - width)
-        index = first + reached(lambda column: lax.dynamic_slice_in_dim(column, first, width))
-        return Position((count if size is None else size) + 1, index=index)
-
-
-def _plain(other: Any) -> Any:
-    """An operand as what a float can be combined with."""
-    return other.number if isinstance(other, Clock) else other
 
 
 def _float(whole: jax.Array, rest: jax.Array | None) -> jax.Array:

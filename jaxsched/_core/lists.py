@@ -16,6 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxsched._core.operators import Operators
+
 TINY = 2.0**-126
 """The least length that is divided by: what is less is 0 on some platforms, and nothing has passed of it."""
 
@@ -72,7 +74,7 @@ class Position:
 
 
 @jax.tree_util.register_pytree_node_class
-class Entry:
+class Entry(Operators):
     """A number of a concrete list, at a position that is not known yet.
 
     It is a number: arithmetic with known numbers and entries of the same position stays on the host, and
@@ -83,8 +85,6 @@ class Entry:
       position: where.
       word: the dtype that it is looked up in.
     """
-
-    __array_ufunc__ = None
 
     def __init__(self, values: np.ndarray, position: Position, word: Any) -> None:
         self.values = values
@@ -134,72 +134,10 @@ class Entry:
     def __abs__(self) -> Any:
         return self.map(np.abs)
 
-    def __add__(self, other: Any) -> Any:
-        return self._operate(other, operator.add)
-
-    def __radd__(self, other: Any) -> Any:
-        return self._operate(other, lambda a, b: b + a)
-
-    def __sub__(self, other: Any) -> Any:
-        return self._operate(other, operator.sub)
-
-    def __rsub__(self, other: Any) -> Any:
-        return self._operate(other, lambda a, b: b - a)
-
-    def __mul__(self, other: Any) -> Any:
-        return self._operate(other, operator.mul)
-
-    def __rmul__(self, other: Any) -> Any:
-        return self._operate(other, lambda a, b: b * a)
-
-    def __truediv__(self, other: Any) -> Any:
-        return self._operate(other, operator.truediv)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return self._operate(other, lambda a, b: b / a)
-
-    def __pow__(self, other: Any) -> Any:
-        return self._operate(other, operator.pow)
-
-    def __rpow__(self, other: Any) -> Any:
-        return self._operate(other, lambda a, b: b**a)
-
-    def __floordiv__(self, other: Any) -> Any:
-        return self._operate(other, operator.floordiv)
-
-    def __rfloordiv__(self, other: Any) -> Any:
-        return self._operate(other, lambda a, b: b // a)
-
-    def __mod__(self, other: Any) -> Any:
-        return self._operate(other, operator.mod)
-
-    def __rmod__(self, other: Any) -> Any:
-        return self._operate(other, lambda a, b: b % a)
-
     def _compare(self, other: Any, relation: Callable[[Any, Any], Any]) -> Any:
         if isinstance(other, float | int | jax.Array | Entry):
-            return relation(self.__jax_array__(), array(other))
+            return relation(self.__jax_array__(), array(other, self.word))
         return NotImplemented
-
-    def __eq__(self, other: Any) -> Any:
-        return self._compare(other, operator.eq)
-
-    def __ne__(self, other: Any) -> Any:
-        return self._compare(other, operator.ne)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __lt__(self, other: Any) -> Any:
-        return self._compare(other, operator.lt)
-
-    def __le__(self, other: Any) -> Any:
-        return self._compare(other, operator.le)
-
-    def __gt__(self, other: Any) -> Any:
-        return self._compare(other, operator.gt)
-
-    def __ge__(self, other: Any) -> Any:
-        return self._compare(other, operator.ge)
 
 
 def array(value: Any, word: Any = None) -> jax.Array:

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxsched._core.boundaries import position_among
 from jaxsched._core.clock import FOREVER, LARGEST_STEP, LAST_STEP, Clock
 from jaxsched._core.fields import LARGEST, Number, is_concrete, is_known, number, optional_number, show
 from jaxsched._core.lists import Entry, array, per
@@ -130,7 +131,7 @@ class cycle(Schedule):
         if starts is None:
             index, start, scale = _growing(t, self.cycle_steps, self.length_factor, self.cycles)
         else:
-            position = t.position(starts[1:])
+            position = position_among(t, starts[1:])
             counts = np.arange(len(starts), dtype=np.float64)
             index, start, scale = (
                 position.of(each, t.word) for each in (counts, starts, self.length_factor**counts)

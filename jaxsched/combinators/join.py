@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from jaxsched._core.boundaries import segment
 from jaxsched._core.clock import Clock
 from jaxsched._core.fields import Numbers, field, numbers
 from jaxsched._core.grouping import Parts
@@ -50,7 +51,7 @@ class join(Schedule):
             )
 
     def evaluate(self: Any, t: Clock) -> Any:
-        return self.schedules.evaluate(*t.segment(self.boundaries))
+        return self.schedules.evaluate(*segment(t, self.boundaries))
 
     def spans(self: Any, until: float) -> Iterator[Span]:
         edges = itertools.chain([0.0], map(float, self.boundaries), [math.inf])

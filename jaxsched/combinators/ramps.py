@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxsched._core.boundaries import segment
 from jaxsched._core.clock import Clock, on_grid
 from jaxsched._core.fields import Number, Numbers, field, is_concrete, is_known, number, numbers
 from jaxsched._core.lists import Entry, array
@@ -175,7 +176,7 @@ class knots(Schedule):
             # There it is at its end already, a transition of length 0.
             firsts = values[:1], values[:1], steps[:1], steps[:1]
             lists = tuple(_joined(*both) for both in zip(firsts, lists, strict=True))
-        position, since = t.segment(starts)
+        position, since = segment(t, starts)
         if all(isinstance(each, np.ndarray) for each in lists):
             # A ramp of length 0 is at its end.
             inits, ends, *both = lists

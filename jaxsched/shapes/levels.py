@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxsched._core.boundaries import position_among, whole_step
 from jaxsched._core.clock import Clock
 from jaxsched._core.fields import Numbers, as_number, describe, numbers
 from jaxsched._core.schedule import Schedule, largest
@@ -46,7 +47,7 @@ class Piecewise(Schedule):
             )
 
     def evaluate(self: Any, t: Clock) -> Any:
-        return t.position(self.boundaries).of(self.values, t.word)
+        return position_among(t, self.boundaries).of(self.values, t.word)
 
     def spans(self: Any, until: float) -> Iterator[Span]:
         return own_spans(self.boundaries)
@@ -81,7 +82,7 @@ class Table(Schedule):
             raise ValueError("`values` must have at least one number, got none.")
 
     def evaluate(self: Any, t: Clock) -> Any:
-        return t.index(len(self.values)).of(self.values, t.word)
+        return whole_step(t, len(self.values)).of(self.values, t.word)
 
     def duration(self: Any) -> float:
         return float(len(self.values) - 1)
