@@ -16,7 +16,7 @@ import numpy as np
 from jax import lax
 
 from jaxsched._core.clock import FOREVER, Clock
-from jaxsched._core.lists import FEW, Position
+from jaxsched._core.lookup import FEW, Position
 
 MANY = 64
 """A list of at most so many boundaries is compared at once, a longer one in two rounds."""
@@ -39,22 +39,22 @@ def segment(t: Clock, boundaries: Any) -> tuple[Position, Clock]:
     if len(boundaries) == 0:
         return position, t
     if isinstance(boundaries, np.ndarray):
-        begin = position.of(np.concatenate([[0.0], boundaries]), t.word)
+        begin = position.of(np.concatenate([[0.0], boundaries]), t.dtype)
     else:
         # In two parts, since an integer may be more than a float32 holds.
         column = t.like(boundaries)
         begin = jax.tree.map(
             lambda each: position.of(jnp.concatenate([jnp.zeros_like(each[:1]), each]), each.dtype),
-            Clock(column.whole, column.rest, started=True),
+            Clock(column.whole, column.rest, nonnegative=True),
         )
     since = t - begin
-    return position, Clock(since.whole, since.rest, started=True)
+    return position, Clock(since.whole, since.rest, nonnegative=True)
 
 
 def whole_step(t: Clock, size: int) -> Position:
     """The position of the present whole step in a list of `size` entries, the last one for ever."""
     last = size - 1
-    if t.word == np.float64:
+    if t.dtype == np.float64:
         whole = lax.min(t.whole, np.float64(last))
         return Position(size, index=lax.convert_element_type(lax.floor(whole), np.int32))
     whole = t.whole
@@ -73,7 +73,7 @@ def _count(t: Clock, boundaries: Clock) -> jax.Array:
     first = jnp.zeros((), np.int32)
 
     def reached(some: Callable[[jax.Array], jax.Array]) -> jax.Array:
-        chosen = jax.tree.map(some, Clock(boundaries.whole, boundaries.rest, started=True))
+        chosen = jax.tree.map(some, Clock(boundaries.whole, boundaries.rest, nonnegative=True))
         now = jax.tree.map(lambda number: jnp.broadcast_to(number, chosen.whole.shape), t)
         return jnp.sum(now >= chosen, dtype=np.int32)
 

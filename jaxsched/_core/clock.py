@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxsched._core.lists import Entry, array
+from jaxsched._core.lookup import Entry, as_array
 from jaxsched._core.operators import Operators
 
 LAST_STEP = 2**31 - 1
@@ -78,48 +78,48 @@ class Clock(Operators):
     Attributes:
       whole: float64, the number itself; or int32, its whole part.
       rest: beside an int32 what is left of the number, float32, or `None` for nothing.
-      started: whether it is known to be at least 0.
+      nonnegative: whether it is known to be at least 0.
     """
 
-    __slots__ = ("rest", "started", "whole")
+    __slots__ = ("nonnegative", "rest", "whole")
 
-    def __init__(self, whole: jax.Array, rest: jax.Array | None = None, started: bool = False) -> None:
+    def __init__(self, whole: jax.Array, rest: jax.Array | None = None, nonnegative: bool = False) -> None:
         self.whole = whole
         self.rest = rest
-        self.started = started
+        self.nonnegative = nonnegative
 
     def tree_flatten(self) -> tuple[tuple[Any, Any], bool]:
         # The functions of `jax.numpy` are compiled, and what they are given is a pytree.
-        return (self.whole, self.rest), self.started
+        return (self.whole, self.rest), self.nonnegative
 
     @classmethod
-    def tree_unflatten(cls, started: bool, children: tuple[Any, Any]) -> Clock:
-        return cls(*children, started)
+    def tree_unflatten(cls, nonnegative: bool, children: tuple[Any, Any]) -> Clock:
+        return cls(*children, nonnegative)
 
     @classmethod
-    def start(cls, step: Any, word: Any) -> Clock:
+    def start(cls, step: Any, dtype: Any) -> Clock:
         """The clock of a whole schedule, or of many steps: what `prepare_step` gave, from 0 on."""
         if isinstance(step, np.ndarray | np.generic) and step.dtype == np.float64:
-            wholes, rests, _ = _split(np.asarray(step), word)
-            return cls(jnp.asarray(wholes), None if rests is None else jnp.asarray(rests), started=True)
-        if word == np.float64:
-            step = lax.convert_element_type(step, word)
-            return cls(lax.clamp(np.float64(0), step, np.float64(LARGEST_STEP)), started=True)
+            wholes, rests, _ = _split(np.asarray(step), dtype)
+            return cls(jnp.asarray(wholes), None if rests is None else jnp.asarray(rests), nonnegative=True)
+        if dtype == np.float64:
+            step = lax.convert_element_type(step, dtype)
+            return cls(lax.clamp(np.float64(0), step, np.float64(LARGEST_STEP)), nonnegative=True)
         if step.dtype == np.int32:
-            return cls(lax.max(step, np.int32(0)), started=True)
-        step = lax.convert_element_type(step, word)
-        return cls(*_split_array(lax.clamp(np.float32(0), step, np.float32(LARGEST_STEP))), started=True)
+            return cls(lax.max(step, np.int32(0)), nonnegative=True)
+        step = lax.convert_element_type(step, dtype)
+        return cls(*_split_array(lax.clamp(np.float32(0), step, np.float32(LARGEST_STEP))), nonnegative=True)
 
     @classmethod
     def floating(cls, number: jax.Array) -> Clock:
         """The clock that is a float already, at least 0."""
         if number.dtype == np.float64:
-            return cls(number, started=True)
-        return cls(lax.full_like(number, 0, np.int32), number, started=True)
+            return cls(number, nonnegative=True)
+        return cls(lax.full_like(number, 0, np.int32), number, nonnegative=True)
 
     @property
-    def word(self) -> Any:
-        """The dtype of the floats that it becomes: float64 or float32."""
+    def dtype(self) -> Any:
+        """The dtype of the float that it becomes: float64 or float32."""
         return np.dtype(np.float64 if self.whole.dtype == np.float64 else np.float32)
 
     @property
@@ -133,27 +133,27 @@ class Clock(Operators):
     # Exact arithmetic.
 
     def like(self, other: Any) -> Clock:
-        """`other`, a number of steps in any form, as a clock in the same word."""
+        """`other`, a number of steps in any form, as a clock in the same dtype."""
         if isinstance(other, Clock):
             return other
         if isinstance(other, Entry):
-            wholes, rests, started = _split(other.values, self.word)
+            wholes, rests, nonnegative = _split(other.values, self.dtype)
             pick = other.position.pick
-            return Clock(pick(wholes), None if rests is None else pick(rests), started)
+            return Clock(pick(wholes), None if rests is None else pick(rests), nonnegative)
         if isinstance(other, jax.Array):
-            if self.word == np.float64:
-                return Clock(lax.convert_element_type(other, np.float64), started=True)
+            if self.dtype == np.float64:
+                return Clock(lax.convert_element_type(other, np.float64), nonnegative=True)
             # An integer may be below 0, as that of a shift; of a float that is then the rest.
-            started = not jnp.issubdtype(other.dtype, jnp.integer)
-            return Clock(*_split_array(other), started)
-        wholes, rests, started = _split(np.asarray(other, np.float64), self.word)
-        return Clock(jnp.asarray(wholes), None if rests is None else jnp.asarray(rests), started)
+            nonnegative = not jnp.issubdtype(other.dtype, jnp.integer)
+            return Clock(*_split_array(other), nonnegative)
+        wholes, rests, nonnegative = _split(np.asarray(other, np.float64), self.dtype)
+        return Clock(jnp.asarray(wholes), None if rests is None else jnp.asarray(rests), nonnegative)
 
     def __sub__(self, other: Any) -> Clock:
-        if isinstance(other, float) and other.is_integer() and -NEAR <= other < 0 and self.started:
+        if isinstance(other, float) and other.is_integer() and -NEAR <= other < 0 and self.nonnegative:
             # What int32 cuts off at its end is less than a float32 there can tell.
             ahead = lax.full_like(self.whole, -other)
-            last = LARGEST_STEP if self.word == np.float64 else LAST_STEP
+            last = LARGEST_STEP if self.dtype == np.float64 else LAST_STEP
             return Clock(
                 lax.min(self.whole, lax.full_like(self.whole, last + other)) + ahead, self.rest, True
             )
@@ -198,24 +198,24 @@ class Clock(Operators):
         """The clock that starts at `step`."""
         passed = self - step
         if passed.rest is None:
-            return Clock(lax.max(passed.whole, lax.full_like(passed.whole, 0)), started=True)
-        return self.select(passed > 0, passed, 0, started=True)
+            return Clock(lax.max(passed.whole, lax.full_like(passed.whole, 0)), nonnegative=True)
+        return self.select(passed > 0, passed, 0, nonnegative=True)
 
     def until(self, step: Any) -> Clock:
         """The clock that stops at `step`."""
         end = self.like(step)
         if self.rest is None and end.rest is None:
-            return Clock(lax.min(self.whole, end.whole), started=self.started and end.started)
-        return self.select(self < end, self, end, started=self.started and end.started)
+            return Clock(lax.min(self.whole, end.whole), nonnegative=self.nonnegative and end.nonnegative)
+        return self.select(self < end, self, end, nonnegative=self.nonnegative and end.nonnegative)
 
-    def select(self, condition: jax.Array, yes: Any, no: Any, started: bool = False) -> Clock:
+    def select(self, condition: jax.Array, yes: Any, no: Any, nonnegative: bool = False) -> Clock:
         """`yes` where `condition`, else `no`."""
         a, b = self.like(yes), self.like(no)
         whole = lax.select(condition, a.whole, b.whole)
         if a.rest is None and b.rest is None:
-            return Clock(whole, started=started)
+            return Clock(whole, nonnegative=nonnegative)
         rests = (lax.full_like(whole, 0, np.float32) if each.rest is None else each.rest for each in (a, b))
-        return Clock(whole, lax.select(condition, *rests), started)
+        return Clock(whole, lax.select(condition, *rests), nonnegative)
 
     def within(self, length: Any) -> tuple[Clock, Clock, jax.Array]:
         """How much of a length has passed and how much remains, both at least 0, and whether none does."""
@@ -232,7 +232,7 @@ class Clock(Operators):
         """`t / unit`, limited to `FOREVER`; `unit` is above 0."""
         if isinstance(unit, float) and unit >= 1 / FOREVER**0.25:
             return self.number / unit
-        time, unit = self.number, array(unit, self.word)
+        time, unit = self.number, as_array(unit, self.dtype)
         huge = abs(time) > FOREVER * unit
         # A number that is not normal may count as 0 here and not there.
         safe = jnp.where(huge | (unit < 2.0**-126), 1, unit)
@@ -241,28 +241,29 @@ class Clock(Operators):
     def slower(self, factor: Any) -> Clock:
         """The clock that takes `factor` times as long."""
         whole = isinstance(factor, float) and factor.is_integer() and self.rest is None
-        if self.word == np.float64 or not whole:
+        if self.dtype == np.float64 or not whole:
             return Clock.floating(self.ratio(factor))
         periods, within = self.periods(factor)
-        return Clock(periods.whole, within.number / factor, started=True)
+        return Clock(periods.whole, within.number / factor, nonnegative=True)
 
     def periods(self, length: Any) -> tuple[Clock, Clock]:
         """How many whole periods of `length` have passed, and the clock within the present one."""
         period = self.like(length)
-        if self.word == np.float64:
+        if self.dtype == np.float64:
             return _floored(self, period, Clock.floating(lax.floor(self.ratio(length))))
         if self.rest is None and period.rest is None:
             safe = lax.max(period.whole, np.int32(1))
-            passed = lax.div(self.whole, safe) if self.started else self.whole // safe
-            return Clock(passed, started=self.started), Clock(self.whole - passed * safe, started=True)
+            passed = lax.div(self.whole, safe) if self.nonnegative else self.whole // safe
+            within = Clock(self.whole - passed * safe, nonnegative=True)
+            return Clock(passed, nonnegative=self.nonnegative), within
         count, within = _floored(self, period, Clock.floating(lax.floor(self.ratio(length))))
         if self.rest is None and period.rest is not None and not isinstance(length, float):
             # A traced length is whole as a rule, and then integers are exact.
             exact = Clock(period.whole)
             whole = lax.bitwise_and(lax.eq(period.rest, lax.full_like(period.rest, 0)), exact >= 1)
             exact_count, exact_rest = self.periods(self.select(whole, exact, 1))
-            count = self.select(whole, exact_count, count, started=True)
-            within = self.select(whole, exact_rest, within, started=True)
+            count = self.select(whole, exact_count, count, nonnegative=True)
+            within = self.select(whole, exact_rest, within, nonnegative=True)
         return count, within
 
 
@@ -273,14 +274,14 @@ def _float(whole: jax.Array, rest: jax.Array | None) -> jax.Array:
     return number if rest is None else lax.add(number, rest)
 
 
-def _split(values: np.ndarray, word: Any) -> tuple[Any, Any, bool]:
+def _split(values: np.ndarray, dtype: Any) -> tuple[Any, Any, bool]:
     """Concrete steps as a clock keeps them: wholes, rests or `None`, and whether none is below 0."""
-    started = bool((values >= 0).all())
-    if word == np.float64:
-        return values, None, started
+    nonnegative = bool((values >= 0).all())
+    if dtype == np.float64:
+        return values, None, nonnegative
     wholes = np.clip(np.floor(values), -LAST_STEP, LAST_STEP)
     rests = on_grid(values) - wholes
-    return np.asarray(wholes, np.int32), np.asarray(rests, np.float32) if rests.any() else None, started
+    return np.asarray(wholes, np.int32), np.asarray(rests, np.float32) if rests.any() else None, nonnegative
 
 
 def on_grid(values: np.ndarray) -> np.ndarray:
@@ -304,7 +305,7 @@ def _split_array(values: jax.Array) -> tuple[jax.Array, jax.Array | None]:
 def _difference(a: Clock, b: Clock) -> Clock:
     """`a - b`; int32 saturates, and the rest takes what that cuts off."""
     whole = lax.sub(a.whole, b.whole)
-    if a.word == np.float64:
+    if a.dtype == np.float64:
         return Clock(whole)
     rests = [
         each.rest if sign > 0 else lax.neg(each.rest)
@@ -312,7 +313,7 @@ def _difference(a: Clock, b: Clock) -> Clock:
         if each.rest is not None
     ]
     rest = functools.reduce(lax.add, rests) if rests else None
-    if not (a.started and b.started):
+    if not (a.nonnegative and b.nonnegative):
         overflow = lax.lt(
             lax.bitwise_and(lax.bitwise_xor(a.whole, b.whole), lax.bitwise_xor(a.whole, whole)),
             lax.full_like(whole, 0),
@@ -333,17 +334,17 @@ def _floored(time: Clock, period: Clock, about: Clock) -> tuple[Clock, Clock]:
     """A quotient that was floored after it was rounded, corrected by one, and the remainder."""
 
     def product(count: Clock) -> Clock:
-        if time.word == np.float64:
+        if time.dtype == np.float64:
             return Clock(lax.mul(count.whole, period.whole))
         passed = lax.mul(count.number, period.number)
         whole = lax.convert_element_type(count.number, np.int32) * period.whole
         exact = Clock(whole, None if period.rest is None else count.number * period.rest)
         fits = lax.lt(passed, lax.full_like(passed, LAST_STEP - 256))
-        return time.select(fits, exact, Clock.floating(passed), started=True)
+        return time.select(fits, exact, Clock.floating(passed), nonnegative=True)
 
     rest = time - product(about)
     low, high = rest < 0, rest >= period
-    count = time.select(low, about - 1, time.select(high, about - (-1), about), started=True)
+    count = time.select(low, about - 1, time.select(high, about - (-1), about), nonnegative=True)
     within = time - product(count)
-    within = time.select(within < 0, 0, within, started=True)
+    within = time.select(within < 0, 0, within, nonnegative=True)
     return count, within

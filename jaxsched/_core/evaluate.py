@@ -1,8 +1,8 @@
 """How a schedule is called: the one door between a caller's numbers and a formula.
 
-The step becomes a `Clock`, `evaluate` runs in the widest word that the platform has, and its result is
-rounded once. A leaf that is a concrete number is a float in `evaluate`, so that what depends on it alone is
-worked out on the host; one that is traced is an array.
+The step becomes a `Clock`, `evaluate` runs in float64 where the platform has it and in float32 elsewhere,
+and its result is rounded once. A leaf that is a concrete number is a float in `evaluate`, so that what
+depends on it alone is worked out on the host; one that is traced is an array.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from jax import lax
 
 from jaxsched._core.clock import LAST_STEP, Clock, prepare_step
 from jaxsched._core.fields import Field, field_of, is_concrete
-from jaxsched._core.lists import array
-from jaxsched._core.platforms import WIDE, by_platform, x64_is_on
+from jaxsched._core.lookup import as_array
+from jaxsched._core.platforms import FLOAT64_PLATFORMS, by_platform, x64_is_on
 from jaxsched._core.versions import enable_x64, outside_of_programs
 
 force_float32: contextvars.ContextVar[bool] = contextvars.ContextVar("force_float32", default=False)
@@ -31,29 +31,31 @@ def call(schedule: Any, step: Any) -> jax.Array:
     """The rate of `schedule` at `step`; see `Schedule.__call__`."""
     step = prepare_step(step)
     leaves, structure = jax.tree.flatten(schedule)
-    dtype = np.float64 if x64_is_on() else np.float32
+    result = np.float64 if x64_is_on() else np.float32
     narrow = force_float32.get()
-    here = not narrow and jax.default_backend() in WIDE and outside_of_programs()
+    here = not narrow and jax.default_backend() in FLOAT64_PLATFORMS and outside_of_programs()
     if here and is_concrete(leaves, step):
         # One program serves all numbers but those for which a formula has a shorter form.
         known = [
             leaf if type(leaf) is float and leaf in field.shortcuts else None
             for leaf, field in zip(leaves, _fields_of(structure), strict=True)
         ]
-        plan = _Plan(structure, known)
+        static = _Static(structure, known)
         with enable_x64(True):
-            return _on_mesh(_rates_here, plan.unknown(leaves), step, plan=plan, dtype=dtype)
-    plan = _Plan(structure, [_known(leaf) for leaf in leaves])
+            return _on_mesh(_rates_here, static.unknown(leaves), step, static=static, result=result)
+    static = _Static(structure, [_known(leaf) for leaf in leaves])
     if not isinstance(step, jax.Array):
         if (step == np.floor(step)).all() and (step <= LAST_STEP).all():
             step = np.asarray(step, np.int32)
         else:
-            plan, step = dataclasses.replace(plan, step=step), None
-    return _on_mesh(_rates_anywhere, plan.unknown(leaves), step, plan=plan, dtype=dtype, narrow=narrow)
+            static, step = dataclasses.replace(static, step=step), None
+    return _on_mesh(
+        _rates_anywhere, static.unknown(leaves), step, static=static, result=result, narrow=narrow
+    )
 
 
 @dataclasses.dataclass(frozen=True)
-class _Plan:
+class _Static:
     """What a program is compiled for: the structure of a schedule and whatever else is known.
 
     Attributes:
@@ -75,7 +77,7 @@ class _Plan:
         return self.structure, *arrays
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Plan) and self._key == other._key
+        return isinstance(other, _Static) and self._key == other._key
 
     def __hash__(self) -> int:
         return hash(self._key)
@@ -113,42 +115,42 @@ def _on_mesh(rates: Any, unknown: Any, step: Any, **static: Any) -> jax.Array:
     return rates(unknown, step, **static)
 
 
-@functools.partial(jax.jit, static_argnames=("plan", "dtype"))
-def _rates_here(unknown: Any, step: Any, plan: _Plan, dtype: Any) -> jax.Array:
+@functools.partial(jax.jit, static_argnames=("static", "result"))
+def _rates_here(unknown: Any, step: Any, static: _Static, result: Any) -> jax.Array:
     """The rates on a backend that has float64."""
-    return _rates(plan, dtype, np.float64, unknown, step)
+    return _rates(static, result, np.float64, unknown, step)
 
 
-@functools.partial(jax.jit, static_argnames=("plan", "dtype", "narrow"))
-def _rates_anywhere(unknown: Any, step: Any, plan: _Plan, dtype: Any, narrow: bool) -> jax.Array:
-    """The rates as part of a larger program, in the word of the platform that it is lowered for."""
+@functools.partial(jax.jit, static_argnames=("static", "result", "narrow"))
+def _rates_anywhere(unknown: Any, step: Any, static: _Static, result: Any, narrow: bool) -> jax.Array:
+    """The rates as part of a larger program, in the dtype of the platform that it is lowered for."""
     operands, structure = jax.tree.flatten((unknown, step))
 
-    def computation(word: Any, *operands: jax.Array) -> list[jax.Array]:
-        return [_rates(plan, dtype, word, *jax.tree.unflatten(structure, operands))]
+    def computation(dtype: Any, *operands: jax.Array) -> list[jax.Array]:
+        return [_rates(static, result, dtype, *jax.tree.unflatten(structure, operands))]
 
     return (computation(np.float32, *operands) if narrow else by_platform(computation, *operands))[0]
 
 
-def _rates(plan: _Plan, dtype: Any, word: Any, unknown: Any, step: Any) -> jax.Array:
-    """The rate at each step, computed in `word` and rounded to `dtype`."""
-    schedule = plan.schedule(unknown)
+def _rates(static: _Static, result: Any, dtype: Any, unknown: Any, step: Any) -> jax.Array:
+    """The rate at each step, computed in `dtype` and rounded to `result`."""
+    schedule = static.schedule(unknown)
     if batch := batch_shape(schedule):
         raise ValueError(
             f"This is a stack of {batch[0]} schedules; call it under `jax.vmap`: "
             "`jax.vmap(lambda schedule: schedule(step))(stack)`."
         )
-    inside = plan.schedule([_enter(leaf, word) for leaf in unknown])
+    inside = static.schedule([_enter(leaf, dtype) for leaf in unknown])
 
     def at(whole: jax.Array, rest: jax.Array | None) -> jax.Array:
-        value = array(inside.evaluate(Clock(whole, rest, started=True)), word)
+        value = as_array(inside.evaluate(Clock(whole, rest, nonnegative=True)), dtype)
         if value.shape != ():
             raise TypeError(
                 f"`{type(schedule).__name__}.evaluate` must return a scalar, got shape {value.shape}."
             )
-        return lax.convert_element_type(value, dtype)
+        return lax.convert_element_type(value, result)
 
-    start = Clock.start(plan.step if step is None else step, word)
+    start = Clock.start(static.step if step is None else step, dtype)
     for _ in range(start.whole.ndim):
         at = jax.vmap(at)
     # The caller's strict modes are about the caller's code.
@@ -156,14 +158,14 @@ def _rates(plan: _Plan, dtype: Any, word: Any, unknown: Any, step: Any) -> jax.A
         return at(start.whole, start.rest)
 
 
-def _enter(leaf: jax.Array, word: Any) -> jax.Array:
-    """A leaf that is not known, as `evaluate` sees it: a scalar as a float of `word`, a list as it is.
+def _enter(leaf: jax.Array, dtype: Any) -> jax.Array:
+    """A leaf that is not known, as `evaluate` sees it: a scalar as a float of `dtype`, a list as it is.
 
     An integer that float32 may not hold stays one, since a clock counts in integers there.
     """
     leaf = jnp.asarray(leaf)  # It is one already, but for `jax.disable_jit`.
     whole = jnp.issubdtype(leaf.dtype, jnp.integer) and jnp.iinfo(leaf.dtype).bits > 16
-    return leaf if leaf.ndim or (whole and word == np.float32) else lax.convert_element_type(leaf, word)
+    return leaf if leaf.ndim or (whole and dtype == np.float32) else lax.convert_element_type(leaf, dtype)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -17,7 +17,7 @@ from jax import lax
 from jaxsched._core.clock import Clock
 from jaxsched._core.evaluate import leaf_fields, take
 from jaxsched._core.fields import Field, stack_numbers
-from jaxsched._core.lists import Position, array
+from jaxsched._core.lookup import Position, as_array
 from jaxsched._core.printer import listed
 from jaxsched._core.schedule import Schedule
 
@@ -103,11 +103,11 @@ class Parts(Sequence[Schedule]):
             member = group
             if size > 1:
                 within = _within(position, places, number)
-                member = jax.tree.map(lambda column, within=within: within.of(column, t.word), group)
+                member = jax.tree.map(lambda column, within=within: within.of(column, t.dtype), group)
             values.append(member.evaluate(t))
         if len(values) == 1:
             return values[0]
-        values = [array(value, t.word) for value in values]
+        values = [as_array(value, t.dtype) for value in values]
         if position.passed is not None:
             return position.select([values[number] for number in places[:, 0]])
         which = position.pick(places[:, 0])

@@ -1,11 +1,11 @@
-"""One computation in two words: float64 where a platform has it, float32 elsewhere.
+"""One computation in two dtypes: float64 where a platform has it, float32 elsewhere.
 
-`evaluate` says what is computed, given the word; which of the two runs is decided when the program is
-lowered, so a program compiled for a TPU holds no float64 and one compiled for a CPU holds no float32 twin.
+`evaluate` says what is computed, given the dtype to compute in. Which of the two runs is decided when the
+program is lowered: one compiled for a TPU holds no float64, one compiled for a CPU no float32 twin.
 
-It is a primitive because that choice must stay whole under differentiation: `jvp`, `vmap` and transposition
-transform the computation in each word apart, in that word's own x64 mode. What is saved for a backward pass
-is the operands alone.
+It is a primitive because that choice must stay whole under differentiation. `jvp`, `vmap` and transposition
+transform the computation in each dtype apart, in the x64 mode of that dtype. What is saved for a backward
+pass is the operands alone.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ import numpy as np
 
 from jaxsched._core.versions import enable_x64
 
-WIDE = ("cpu", "cuda", "rocm")
+FLOAT64_PLATFORMS = ("cpu", "cuda", "rocm")
 """The platforms that compute in float64; any other one computes in float32."""
 
 Computation = Callable[..., list[Any]]
-"""`computation(word, *operands)` gives a list of arrays, of the same dtypes in both words."""
+"""`computation(dtype, *operands)` gives a list of arrays, whose own dtypes are the same for both."""
 
 
 def by_platform(computation: Computation, *operands: jax.Array) -> list[jax.Array]:
-    """`computation(word, *operands)` in the word of the platform that the program is lowered for."""
+    """`computation(dtype, *operands)` in the dtype of the platform that the program is lowered for."""
     traced = {}
-    for name, word in (("wide", np.float64), ("narrow", np.float32)):
-        with mode(word):
-            traced[name] = jax.make_jaxpr(functools.partial(computation, word))(*operands)
+    for name, dtype in (("wide", np.float64), ("narrow", np.float32)):
+        with x64_mode(dtype):
+            traced[name] = jax.make_jaxpr(functools.partial(computation, dtype))(*operands)
     # What a user's function holds of a transformation around it must be an operand to be transformed.
     held = {id(x): x for each in traced.values() for x in each.consts if isinstance(x, jax.core.Tracer)}
     if not held:
@@ -40,17 +40,17 @@ def by_platform(computation: Computation, *operands: jax.Array) -> list[jax.Arra
 
     closed = {np.float64: traced["wide"], np.float32: traced["narrow"]}
 
-    def opened(word: Any, *operands: jax.Array) -> list[Any]:
+    def opened(dtype: Any, *operands: jax.Array) -> list[Any]:
         given = dict(zip(held, operands, strict=False))
-        consts = [given.get(id(x), x) for x in closed[word].consts]
-        return list(jaxpr_as_fun(closed[word].replace(consts=consts))(*operands[len(held) :]))
+        consts = [given.get(id(x), x) for x in closed[dtype].consts]
+        return list(jaxpr_as_fun(closed[dtype].replace(consts=consts))(*operands[len(held) :]))
 
     return by_platform(opened, *held.values(), *operands)
 
 
-def mode(word: Any) -> Any:
-    """The x64 mode for a word: on for float64, the caller's own for float32."""
-    return enable_x64(word == np.float64 or x64_is_on())
+def x64_mode(dtype: Any) -> Any:
+    """The x64 mode for a dtype: on for float64, the caller's own for float32."""
+    return enable_x64(dtype == np.float64 or x64_is_on())
 
 
 def x64_is_on() -> bool:
@@ -69,17 +69,17 @@ def _choose() -> Any:
     choose.multiple_results = True
 
     def transformed(transform: Callable[[Callable[..., Any]], Any], *operands: Any, **traced: Any) -> Any:
-        """What `transform` makes of the computation, in each word."""
+        """What `transform` makes of the computation, in each dtype."""
         functions = {np.float64: jaxpr_as_fun(traced["wide"]), np.float32: jaxpr_as_fun(traced["narrow"])}
-        return by_platform(lambda word, *operands: list(transform(functions[word])(*operands)), *operands)
+        return by_platform(lambda dtype, *operands: list(transform(functions[dtype])(*operands)), *operands)
 
     def run(*operands: Any, **traced: Any) -> Any:
         with jax.disable_jit(False):
             return jax.jit(lambda *operands: choose.bind(*operands, **traced))(*operands)
 
-    def lowering(name: str, word: Any) -> Any:
+    def lowering(name: str, dtype: Any) -> Any:
         def rule(context: Any, *operands: Any, **traced: Any) -> Any:
-            with mode(word):
+            with x64_mode(dtype):
                 # What inner functions are told of the platform, where there are several, is an int64 here.
                 index = mlir.ir.RankedTensorType.get(
                     [], mlir.dtype_to_ir_type(np.dtype(np.int64 if x64_is_on() else np.int32))
@@ -136,7 +136,7 @@ def _choose() -> Any:
     choose.def_impl(run)
     choose.def_abstract_eval(lambda *_, narrow, **__: narrow.out_avals)
     mlir.register_lowering(choose, lowering("narrow", np.float32))
-    for platform in WIDE:
+    for platform in FLOAT64_PLATFORMS:
         mlir.register_lowering(choose, lowering("wide", np.float64), platform=platform)
     ad.primitive_jvps[choose] = jvp
     ad.primitive_transposes[choose] = transpose

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsched._core.fields import is_known
-from jaxsched._core.lists import Entry
+from jaxsched._core.lookup import Entry
 
 POWERS = (0.5, 2.0, 3.0)
 """The exponents, besides 1, that are products or a root."""

@@ -43,7 +43,7 @@ from jaxsched._core.fields import (
     numbers,
     optional_number,
 )
-from jaxsched._core.lists import array
+from jaxsched._core.lookup import as_array
 from jaxsched._core.printer import argument, expression
 from jaxsched._core.span import MOST, Span
 from jaxsched._core.value import Value
@@ -377,10 +377,10 @@ class Product(Schedule):
     def evaluate(self: Any, t: Clock) -> Any:
         def product(a: Any, b: Any) -> Any:
             # XLA multiplies known factors by each other first, which in float32 may overflow.
-            if isinstance(a, float) and abs(a) > 1 and t.word == np.float32:
-                b = limited(b, t.word)
-            if isinstance(b, float) and abs(b) > 1 and t.word == np.float32:
-                a = limited(a, t.word)
+            if isinstance(a, float) and abs(a) > 1 and t.dtype == np.float32:
+                b = limited(b, t.dtype)
+            if isinstance(b, float) and abs(b) > 1 and t.dtype == np.float32:
+                a = limited(a, t.dtype)
             return a * b
 
         return _fold(product, self.schedules, t)
@@ -459,12 +459,12 @@ def _combine(kind: type[Product] | type[Sum], *operands: Any) -> Any:
 def _fold(operation: Callable[[Any, Any], Any], schedules: tuple[Schedule, ...], t: Clock) -> Any:
     """Combines values pairwise, kept within float32 so that an infinity never meets a 0."""
     values = [schedule.evaluate(t) for schedule in schedules]
-    return functools.reduce(lambda a, b: limited(operation(a, b), t.word), values)
+    return functools.reduce(lambda a, b: limited(operation(a, b), t.dtype), values)
 
 
-def limited(value: Any, word: Any) -> Any:
+def limited(value: Any, dtype: Any) -> Any:
     """`value` within the numbers of float32."""
     if isinstance(value, float):
         return max(-LARGEST, min(value, LARGEST))
-    largest = np.dtype(word).type(LARGEST)
-    return lax.clamp(-largest, array(value, word), largest)
+    largest = np.dtype(dtype).type(LARGEST)
+    return lax.clamp(-largest, as_array(value, dtype), largest)

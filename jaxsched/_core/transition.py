@@ -14,7 +14,7 @@ from jax import lax
 from jaxsched._core.clock import Clock
 from jaxsched._core.evaluate import fields_in
 from jaxsched._core.fields import Field, Number, brief, field_of, is_concrete, is_known
-from jaxsched._core.lists import Entry, array, per
+from jaxsched._core.lookup import Entry, as_array, safe_divide
 from jaxsched._core.printer import argument
 from jaxsched._core.schedule import Schedule, largest
 
@@ -77,16 +77,16 @@ class Transition(Schedule, abstract=True):
             else:
                 away = passed.select(falls, remaining, passed)
             fraction = _fraction(away, steps)
-            value = array(small + (large - small) * self.weights(fraction, fraction)[0], t.word)
-            return lax.select(away >= steps, array(large, t.word), value)
+            value = as_array(small + (large - small) * self.weights(fraction, fraction)[0], t.dtype)
+            return lax.select(away >= steps, as_array(large, t.dtype), value)
         weights = self.weights(_fraction(passed, steps), _fraction(remaining, steps))
-        value = lax.select(t > 0, array(self.mean(*weights), t.word), array(init, t.word))
-        return lax.select(ended, array(end, t.word), value)
+        value = lax.select(t > 0, as_array(self.mean(*weights), t.dtype), as_array(init, t.dtype))
+        return lax.select(ended, as_array(end, t.dtype), value)
 
 
 def _fraction(time: Clock, steps: Any) -> Any:
     """The fraction of a length that a time is."""
-    fraction = per(time.number, steps)
+    fraction = safe_divide(time.number, steps)
     # XLA multiplies known factors by each other first, and 1 / steps by a large end may overflow.
     return jnp.minimum(fraction, 1) if isinstance(steps, float) and steps < 1 else fraction
 

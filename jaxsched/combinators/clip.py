@@ -9,7 +9,7 @@ from jax import lax
 
 from jaxsched._core.clock import Clock
 from jaxsched._core.fields import Number, is_concrete, optional_number, show
-from jaxsched._core.lists import array
+from jaxsched._core.lookup import as_array
 from jaxsched._core.schedule import Schedule, ScheduleLike, largest, part
 from jaxsched._core.span import Span
 
@@ -44,10 +44,10 @@ class clip(Schedule):
             raise ValueError(f"`max_value` must be at least `min_value` ({show(low)}), got {show(high)}.")
 
     def evaluate(self: Any, t: Clock) -> Any:
-        value = array(self.schedule.evaluate(t), t.word)
+        value = as_array(self.schedule.evaluate(t), t.dtype)
         if self.min_value is not None:
-            value = lax.max(value, array(self.min_value, t.word))
-        return value if self.max_value is None else lax.min(value, array(self.max_value, t.word))
+            value = lax.max(value, as_array(self.min_value, t.dtype))
+        return value if self.max_value is None else lax.min(value, as_array(self.max_value, t.dtype))
 
     def spans(self: Any, until: float) -> Iterator[Span]:
         yield Span(self.schedule, 0.0)

@@ -15,7 +15,7 @@ from jax import lax
 from jaxsched._core.boundaries import position_among
 from jaxsched._core.clock import FOREVER, LARGEST_STEP, LAST_STEP, Clock
 from jaxsched._core.fields import LARGEST, Number, is_concrete, is_known, number, optional_number, show
-from jaxsched._core.lists import Entry, array, per
+from jaxsched._core.lookup import Entry, as_array, safe_divide
 from jaxsched._core.powers import LOG_LARGEST, log
 from jaxsched._core.schedule import Schedule, ScheduleLike, limited, part
 from jaxsched._core.span import Span
@@ -120,13 +120,13 @@ class cycle(Schedule):
             count, within = t.periods(self.cycle_steps)
             if self.cycles is not None:
                 last = count.like(self.cycles) - 1
-                within = within.select(count > last, within.like(self.cycle_steps), within, started=True)
+                within = within.select(count > last, within.like(self.cycle_steps), within, nonnegative=True)
                 count = count.until(last)
-            return _faded(self.schedule.evaluate(within), self.value_factor, count.number, t.word)
+            return _faded(self.schedule.evaluate(within), self.value_factor, count.number, t.dtype)
         starts = None
         known = self.cycle_steps, self.length_factor, self.cycles
         # In float64 they can be worked out where they are needed.
-        if t.word == np.float32 and all(isinstance(each, float | None) for each in known):
+        if t.dtype == np.float32 and all(isinstance(each, float | None) for each in known):
             starts = _starts(*known)
         if starts is None:
             index, start, scale = _growing(t, self.cycle_steps, self.length_factor, self.cycles)
@@ -134,10 +134,10 @@ class cycle(Schedule):
             position = position_among(t, starts[1:])
             counts = np.arange(len(starts), dtype=np.float64)
             index, start, scale = (
-                position.of(each, t.word) for each in (counts, starts, self.length_factor**counts)
+                position.of(each, t.dtype) for each in (counts, starts, self.length_factor**counts)
             )
-        local = Clock.floating(per((t - start).number, scale)).until(self.cycle_steps)
-        return _faded(self.schedule.evaluate(local), self.value_factor, index, t.word)
+        local = Clock.floating(safe_divide((t - start).number, scale)).until(self.cycle_steps)
+        return _faded(self.schedule.evaluate(local), self.value_factor, index, t.dtype)
 
     def spans(self, until: float) -> Iterator[Span]:
         return self._spans(0.0, until)
@@ -176,14 +176,14 @@ class cycle(Schedule):
         return min(float(_snapped(length * (growth**index - 1) / (growth - 1), np)), FOREVER)
 
 
-def _faded(value: Any, factor: Any, index: Any, word: Any) -> Any:
+def _faded(value: Any, factor: Any, index: Any, dtype: Any) -> Any:
     """A value times a factor for each cycle before it."""
     if is_known(factor, 1.0):
         return value
     if isinstance(index, Entry) and isinstance(factor, float):
-        return limited(value * index.map(lambda counts: np.minimum(factor**counts, LARGEST)), word)
-    root = jnp.exp(jnp.minimum(array(index) * log(factor) / 2, LOG_LARGEST))
-    return limited(value * root * root, word)
+        return limited(value * index.map(lambda counts: np.minimum(factor**counts, LARGEST)), dtype)
+    root = jnp.exp(jnp.minimum(as_array(index) * log(factor) / 2, LOG_LARGEST))
+    return limited(value * root * root, dtype)
 
 
 def _starts(cycle_steps: float, length_factor: float, cycles: float | None) -> np.ndarray | None:
@@ -200,8 +200,8 @@ def _starts(cycle_steps: float, length_factor: float, cycles: float | None) -> n
 
 def _growing(t: Clock, cycle_steps: Any, length_factor: Any, cycles: Any) -> tuple[Any, Any, Any]:
     """The number of the present cycle, its start and its scale, from numbers of which some are not known."""
-    length, factor = array(cycle_steps, t.word), array(length_factor, t.word)
-    last = array(FOREVER if cycles is None else cycles - 1, t.word)
+    length, factor = as_array(cycle_steps, t.dtype), as_array(length_factor, t.dtype)
+    last = as_array(FOREVER if cycles is None else cycles - 1, t.dtype)
     growing = factor != 1
     growth = jnp.where(growing, factor - 1, 1)
     passed = t.ratio(cycle_steps)
@@ -220,10 +220,10 @@ def _growing(t: Clock, cycle_steps: Any, length_factor: Any, cycles: Any) -> tup
     def begin(start: jax.Array, count: jax.Array) -> Clock:
         integer = start + lax.stop_gradient(_snapped(start, jnp) - start)
         rounded = t.like(jnp.where(growing, integer, start))
-        if t.word == np.float64:
+        if t.dtype == np.float64:
             return rounded
         # Whole lengths and factors have whole starts, which an int32 holds where a float32 does not.
-        return rounded.select(whole & (start < LAST_STEP - 256.0), Clock(count), rounded, started=True)
+        return rounded.select(whole & (start < LAST_STEP - 256.0), Clock(count), rounded, nonnegative=True)
 
     start = begin(next_start, next_count)
     for _ in range(2):
@@ -232,7 +232,7 @@ def _growing(t: Clock, cycle_steps: Any, length_factor: Any, cycles: Any) -> tup
         next_begin = begin(next_start, next_count)
         begun = (t >= next_begin) & (index < last)
         index = jnp.where(begun, index + 1, index)
-        start = start.select(begun, next_begin, start, started=True)
+        start = start.select(begun, next_begin, start, nonnegative=True)
         scale = jnp.where(begun, next_scale, scale)
     return index, start, scale
 

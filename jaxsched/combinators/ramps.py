@@ -12,7 +12,7 @@ from jax import lax
 from jaxsched._core.boundaries import segment
 from jaxsched._core.clock import Clock, on_grid
 from jaxsched._core.fields import Number, Numbers, field, is_concrete, is_known, number, numbers
-from jaxsched._core.lists import Entry, array
+from jaxsched._core.lookup import Entry, as_array
 from jaxsched._core.schedule import Schedule, ScheduleLike, largest, part
 from jaxsched._core.span import Span, own_spans
 from jaxsched._core.transition import EasingLike, as_easing
@@ -112,7 +112,7 @@ class cooldown(Schedule):
         value = ramp.evaluate(t.since(self.start_step))
         if isinstance(self.cooldown_steps, float) and self.cooldown_steps > 0:
             return value
-        return lax.select(t >= self.start_step, array(value, t.word), array(left_at, t.word))
+        return lax.select(t >= self.start_step, as_array(value, t.dtype), as_array(left_at, t.dtype))
 
     def spans(self: Any, until: float) -> Iterator[Span]:
         start = float(self.start_step)
@@ -165,7 +165,7 @@ class knots(Schedule):
 
     def evaluate(self: Any, t: Clock) -> Any:
         values, steps = self.values, self.steps
-        if isinstance(steps, np.ndarray) and t.word == np.float32:
+        if isinstance(steps, np.ndarray) and t.dtype == np.float32:
             steps = on_grid(steps)
         starts = steps[:-1]
         lists = values[:-1], values[1:], starts, steps[1:]
@@ -181,7 +181,7 @@ class knots(Schedule):
             # A ramp of length 0 is at its end.
             inits, ends, *both = lists
             lists = np.where(both[0] == both[1], ends, inits), ends, *both
-        init, end, start, stop = (position.of(each, t.word) for each in lists)
+        init, end, start, stop = (position.of(each, t.dtype) for each in lists)
         steps = stop - start if isinstance(start, float | Entry) else t.like(stop) - start
         return self.shape.between(init, end, steps).evaluate(since)
 

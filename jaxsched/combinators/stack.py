@@ -13,7 +13,7 @@ from jaxsched._core.clock import Clock
 from jaxsched._core.evaluate import batch_shape, take
 from jaxsched._core.fields import Number, check_range, describe, is_concrete, number
 from jaxsched._core.grouping import kind_of, stack_leaves
-from jaxsched._core.lists import Position, array
+from jaxsched._core.lookup import Position, as_array
 from jaxsched._core.schedule import Schedule, ScheduleLike, as_schedule, parts
 from jaxsched._core.span import Span
 
@@ -41,7 +41,7 @@ class select(Schedule):
             check_range("index", float(self.index), at_most=len(self.schedules) - 1)
 
     def evaluate(self: Any, t: Clock) -> Any:
-        values = [array(schedule.evaluate(t), t.word) for schedule in self.schedules]
+        values = [as_array(schedule.evaluate(t), t.dtype) for schedule in self.schedules]
         index = lax.convert_element_type(self.index, np.int32)
         return Position(len(values), index=index).select(values)
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from jaxsched._core.clock import FOREVER, Clock
 from jaxsched._core.fields import Number, is_concrete, number, show
-from jaxsched._core.lists import array
+from jaxsched._core.lookup import as_array
 from jaxsched._core.powers import LOG_LARGEST, log
 from jaxsched._core.schedule import Schedule, largest
 from jaxsched._core.transition import Transition
@@ -107,5 +107,5 @@ class Exponential(Schedule):
         # The root of the factor is far from overflow; the rate stops at the end of float32.
         limit = jnp.minimum(LOG_LARGEST - log(abs(self.init_value)), 2 * LOG_LARGEST)
         root = jnp.exp(jnp.where(exponent < limit, exponent, 0) / 2)
-        last = jnp.sign(array(self.init_value, t.word)) * math.exp(LOG_LARGEST)
+        last = jnp.sign(as_array(self.init_value, t.dtype)) * math.exp(LOG_LARGEST)
         return jnp.where(exponent < limit, self.init_value * root * root, last)

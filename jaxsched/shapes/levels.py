@@ -47,7 +47,7 @@ class Piecewise(Schedule):
             )
 
     def evaluate(self: Any, t: Clock) -> Any:
-        return position_among(t, self.boundaries).of(self.values, t.word)
+        return position_among(t, self.boundaries).of(self.values, t.dtype)
 
     def spans(self: Any, until: float) -> Iterator[Span]:
         return own_spans(self.boundaries)
@@ -82,7 +82,7 @@ class Table(Schedule):
             raise ValueError("`values` must have at least one number, got none.")
 
     def evaluate(self: Any, t: Clock) -> Any:
-        return whole_step(t, len(self.values)).of(self.values, t.word)
+        return whole_step(t, len(self.values)).of(self.values, t.dtype)
 
     def duration(self: Any) -> float:
         return float(len(self.values) - 1)

@@ -49,19 +49,21 @@ class Position:
             self._index = sum(ones[1:], ones[0]) if ones else jnp.zeros((), np.int32)
         return self._index
 
-    def of(self, values: Any, word: Any) -> Any:
+    def of(self, values: Any, dtype: Any) -> Any:
         """The entry of `values` here: a float where all are the same, an `Entry`, or an array of them."""
         if isinstance(values, np.ndarray):
             if values.ndim == 1 and (values == values[0]).all():
                 return float(values[0])
-            return Entry(values, self, word)
-        values = array(values)
-        return array(take(values, self.index) if self.passed is None else self.select(list(values)), word)
+            return Entry(values, self, dtype)
+        values = as_array(values)
+        return as_array(
+            take_row(values, self.index) if self.passed is None else self.select(list(values)), dtype
+        )
 
     def pick(self, values: np.ndarray) -> jax.Array:
         """The entry of a concrete list here."""
         if self.passed is None:
-            return take(_irregular(values), self.index)
+            return take_row(_irregular(values), self.index)
         return self.select([jnp.asarray(value) for value in values])
 
     def select(self, candidates: Sequence[jax.Array]) -> jax.Array:
@@ -83,13 +85,13 @@ class Entry(Operators):
     Attributes:
       values: the list, float64, whose first axis the position is on.
       position: where.
-      word: the dtype that it is looked up in.
+      dtype: the dtype that it is looked up in.
     """
 
-    def __init__(self, values: np.ndarray, position: Position, word: Any) -> None:
+    def __init__(self, values: np.ndarray, position: Position, dtype: Any) -> None:
         self.values = values
         self.position = position
-        self.word = word
+        self.dtype = dtype
 
     def tree_flatten(self) -> tuple[tuple[jax.Array], None]:
         return (self.__jax_array__(),), None
@@ -101,17 +103,17 @@ class Entry(Operators):
     def map(self, function: Callable[[np.ndarray], np.ndarray]) -> Any:
         """The entry of the list that `function`, of NumPy, makes of this one."""
         with np.errstate(all="ignore"):
-            return self.position.of(function(self.values), self.word)
+            return self.position.of(function(self.values), self.dtype)
 
     def sorted(self, other: Entry) -> tuple[Any, Any, jax.Array]:
         """The smaller and the larger of two entries in absolute value, and whether this is the larger."""
         larger = abs(self.values) >= abs(other.values)
         small, large = (np.where(mask, other.values, self.values) for mask in (larger, ~larger))
-        at, word = self.position, self.word
-        return at.of(small, word), at.of(large, word), at.pick(larger)
+        at, dtype = self.position, self.dtype
+        return at.of(small, dtype), at.of(large, dtype), at.pick(larger)
 
     def __jax_array__(self) -> jax.Array:
-        return self.position.pick(self.values.astype(self.word))
+        return self.position.pick(self.values.astype(self.dtype))
 
     def __getitem__(self, index: Any) -> jax.Array:
         return self.__jax_array__()[index]
@@ -136,28 +138,28 @@ class Entry(Operators):
 
     def _compare(self, other: Any, relation: Callable[[Any, Any], Any]) -> Any:
         if isinstance(other, float | int | jax.Array | Entry):
-            return relation(self.__jax_array__(), array(other, self.word))
+            return relation(self.__jax_array__(), as_array(other, self.dtype))
         return NotImplemented
 
 
-def array(value: Any, word: Any = None) -> jax.Array:
-    """A number or list in any form, an entry or a clock too, as an array of `word`, or of its own dtype."""
+def as_array(value: Any, dtype: Any = None) -> jax.Array:
+    """A number or list in any form, an entry or a clock too, as an array of `dtype`, or of its own dtype."""
     if not isinstance(value, jax.Array) and hasattr(value, "__jax_array__"):
         value = value.__jax_array__()
-    return value if word is None else lax.convert_element_type(value, word)
+    return value if dtype is None else lax.convert_element_type(value, dtype)
 
 
-def per(number: Any, length: Any) -> Any:
+def safe_divide(number: Any, length: Any) -> Any:
     """`number / length` for a length of at least 0; finite where it is 0."""
     if isinstance(length, Entry):
         return number * length.map(lambda lengths: 1 / np.maximum(np.where(lengths > 0, lengths, 1), TINY))
     if isinstance(length, float):
         return number / max(length, TINY)
-    length = array(length)
+    length = as_array(length)
     return number / jnp.where(length > 0, length, 1)
 
 
-def take(values: jax.Array, index: jax.Array) -> jax.Array:
+def take_row(values: jax.Array, index: jax.Array) -> jax.Array:
     """`values[index]` along the first axis, the index clipped."""
     rest = values.shape[1:]
     dimensions = lax.GatherDimensionNumbers(
