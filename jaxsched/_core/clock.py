@@ -100,8 +100,7 @@ class Clock(Operators):
     def start(cls, step: Any, dtype: Any) -> Clock:
         """The clock of a whole schedule, or of many steps: what `prepare_step` gave, from 0 on."""
         if isinstance(step, np.ndarray | np.generic) and step.dtype == np.float64:
-            wholes, rests, _ = _split(np.asarray(step), dtype)
-            return cls(jnp.asarray(wholes), None if rests is None else jnp.asarray(rests), nonnegative=True)
+            return _known(np.asarray(step), dtype, jnp.asarray)
         if dtype == np.float64:
             step = lax.convert_element_type(step, dtype)
             return cls(lax.clamp(np.float64(0), step, np.float64(LARGEST_STEP)), nonnegative=True)
@@ -137,17 +136,14 @@ class Clock(Operators):
         if isinstance(other, Clock):
             return other
         if isinstance(other, Entry):
-            wholes, rests, nonnegative = _split(other.values, self.dtype)
-            pick = other.position.pick
-            return Clock(pick(wholes), None if rests is None else pick(rests), nonnegative)
+            return _known(other.values, self.dtype, other.position.pick)
         if isinstance(other, jax.Array):
             if self.dtype == np.float64:
                 return Clock(lax.convert_element_type(other, np.float64), nonnegative=True)
             # An integer may be below 0, as that of a shift; of a float that is then the rest.
             nonnegative = not jnp.issubdtype(other.dtype, jnp.integer)
             return Clock(*_split_array(other), nonnegative)
-        wholes, rests, nonnegative = _split(np.asarray(other, np.float64), self.dtype)
-        return Clock(jnp.asarray(wholes), None if rests is None else jnp.asarray(rests), nonnegative)
+        return _known(np.asarray(other, np.float64), self.dtype, jnp.asarray)
 
     def __sub__(self, other: Any) -> Clock:
         if isinstance(other, float) and other.is_integer() and -NEAR <= other < 0 and self.nonnegative:
@@ -161,9 +157,6 @@ class Clock(Operators):
 
     def __rsub__(self, other: Any) -> Clock:
         return _difference(self.like(other), self)
-
-    def __pos__(self) -> Clock:
-        return self
 
     def __neg__(self) -> Clock:
         return 0 - self
@@ -249,9 +242,7 @@ class Clock(Operators):
     def periods(self, length: Any) -> tuple[Clock, Clock]:
         """How many whole periods of `length` have passed, and the clock within the present one."""
         period = self.like(length)
-        if self.dtype == np.float64:
-            return _floored(self, period, Clock.floating(lax.floor(self.ratio(length))))
-        if self.rest is None and period.rest is None:
+        if self.dtype == np.float32 and self.rest is None and period.rest is None:
             safe = lax.max(period.whole, np.int32(1))
             passed = lax.div(self.whole, safe) if self.nonnegative else self.whole // safe
             within = Clock(self.whole - passed * safe, nonnegative=True)
@@ -274,14 +265,15 @@ def _float(whole: jax.Array, rest: jax.Array | None) -> jax.Array:
     return number if rest is None else lax.add(number, rest)
 
 
-def _split(values: np.ndarray, dtype: Any) -> tuple[Any, Any, bool]:
-    """Concrete steps as a clock keeps them: wholes, rests or `None`, and whether none is below 0."""
+def _known(values: np.ndarray, dtype: Any, placed: Callable[[Any], jax.Array]) -> Clock:
+    """Concrete steps as a clock; `placed` makes arrays of NumPy's."""
     nonnegative = bool((values >= 0).all())
     if dtype == np.float64:
-        return values, None, nonnegative
+        return Clock(placed(values), nonnegative=nonnegative)
     wholes = np.clip(np.floor(values), -LAST_STEP, LAST_STEP)
-    rests = on_grid(values) - wholes
-    return np.asarray(wholes, np.int32), np.asarray(rests, np.float32) if rests.any() else None, nonnegative
+    rests = np.asarray(on_grid(values) - wholes, np.float32)
+    whole = placed(np.asarray(wholes, np.int32))
+    return Clock(whole, placed(rests) if rests.any() else None, nonnegative)
 
 
 def on_grid(values: np.ndarray) -> np.ndarray:

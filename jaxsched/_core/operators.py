@@ -45,8 +45,11 @@ class Operators:
     __mod__, __rmod__ = _both_ways(operator.mod)
     __pow__, __rpow__ = _both_ways(operator.pow)
 
-    __eq__ = _comparison(lax.eq)  # type: ignore[assignment]
-    __ne__ = _comparison(lax.ne)  # type: ignore[assignment]
+    def __pos__(self) -> Any:
+        return self
+
+    __eq__ = _comparison(lax.eq)
+    __ne__ = _comparison(lax.ne)
     __lt__ = _comparison(lax.lt)
     __le__ = _comparison(lax.le)
     __gt__ = _comparison(lax.gt)

@@ -165,7 +165,7 @@ class Easing:
         transition.__dict__.update(zip(ENDS, (init_value, end_value, steps), strict=True), **self.keywords)
         return transition
 
-    def check(self, init_value: Any, end_value: Any) -> None:
+    def check_ends(self, init_value: Any, end_value: Any) -> None:
         """Raises what the transition's own constructor raises between these two values."""
         if is_concrete(self, init_value, end_value):
             self.cls(init_value, end_value, 1, **self.keywords)

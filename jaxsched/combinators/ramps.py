@@ -57,7 +57,7 @@ class warmup(Schedule):
 
     def check(self: Any) -> None:
         if self.shape.cares_for_ends and is_concrete(self):
-            self.shape.check(self.init_value, self.schedule(0))
+            self.shape.check_ends(self.init_value, self.schedule(0))
 
     def evaluate(self: Any, t: Clock) -> Any:
         # During the ramp the schedule stands at its step 0, after it the ramp at its end.
@@ -104,7 +104,7 @@ class cooldown(Schedule):
 
     def check(self: Any) -> None:
         if self.shape.cares_for_ends and is_concrete(self):
-            self.shape.check(self.schedule(self.start_step), self.end_value)
+            self.shape.check_ends(self.schedule(self.start_step), self.end_value)
 
     def evaluate(self: Any, t: Clock) -> Any:
         left_at = self.schedule.evaluate(t.until(self.start_step))
@@ -161,7 +161,7 @@ class knots(Schedule):
             )
         if self.shape.cares_for_ends and is_concrete(self):
             for left, right in zip(self.values[:-1], self.values[1:], strict=True):
-                self.shape.check(left, right)
+                self.shape.check_ends(left, right)
 
     def evaluate(self: Any, t: Clock) -> Any:
         values, steps = self.values, self.steps
