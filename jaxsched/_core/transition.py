@@ -52,15 +52,17 @@ class Transition(Schedule, abstract=True):
     def peak(self: Any) -> float:
         return largest(self.init_value, self.end_value)
 
-    def mean(self: Any, start: Any, end: Any) -> Any:
-        """The mean of the two ends by these weights: arithmetic, unless the shape says otherwise."""
+    def on_the_way(self: Any, passed: Clock, remaining: Clock) -> Any:
+        """The value when so many steps have passed and so many remain: the weighted mean of the ends."""
+        steps = self.transition_steps
+        start, end = self.weights(_fraction(passed, steps), _fraction(remaining, steps))
         return weighted_mean(self.init_value, self.end_value, start, end)
 
     @property
     def symmetric(self) -> bool:
         """Whether its weights are one function, of `left` and of `elapsed`, which is exactly 0 at 0.
 
-        Known ends then take half the operations, so a shape need not say so. Its mean must be arithmetic.
+        Known ends then take half the operations. A shape need not say so.
         """
         return False
 
@@ -70,7 +72,7 @@ class Transition(Schedule, abstract=True):
             return end
         passed, remaining, ended = t.within(steps)
         if self.symmetric and isinstance(steps, float | Entry) and (known := _sorted(init, end)):
-            # The smaller end is exact, and the value is so much above it.
+            # The smaller end, exact, and how far the value is above it.
             small, large, falls = known
             if isinstance(falls, bool):
                 away = remaining if falls else passed
@@ -79,8 +81,8 @@ class Transition(Schedule, abstract=True):
             fraction = _fraction(away, steps)
             value = as_array(small + (large - small) * self.weights(fraction, fraction)[0], t.dtype)
             return lax.select(away >= steps, as_array(large, t.dtype), value)
-        weights = self.weights(_fraction(passed, steps), _fraction(remaining, steps))
-        value = lax.select(t > 0, as_array(self.mean(*weights), t.dtype), as_array(init, t.dtype))
+        value = as_array(self.on_the_way(passed, remaining), t.dtype)
+        value = lax.select(t > 0, value, as_array(init, t.dtype))
         return lax.select(ended, as_array(end, t.dtype), value)
 
 

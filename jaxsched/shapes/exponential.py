@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from jaxsched._core.clock import FOREVER, Clock
 from jaxsched._core.fields import Number, is_concrete, number, show
-from jaxsched._core.lookup import as_array
+from jaxsched._core.lookup import as_array, safe_divide
 from jaxsched._core.powers import LOG_LARGEST, log
 from jaxsched._core.schedule import Schedule, largest
 from jaxsched._core.transition import Transition
@@ -54,11 +54,15 @@ class Geometric(Transition):
             )
 
     def weights(self: Any, elapsed: Any, left: Any) -> tuple[Any, Any]:
-        return left, elapsed
+        return left, elapsed  # of the logarithms
 
-    def mean(self: Any, start: Any, end: Any) -> Any:
+    def on_the_way(self: Any, passed: Clock, remaining: Clock) -> Any:
         # In two factors, since the ratio of the ends may be more than a float32 holds.
-        root = jnp.exp(end * ((log(abs(self.end_value)) - log(abs(self.init_value))) / 2))
+        log_ratio = log(abs(self.end_value)) - log(abs(self.init_value))
+        slope = safe_divide(log_ratio / 2, self.transition_steps)
+        if isinstance(slope, float):
+            slope = max(-FOREVER, min(slope, FOREVER))
+        root = jnp.exp(passed.number * slope)
         return self.init_value * root * root
 
 
