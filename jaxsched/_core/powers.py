@@ -1,4 +1,8 @@
-"""Logarithms and powers that keep their digits, and take the short way where a number is known."""
+"""Logarithms and powers that keep their digits.
+
+All have finite gradients, at 0 too. Where a number is known they take the short way: a logarithm is worked
+out on the host in float64, and a small exponent is a product or a root.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Transitions: shapes from one value to another, whose class is the curve of a ramp."""
+"""Transitions: shapes from one value to another, whose class is the curve of a ramp.
+
+A transition says what its `weights` are; `evaluate` makes a rate of them whose ends are exact. An `Easing`
+is a transition that has no ends yet: what `shape=` takes, as a class or as a `functools.partial` of one.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +72,7 @@ class Transition(Schedule, abstract=True):
 
     def evaluate(self: Any, t: Clock) -> Any:
         init, end, steps = self.init_value, self.end_value, self.transition_steps
-        if is_known(steps, 0.0):
+        if is_known(steps, 0.0) or (isinstance(init, float) and is_known(end, init)):
             return end
         passed, remaining, ended = t.within(steps)
         if self.symmetric and isinstance(steps, float | Entry) and (known := _sorted(init, end)):

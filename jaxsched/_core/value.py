@@ -1,4 +1,9 @@
-"""Values: frozen dataclasses whose numbers are the leaves of a pytree, and the rest structure."""
+"""Values: frozen dataclasses that are pytrees.
+
+Their numbers are leaves, everything else is structure. They check their fields once, in the constructor;
+`jax.tree.unflatten` skips it, since it also puts tracers and other objects where numbers were. Two values
+are equal if their structures and numbers are.
+"""
 
 from __future__ import annotations
 
