@@ -110,6 +110,13 @@ class Clock(Operators):
         return cls(*_split_array(lax.clamp(np.float32(0), step, np.float32(LARGEST_STEP))), nonnegative=True)
 
     @classmethod
+    def of(cls, time: Any) -> Clock:
+        """The clock of any number, from 0 on, in the dtype that floats have here."""
+        dtype = jnp.zeros(()).dtype
+        number = jnp.asarray(time)
+        return cls.start(prepare_step(number.astype(dtype) if dtype == np.float64 else number), dtype)
+
+    @classmethod
     def floating(cls, number: jax.Array) -> Clock:
         """The clock that is a float already, at least 0."""
         if number.dtype == np.float64:

@@ -192,7 +192,7 @@ class Schedule(Value, abc.ABC, abstract=True):
         if len(spans) > MOST:
             return None
         lengths = [span.ends() for span in spans] or [part.duration() for part in self._parts()]
-        return _largest(lengths)
+        return _maximum(lengths)
 
     def peak(self) -> float | None:
         """The largest absolute rate that it names, or `None`.
@@ -200,7 +200,7 @@ class Schedule(Value, abc.ABC, abstract=True):
         By default it is the largest that its parts name. Rates may go beyond it, and `jaxsched.check` says
         where they do.
         """
-        return _largest([part.peak() for part in self._parts()])
+        return _maximum([part.peak() for part in self._parts()])
 
     def _spans(self, since: float, until: float) -> Iterator[Span]:
         """The spans that end after `since` and begin before `until`."""
@@ -237,17 +237,17 @@ class Schedule(Value, abc.ABC, abstract=True):
 
 
 def _on_any_clock(evaluate: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """`evaluate` that also takes a plain number for its time, as a combinator of a user's own may give."""
+    """`evaluate` that also takes a plain number as its time. Combinators outside of jaxsched give it one."""
 
     @functools.wraps(evaluate)
     def on_clock(self: Any, t: Any) -> Any:
-        return evaluate(self, t if isinstance(t, Clock) else Clock.floating(jnp.maximum(jnp.asarray(t), 0)))
+        return evaluate(self, t if isinstance(t, Clock) else Clock.of(t))
 
     return on_clock
 
 
-def _largest(values: Sequence[float | None]) -> float | None:
-    """The largest of some numbers, or `None` where one is not known or there is none."""
+def _maximum(values: Sequence[float | None]) -> float | None:
+    """The largest of some numbers, or `None` if there are none or one of them is unknown."""
     known = [value for value in values if value is not None]
     return max(known) if known and len(known) == len(values) else None
 
@@ -422,7 +422,7 @@ class Sum(Schedule):
         # Terms that move take turns, as a rule; what is constant comes on top.
         constant = sum(each.peak() for each in self.schedules if isinstance(each, Constant))
         moving = [each.peak() for each in self.schedules if not isinstance(each, Constant)]
-        highest = _largest(moving) if moving else 0.0
+        highest = _maximum(moving) if moving else 0.0
         return None if highest is None else constant + highest
 
     def _expression(self) -> str:

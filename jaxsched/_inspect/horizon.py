@@ -21,8 +21,8 @@ ROUNDS = 3
 SETTLED = 0.05
 """An endless rate is looked at until twice the time changes it by less than this fraction of all its way."""
 
-FADED = 20.0
-"""One that grows beyond any rate is looked at until it has grown by this factor."""
+FADED, LIMITLESS = 20.0, 1e30
+"""One that grows to more than the latter is looked at until it has grown by the former factor."""
 
 
 def horizon(*schedules: Schedule) -> int:
@@ -83,24 +83,33 @@ def _rounds(spans: list[Span]) -> float:
 
 
 def _settling(schedule: Schedule) -> float:
-    """The time that a rate takes to settle, measured; 0 where it is constant or does not."""
+    """The time that an endless rate takes to settle, measured; 0 if it is constant or does not settle."""
 
     def at(times: np.ndarray) -> np.ndarray:
         return rates_of(schedule, times).astype(np.float64)
 
-    times = np.concatenate([[0.0], 2.0 ** np.arange(54)])
+    def grown(times: np.ndarray) -> np.ndarray:
+        return np.asarray(np.abs(at(times)) > FADED * np.abs(rates[0]))
+
+    def moves(times: np.ndarray) -> np.ndarray:
+        return np.asarray(np.abs(at(2 * times) - at(times)) >= SETTLED * way)
+
+    times = np.concatenate([[0.0], 2.0 ** np.arange(53)])
     rates = at(times)
     way = np.ptp(rates)
     if not np.isfinite(rates).all() or way == 0:
         return 0.0
-    last = int(np.flatnonzero(np.abs(np.diff(rates)) >= SETTLED * way).max(initial=0))
-    grown = np.abs(rates[-1]) > 1e30
-    if grown:
-        last = int(np.argmax(np.abs(rates) > FADED * np.abs(rates[0]))) - 1
-    elif last > 50:
-        return 0.0
-    near = np.linspace(times[max(last, 0)], times[last + 1], 65)
-    if grown:
-        return float(near[np.argmax(np.abs(at(near)) > FADED * np.abs(rates[0]))])
-    moving = np.abs(at(2 * near) - at(near)) >= SETTLED * way
-    return float(near[min(np.flatnonzero(moving).max(initial=-1) + 1, 64)])
+    if np.abs(rates[-1]) > LIMITLESS:
+        first = int(np.argmax(grown(times)))
+        near = _between(times, first - 1)
+        return float(near[np.argmax(grown(near))])
+    last = int(np.flatnonzero(moves(times)).max(initial=0))
+    near = _between(times, last)
+    settled = int(np.flatnonzero(moves(near)).max(initial=-1)) + 1
+    return 0.0 if last > len(times) - 3 else float(near[min(settled, len(near) - 1)])
+
+
+def _between(times: np.ndarray, index: int) -> np.ndarray:
+    """Times from one of a list to the next."""
+    index = min(max(index, 0), len(times) - 2)
+    return np.linspace(times[index], times[index + 1], 65)

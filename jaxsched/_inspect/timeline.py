@@ -7,11 +7,12 @@ spans of the schedule, and `switches` all the way.
 from __future__ import annotations
 
 import collections
+import functools
 import heapq
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jaxsched._core.clock import FOREVER
 from jaxsched._core.schedule import Schedule
@@ -53,55 +54,49 @@ class Visit(NamedTuple):
     restarts: bool = False
 
     def within(self, span: Span, before: Span | None = None, after: Span | None = None) -> Visit:
-        """The visit of a span's part during this one, between the spans that the run is in before and after.
-
-        Where the run ends before it comes to the span, `end` is before `begin` on the part's clock.
-        """
-        enter, leave = (max(self.begin, span.since), min(self.end, span.until))
-        if self.begin > self.end:
-            enter, leave = (min(self.begin, span.until), max(self.end, span.since))
-
-        def to_run(time: float) -> float:
-            if span.speed == 0:
-                return self.left
-            here = span
-            if span.speed > 0 and time > span.part_time(span.until) and self.schedule is not None:
-                # Where the part goes on at another speed, the time may come there.
-                following = itertools.islice(self.schedule._spans(span.until, math.inf), MOST)
-                for each in itertools.takewhile(lambda each: each.part is span.part, following):
-                    if each.part_time(each.since) <= time <= each.part_time(each.until):
-                        here = each
-                        break
-            ticked = first_step(time / here.tick) * here.tick if here.tick else time
-            own = here.since + (ticked - here.time) / here.speed if here.speed else here.since
-            # Backwards it leaves what began at a time just after that time.
-            return self.to_run(own if here.speed >= 0 else own * (1 + 4 * ROUNDED))
-
-        def ticked(time: float) -> float:
-            part_time = max(min(span.part_time(time), FOREVER), -FOREVER)
-            return math.floor(part_time / span.tick) * span.tick if span.tick else part_time
-
-        def meets(one: Span | None, other: Span | None, edge: float) -> bool:
-            """Whether a part goes over an edge without a jump on its clock."""
-            if one is None or other is None or one.part is not other.part or one.part is None:
-                return False
-            a, b = one.part_time(edge), other.part_time(edge)
-            return abs(a - b) <= 1e-9 * max(abs(a), abs(b), 1.0)
-
+        """The visit to the part of a span, between those to the spans before and after it."""
+        if self.begin <= self.end:
+            enter, leave = max(self.begin, span.since), min(self.end, span.until)
+        else:
+            enter, leave = min(self.begin, span.until), max(self.end, span.since)
+        begin, end = (max(min(span.part_time(time), FOREVER), -FOREVER) for time in (enter, leave))
         cut = leave != self.end
-        same_before = before is not None and before.part is span.part is not None
         return Visit(
             span.part,
-            begin=ticked(enter),
-            end=span.part_time(leave) if not span.tick else min(span.part_time(leave), FOREVER),
+            begin=math.floor(begin / span.tick) * span.tick if span.tick else begin,
+            end=end,
             entered=self.entered if enter == self.begin else self.to_run(enter),
             left=self.to_run(leave) if cut else self.left,
-            to_run=to_run,
+            to_run=lambda time: self.to_run(self._own_time(span, time)) if span.speed else self.left,
             cut_by=self.schedule if cut else self.cut_by,
-            goes_on=meets(span, after, leave) if cut else self.goes_on,
+            goes_on=_same_part(span, after) and _meet(span, after, leave) if cut else self.goes_on,
             follows=before is not None and enter != self.begin,
-            restarts=same_before and not meets(before, span, enter),
+            restarts=_same_part(before, span) and not _meet(before, span, enter),
         )
+
+    def _own_time(self, span: Span, time: float) -> float:
+        """The time on its own clock at which the part of a span gets to a time on that of the part."""
+        if time > span.part_time(span.until) and span.speed > 0 and self.schedule is not None:
+            # The part may get there at another speed, in one of the spans that follow.
+            following = itertools.islice(self.schedule._spans(span.until, math.inf), MOST)
+            same = itertools.takewhile(functools.partial(_same_part, span), following)
+            there = (
+                each for each in same if each.part_time(each.since) <= time <= each.part_time(each.until)
+            )
+            span = next(there, span)
+        ticked = first_step(time / span.tick) * span.tick if span.tick else time
+        own = span.since + (ticked - span.time) / span.speed
+        # Backwards it leaves what began at a time just after that time.
+        return own if span.speed > 0 else own * (1 + 4 * ROUNDED)
+
+
+def _same_part(one: Span | None, other: Span | None) -> bool:
+    return one is not None and other is not None and one.part is other.part is not None
+
+
+def _meet(one: Any, other: Any, edge: float) -> bool:
+    """Whether two spans of a part meet at an edge without a jump of its clock."""
+    return math.isclose(one.part_time(edge), other.part_time(edge), rel_tol=1e-9, abs_tol=1e-9)
 
 
 class Switch(NamedTuple):
@@ -130,12 +125,13 @@ def visits(visit: Visit) -> Iterator[Visit]:
     low, high = sorted((visit.begin, visit.end))
     spans = visit.schedule._spans(low, high)
     if visit.begin > visit.end:
-        seen = collections.deque(itertools.islice(spans, MOST_BACKWARDS), maxlen=MOST)
-        spans = (span for span in reversed(seen))
-    before: Span | None = None
-    for span, after in itertools.pairwise(itertools.chain(spans, [None])):
-        assert span is not None
-        if span.since < high and span.until > low:
+        seen = itertools.islice(spans, MOST_BACKWARDS)
+        spans = reversed(collections.deque(seen, maxlen=MOST))
+    before, last = None, [None]
+    for span, after in itertools.pairwise(itertools.chain(spans, last)):
+        if span is None or span.since >= high:
+            return
+        if span.until > low:
             yield visit.within(span, before, after)
         before = span
 
