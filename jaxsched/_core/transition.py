@@ -98,11 +98,17 @@ def _fraction(time: Clock, steps: Any) -> Any:
 
 
 def weighted_mean(init: Any, end: Any, start_weight: Any, end_weight: Any) -> Any:
-    """`init * start_weight + end * end_weight`, without what is known to be 0."""
+    """`init * start_weight + end * end_weight`, for weights whose sum is 1.
+
+    Known ends of one sign take one weight, that of the larger end, and one rounding less.
+    """
     if is_known(end, 0.0):
         return init * start_weight
     if is_known(init, 0.0):
         return end * end_weight
+    if isinstance(init, float) and (known := _sorted(init, end)):
+        small, large, falls = known
+        return small + (large - small) * (start_weight if falls else end_weight)
     return init * start_weight + end * end_weight
 
 
