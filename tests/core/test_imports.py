@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import fnmatch
 import graphlib
 import inspect
 import re
@@ -111,3 +112,11 @@ def test_importing_starts_no_backend():
     """`jax.distributed.initialize` must come before one, and after the imports."""
     check = "import jaxsched, train.__main__; from jax._src import xla_bridge as x; assert not x._backends"
     subprocess.run([sys.executable, "-c", check], check=True, cwd=PACKAGE.parent)
+
+
+def test_pytest_ignores_no_test(pytestconfig):
+    """Globs begin where pytest is started, and a star passes over folders too."""
+    ignored = [str(pytestconfig.rootpath / glob) for glob in pytestconfig.getoption("ignore_glob")]
+    tests = [str(path) for path in (PACKAGE.parent / "tests").rglob("test_*.py")]
+    assert ignored
+    assert not [path for path in tests for glob in ignored if fnmatch.fnmatch(path, glob)]

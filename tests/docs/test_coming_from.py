@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from goldens.coming_from import METRICS, PAGES, STEPS, rows
-from test_ports import distance
+from goldens.distance import distance
 
 import jaxsched as js
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from goldens import functions
+from goldens.distance import distance
 
 from catalogue.reference import without_shortcuts
 
@@ -50,14 +51,6 @@ def ported(system, name, case):
     given = {key: value for key, value in case.get("kwargs", {}).items() if key != "t_in_epochs"}
     keywords = {key: argument(value) for key, value in given.items()}
     return getattr(module, name)(*(argument(value) for value in case.get("args", [])), **keywords)
-
-
-def distance(rates, truth):
-    """The largest distance in units of what is allowed."""
-    truth = np.asarray(truth, np.float64)
-    rates = np.asarray(rates, np.float64)
-    allowed = np.maximum(4 * np.spacing(np.abs(truth).astype(np.float32)), 1e-9 * np.abs(truth).max())
-    return float(np.max(np.abs(rates - truth) / np.maximum(allowed, 1e-45)))
 
 
 SMOKE = ("optax", "torch", "transformers")
