@@ -18,11 +18,13 @@ DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 sys.path[:0] = [str(ROOT), str(DOCS)]  # what is documented, benchmarked and trained need not be installed
 
+import api  # noqa: E402
 import exercises  # noqa: E402
 import gallery  # noqa: E402
 
 import jaxsched as js  # noqa: E402
 from benchmarks.report import RESULTS, markdown  # noqa: E402
+from catalogue import cases, ports  # noqa: E402
 from jaxsched._inspect.plot import svg  # noqa: E402
 
 project = "jaxsched"
@@ -97,6 +99,18 @@ class Curve(SphinxDirective):
         return [nodes.raw("", f'<div class="curve">{picture}</div>', format="html")]
 
 
+class Listing(SphinxDirective):
+    """Lists and describes every public name of a kind, as `docs/api.py` finds them in the package."""
+
+    required_arguments = 1
+    option_spec: ClassVar[dict[str, Any]] = {}
+
+    def run(self) -> list[nodes.Node]:
+        for path in (api.__file__, js.__file__):
+            self.env.note_dependency(path)
+        return self.parse_text_to_nodes(api.listing(self.arguments[0]))
+
+
 class Gallery(SphinxDirective):
     """Draws a section of the gallery."""
 
@@ -105,8 +119,8 @@ class Gallery(SphinxDirective):
     option_spec: ClassVar[dict[str, Any]] = {}
 
     def run(self) -> list[nodes.Node]:
-        for path in (gallery.__file__, gallery.PORTS_FILE):
-            self.env.note_dependency(str(path))
+        for path in (gallery.__file__, cases.__file__, ports.__file__, js.__file__):
+            self.env.note_dependency(path)
         return [nodes.raw("", gallery.section(self.arguments[0]), format="html")]
 
 
@@ -206,6 +220,7 @@ def setup(app: Sphinx) -> None:
     """Sphinx's own entry."""
     app.add_role("name", Name())
     app.add_directive("curve", Curve)
+    app.add_directive("listing", Listing)
     app.add_directive("gallery", Gallery)
     app.add_directive("sweeps", Sweeps)
     app.add_directive("benchmark", Benchmark)

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import ast
-import functools
 import html
-import runpy
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import api
 import jax.numpy as jnp
 
 import jaxsched as js
+from catalogue import cases, ports
 from jaxsched._inspect.plot import svg
 from jaxsched.ports import keras, optax, paddle, timm, torch
 
-PORTS_FILE = Path(__file__).parents[1] / "catalogue" / "ports.py"
-PORTS: dict[str, Callable[[], js.Schedule]] = runpy.run_path(str(PORTS_FILE))["PORTS"]
-"""The instances that the tests hold to the laws."""
-
 STEPS, PORT_STEPS = 1000, 24
 """How many updates a picture shows; the ports are shown past their end."""
+
+HORIZON = 800
+"""Where the schedules of the catalogue, which have no picture of their own here, have their last event."""
 
 SHAPES: dict[str, Callable[[], js.Schedule]] = {
     "Constant": lambda: js.Constant(0.3),
@@ -94,10 +94,13 @@ SECTIONS: dict[str, Mapping[str, Callable[[], Any]]] = {
     "Presets": PRESETS,
     "Plateaus": PLATEAUS,
     **{
-        f"Ports: {system}": {name: build for name, build in PORTS.items() if name.split()[0] == system}
-        for system in sorted({name.split()[0] for name in PORTS})
+        f"Ports: {system}": {name: build for name, build in ports.PORTS.items() if name.split()[0] == system}
+        for system in sorted({name.split()[0] for name in ports.PORTS})
     },
 }
+
+KINDS = {"Shapes": ("transitions", "shapes"), "Combinators": ("combinators",)}
+"""What of the package each section shows, with or without a row above."""
 
 SHORT = ("Plateaus", "Ports")
 """The sections of which `PORT_STEPS` are shown."""
@@ -150,17 +153,33 @@ def under_plateau(rule: js.Plateau) -> js.Schedule:
     return js.Table(rates)
 
 
-@functools.cache
-def sections() -> dict[str, list[Panel]]:
-    """All panels by the title of their section."""
-    texts = calls(Path(__file__)) | calls(PORTS_FILE)
-    return {
-        title: [
-            Panel(name, texts[name], build(), PORT_STEPS if title.startswith(SHORT) else STEPS)
-            for name, build in builds.items()
-        ]
-        for title, builds in SECTIONS.items()
-    }
+def panels(title: str) -> list[Panel]:
+    """The pictures of a section: those that are chosen here, then the rest of the package's.
+
+    Raises:
+      KeyError: there is no section of this title.
+    """
+    builds = SECTIONS[title]
+    texts = calls(Path(__file__)) | calls(Path(ports.__file__))
+    steps = PORT_STEPS if title.startswith(SHORT) else STEPS
+    chosen = [Panel(name, texts[name], build(), steps) for name, build in builds.items()]
+    shown = {name.split()[0] for name in builds}
+    names = [name for kind in KINDS.get(title, ()) for name in api.names(kind) if name not in shown]
+    return chosen + [from_the_catalogue(name) for name in names]
+
+
+def from_the_catalogue(name: str) -> Panel:
+    """The first case of a class in the catalogue, with its call as its text form has it.
+
+    Raises:
+      LookupError: it has none.
+    """
+    for build in cases.CASES.values():
+        value = build(HORIZON)
+        if type(value) is getattr(js, name):
+            call = re.sub(rf"\b({'|'.join(js.__all__)})\b(?!=)", r"js.\1", repr(value))
+            return Panel(name, call, value, STEPS)
+    raise LookupError(f"catalogue/cases.py has no `{name}`")
 
 
 def drawn(panel: Panel) -> str:
@@ -185,6 +204,6 @@ def section(title: str) -> str:
     composed = title.startswith(COMPOSED)
     figures = (
         f"<figure>{drawn(panel)}<figcaption>{caption(panel, composed)}</figcaption></figure>"
-        for panel in sections()[title]
+        for panel in panels(title)
     )
     return f'<div class="gallery">{"".join(figures)}</div>'

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import math
 import os
 import re
 import subprocess
@@ -12,6 +11,7 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import api
 import numpy as np
 import pytest
 
@@ -102,51 +102,10 @@ def test_the_schedules_of_the_readme_are_drawn_as_they_are(tmp_path):
     assert len(root.findall("{http://www.w3.org/2000/svg}g")) == 6
 
 
-FORMULAS = re.findall(
-    r"^\| `([^`]+)` \| \$(.+)\$ \|$", (ROOT / "docs/reference/shapes.md").read_text(), re.MULTILINE
-)
-"""The expressions and formulas of the tables of shapes."""
-
-SYMBOLS = {"v": "value", "a": "init_value", "b": "end_value", "S": "transition_steps", "n": "power"}
-SYMBOLS |= {"k": "warp", "beta": "beta", "L": "lower", "U": "upper", "m": "midpoint", "tau": "timescale"}
-SYMBOLS |= {"r": "decay_rate", "T": "transition_steps"}
-
-
-def as_python(formula):
-    """TeX as an expression of Python; a thin space is a product."""
-    text = re.sub(r"\\(left|right|frac)", "", formula).replace(r"\,", "*").replace("^", "**")
-    return text.replace("}{", ")/(").replace("{", "(").replace("}", ")").replace("\\", "")
-
-
-@pytest.mark.parametrize(("expression", "formula"), FORMULAS)
-def test_the_typeset_formula_is_the_schedule(expression, formula):
-    schedule = js.parse(expression)
-    names = {
-        symbol: getattr(schedule, field) for symbol, field in SYMBOLS.items() if hasattr(schedule, field)
-    }
-    if isinstance(schedule, js.Relaxation):
-        names["r"] = schedule.rate
-    for t in (0, 1, 10, 37, 50, 99):
-        value = eval(as_python(formula), vars(math) | names | {"t": t, "p": t / names.get("T", 1)})
-        if isinstance(schedule, js.Transition) and not isinstance(schedule, js.Geometric):
-            value = value * schedule.init_value + (1 - value) * schedule.end_value
-        assert float(schedule(t)) == pytest.approx(value, rel=1e-6)
-
-
-def test_every_formula_of_a_shape_is_in_the_tables():
-    shown = {type(js.parse(expression)) for expression, _ in FORMULAS}
-    assert shown == set(SHAPES.values()) - {
-        js.Piecewise,
-        js.Table,
-        js.Lambda,
-        SHAPES["Product"],
-        SHAPES["Sum"],
-    }
-
-
 def test_every_public_name_is_in_the_reference():
     pages = "".join(path.read_text() for path in (ROOT / "docs/reference").glob("*.md"))
-    documented = set(re.findall(r"^\.\. auto\w+:: ([\w.]+)$", pages, re.MULTILINE))
+    listed = "".join(api.listing(kind) for kind in re.findall(r"^```\{listing\} (\w+)$", pages, re.MULTILINE))
+    documented = set(re.findall(r"^\.\. auto\w+:: ([\w.]+)$", pages + listed, re.MULTILINE))
     documented |= {name.rpartition(".")[2] for name in documented}
     systems = {f"jaxsched.ports.{name}" for name in js.ports.__all__}
     assert set(js.__all__) - {"Number", "Numbers", "ScheduleLike", "ports"} | systems <= documented

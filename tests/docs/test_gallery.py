@@ -5,18 +5,20 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
-import runpy
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import api
+import gallery
+import jax.numpy as jnp
 import pytest
 
 import jaxsched as js
+from catalogue import cases
 from jaxsched._core.evaluate import batch_shape
 from jaxsched._text.parse import PRESETS
 
-DOCS = Path(__file__).parents[2] / "docs"
-GALLERY = runpy.run_path(str(DOCS / "gallery.py"))
+DOCS = Path(gallery.__file__).parent
 SHAPES_AND_COMBINATORS = {
     name
     for name, value in vars(js).items()
@@ -26,7 +28,7 @@ SHAPES_AND_COMBINATORS = {
 
 @pytest.fixture(scope="module")
 def sections():
-    return GALLERY["sections"]()
+    return {title: gallery.panels(title) for title in gallery.SECTIONS}
 
 
 def first_words(*sections):
@@ -57,16 +59,50 @@ def test_a_call_is_what_was_called(sections):
 
 def test_the_page_shows_every_section_once():
     shown = re.findall(r"^```\{gallery\} (.+)$", (DOCS / "gallery.md").read_text(), re.MULTILINE)
-    assert sorted(shown) == sorted(GALLERY["SECTIONS"])
+    assert sorted(shown) == sorted(gallery.SECTIONS)
+
+
+class Step(js.Schedule):
+    r"""One rate, then another.
+
+    $$f(t) = \begin{cases} \text{init} & t < T \\ \text{end} & t \ge T \end{cases}$$
+    """
+
+    init_value: js.Number = js.number()
+    end_value: js.Number = js.number()
+    steps: js.Number = js.number(at_least=0)
+
+    def evaluate(self, t):
+        return jnp.where(t < self.steps, self.init_value, self.end_value)
+
+
+def test_what_the_package_exports_needs_no_row_in_the_docs(monkeypatch):
+    monkeypatch.setattr(js, "Step", Step, raising=False)
+    monkeypatch.setattr(js, "__all__", [*js.__all__, "Step"])
+    with pytest.raises(LookupError, match="catalogue/cases.py has no `Step`"):
+        gallery.panels("Shapes")
+    monkeypatch.setitem(cases.CASES, "step", lambda t: js.Step(0.3, 0.0, t))
+    reference = api.listing("shapes")
+    formula = r"$f(t) = \begin{cases} \text{init} & t < T \\ \text{end} & t \ge T \end{cases}$"
+    assert f"| {{py:obj}}`Step <jaxsched.Step>` | One rate, then another. | {formula} |" in reference
+    assert "\n.. autoclass:: Step\n" in reference
+    assert gallery.panels("Shapes")[-1] == ("Step", "js.Step(0.3, 0, 800)", Step(0.3, 0, 800), 1000)
+
+
+def test_a_combinator_without_a_row_is_drawn_from_its_case(monkeypatch):
+    monkeypatch.delitem(gallery.COMBINATORS, "warmup")
+    panel = gallery.panels("Combinators")[-1]
+    assert panel.value == cases.COMBINATORS["warmup"](800)
+    assert panel.call == "js.warmup(js.Cosine(0.3, 0.01, 600), 200)"
 
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("title", GALLERY["SECTIONS"])
+@pytest.mark.parametrize("title", gallery.SECTIONS)
 def test_pictures_are_well_formed_and_take_the_colours_of_their_page(sections, title):
-    figures = ET.fromstring(GALLERY["section"](title))
+    figures = ET.fromstring(gallery.section(title))
     assert len(figures) == len(sections[title])
     for (picture, caption), panel in zip(figures, sections[title], strict=True):
         assert caption[0].text == panel.call
