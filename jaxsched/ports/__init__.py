@@ -1,8 +1,8 @@
 """Every system's schedulers under their own names: `jaxsched.ports.torch.StepLR(0.1, step_size=30)`.
 
-A function here has the name, the arguments and the defaults of its original, without the optimizer, and
-returns the schedule that gives what the original gives at the same integer. An argument that it cannot follow
-may have its default alone. A system is imported when it is first named.
+A port has the name, the arguments and the defaults of its original, without the optimizer. It returns a
+schedule that gives the same rate as the original at every integer step. An argument that a port does not
+model must keep its default. Each system is imported on first use.
 """
 
 import importlib

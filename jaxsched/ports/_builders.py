@@ -27,17 +27,17 @@ ANNEALINGS: dict[str, type[Transition]] = {"cos": Cosine, "linear": Linear}
 """What PyTorch and Paddle call an `anneal_strategy`."""
 
 PYTORCH = Machine(signed_margin=True, infinities=True)
-"""How the plateau of PyTorch, and so that of timm, differs from ours."""
+"""How the plateau of PyTorch, which timm uses too, differs from ours."""
 
 
 def step_function(
     name: str, fn: Callable[[Any], Any], total_steps: int | None = None, first: int = 0
 ) -> Schedule:
-    """A user's function of the step plus `first`: traced, or a table of `total_steps` if that is given.
+    """`fn(step + first)` as a schedule: traced, or tabulated over `total_steps` if that is given.
 
     Raises:
-      TypeError: `fn` is not callable, does not give a number, or needs `total_steps`.
-      ValueError: `total_steps` is no whole number of at least 1.
+      TypeError: `fn` is not callable, does not return a number, or cannot be traced without `total_steps`.
+      ValueError: `total_steps` is not a whole number of at least 1.
     """
     if not callable(fn):
         raise TypeError(f"`{name}` must be a function, got {describe(fn)}.")
@@ -48,18 +48,18 @@ def step_function(
         traced = Lambda(fn)
     except TypeError as error:
         raise TypeError(
-            f"`{name}` must be written with `jax.numpy` and give a number, unless `total_steps` is given; "
-            f"then it is called once with each step, a Python integer. {error}"
+            f"`{name}` must return a number and be written with `jax.numpy`, or `total_steps` must be given: "
+            f"then it is called once for each step, with a Python integer. {error}"
         ) from error
     return shift(traced, -first) if first else traced
 
 
 def running_product(name: str, fn: Callable[[int], Any], total_steps: int) -> Schedule:
-    """The product of `fn(1)` to `fn(t)`, a table of `total_steps` that holds its last.
+    """The product of `fn(1)` to `fn(t)`, tabulated over `total_steps`; the last value stays.
 
     Raises:
-      TypeError: `fn` is not callable, or does not give a number.
-      ValueError: `total_steps` is no whole number of at least 1.
+      TypeError: `fn` is not callable, or does not return a number.
+      ValueError: `total_steps` is not a whole number of at least 1.
     """
     if not callable(fn):
         raise TypeError(f"`{name}` must be a function, got {describe(fn)}.")
@@ -69,18 +69,18 @@ def running_product(name: str, fn: Callable[[int], Any], total_steps: int) -> Sc
 
 
 def polynomial(init_value: Number, end_value: Number, steps: Number, power: Number) -> Schedule:
-    """`Polynomial`, but where the power is 0 constant, as `0 ** 0` is 1."""
+    """`Polynomial`, or a constant if the power is 0, since `0 ** 0` is 1."""
     return Constant(init_value) if is_known(power, 0) else Polynomial(init_value, end_value, steps, power)
 
 
 def growing_polynomials(init_value: Number, end_value: Number, steps: Number, power: Number) -> Schedule:
-    r"""A polynomial decay that begins again, each time as if it had begun at 0 and were longer.
+    r"""Polynomial decays, each over `steps` steps: the last part of a longer decay that began at step 0.
 
     $$f(t) = \text{end} + (\text{init} - \text{end}) \left(1 - \frac{t}{k N}\right)^\text{power},
     \quad k = \max(1, \lceil t / N \rceil)$$
 
-    where $N$ is `steps`. What is left, $(k N - t) / (k N)$, is what is left of one decay over $N$ times
-    $1 / k$; after step 0 these decays take the steps 1 to $N$, $N + 1$ to $2 N$ and so on.
+    where $N$ is `steps`. The remaining fraction $(k N - t) / (k N)$ is $1 / k$ times that of a decay over
+    $N$. After step 0, the decays cover the steps 1 to $N$, $N + 1$ to $2 N$ and so on.
     """
     decays = cycle(shift(Polynomial(1.0, 0.0, steps, power), -1), steps)
     heights = per_epoch(InversePower(1.0, 1.0, power), steps)
@@ -88,15 +88,15 @@ def growing_polynomials(init_value: Number, end_value: Number, steps: Number, po
 
 
 def one_cycle(values: Sequence[Number], ends: Sequence[Number], shape: type[Transition]) -> Schedule:
-    """The phases of a `OneCycleLR`: from one value to the next, until the step at which it is reached.
+    """The phases of a `OneCycleLR`: each goes from one value to the next.
 
-    A phase that would end at or before step 0 is skipped, but the next one begins where it ended; so is a
-    last phase that would end before it begins.
+    A phase that ends at or before step 0 is skipped, and the next one begins where it ended. A last phase
+    that does not end after it begins is left out.
 
     Args:
-      values: one more than there are phases.
-      ends: as many: 0, and the ends of the phases.
-      shape: the curve.
+      values: the first value, and the one at the end of each phase.
+      ends: the step of each value: 0, and the end of each phase.
+      shape: the curve of every phase.
     """
     begin, end = 0, len(ends)
     if is_concrete(ends):
@@ -119,7 +119,7 @@ def triangles(
     scale_mode: str,
     total_steps: int | None,
 ) -> Schedule:
-    """The rate of a `CyclicLR`, in whose modes or scaled by a user's function of the cycle or of the step."""
+    """The rate of a `CyclicLR`, scaled by its mode or by a user's function of the cycle or of the step."""
     if scale_fn is None:
         scaling: dict[str, Any] = one_of(
             "mode",
@@ -150,13 +150,13 @@ def plateau(
     min_lr: Any,
     eps: Any,
 ) -> Plateau:
-    """A plateau with the machine of another system, whose absolute limits become fractions of `lr`.
+    """A plateau with the machine of another system; absolute limits become fractions of `lr`.
 
-    What has another name there was checked under that name.
+    Arguments with another name in the original are checked by the caller, under that name.
 
     Raises:
-      TypeError: an argument is no number.
-      ValueError: an argument is outside of its range.
+      TypeError: an argument is not a number.
+      ValueError: an argument is outside its range.
     """
     base = checked_number("lr", lr, above=0)
     return Plateau(
@@ -165,7 +165,7 @@ def plateau(
         rtol=rtol,
         atol=atol,
         cooldown=whole("cooldown", cooldown, at_least=0),
-        # A rate that is below the floor from the start stays where it is.
+        # A rate that starts below the floor stays where it is.
         min_scale=smaller(min_lr / base, 1.0),
         eps=eps / base,
         mode=mode,
@@ -174,10 +174,10 @@ def plateau(
 
 
 def margins(threshold: Any, threshold_mode: str) -> dict[str, Any]:
-    """A threshold as the relative or the absolute margin, whichever its mode says.
+    """The threshold as a relative or an absolute margin.
 
     Raises:
-      TypeError: `threshold` is no number.
+      TypeError: `threshold` is not a number.
       ValueError: it is negative, or `threshold_mode` is neither "rel" nor "abs".
     """
     if threshold_mode not in ("rel", "abs"):

@@ -1,4 +1,4 @@
-"""How ports check the arguments of their originals."""
+"""Checks of arguments that the ports share."""
 
 from __future__ import annotations
 
@@ -15,40 +15,41 @@ Choice = TypeVar("Choice")
 NOT_MODELLED: dict[str, tuple[Any, str]] = {
     "last_epoch": (
         -1,
-        "a schedule has no state to go on from. Call it with the step of the whole run, or begin at a later "
-        "one with `jaxsched.shift(schedule, -step)`",
+        "a schedule has no state to resume from. Call it with the step of the whole run, or start it at a "
+        "later step with `jaxsched.shift(schedule, -step)`",
     ),
     "verbose": (False, "a port prints nothing. Print `schedule(step)`, or draw it with `jaxsched.plot`"),
     "t_in_epochs": (
         True,
-        "a port counts in whatever its arguments do. For updates leave it out; for epochs use "
+        "a port counts in the unit of its arguments. To count updates, leave it out; to count epochs, use "
         "`jaxsched.per_epoch(schedule, steps_per_epoch)`",
     ),
     "noise_range_t": (
         None,
-        "a schedule has no noise. Draw factors beforehand, and multiply it by a `jaxsched.Table` of them",
+        "a schedule has no noise. Draw factors beforehand, and multiply the schedule by a `jaxsched.Table` "
+        "of them",
     ),
-    "initialize": (True, "the base rate is `lr`. Pass the `initial_lr` of the parameter group as that"),
+    "initialize": (True, "the base rate is `lr`. Pass the `initial_lr` of the parameter group there"),
 }
-"""Arguments of originals: the value that a port takes, and why it takes no other and what to do instead."""
+"""Arguments that no port models: the one value allowed, why, and what to do instead."""
 
 
 def checked(**arguments: Any) -> list[Any]:
-    """The arguments, in the order given, each a number and finite where it is concrete.
+    """The arguments in the order given: numbers, and finite where concrete.
 
     Raises:
-      TypeError: one of them is no number.
+      TypeError: one of them is not a number.
       ValueError: one of them is not finite.
     """
     return [checked_number(name, value) for name, value in arguments.items()]
 
 
 def whole(name: str, value: Any, **limits: float) -> Any:
-    """`checked_number`, and whole where it is concrete.
+    """`checked_number` for a value that must be whole where concrete.
 
     Raises:
-      TypeError: it is no number.
-      ValueError: it is not whole, or outside of the limits.
+      TypeError: it is not a number.
+      ValueError: it is not whole, or outside the limits.
     """
     kept = checked_number(name, value, **limits)
     if is_concrete(kept) and not float(kept).is_integer():
@@ -57,11 +58,11 @@ def whole(name: str, value: Any, **limits: float) -> Any:
 
 
 def whole_steps(name: str, values: Any, *, ascending: bool = True, **limits: float) -> Any:
-    """A list of whole numbers as an array, sorted and each within limits where they are concrete.
+    """A list of whole numbers as an array, sorted and within the limits where concrete.
 
     Raises:
-      TypeError: it is no list of numbers.
-      ValueError: one of them is not whole, outside of the limits, or below the one before it.
+      TypeError: it is not a list of numbers.
+      ValueError: one of them is not whole, outside the limits, or below the one before it.
     """
     kept = as_numbers(name, values)
     if is_concrete(kept):
@@ -76,7 +77,7 @@ def whole_steps(name: str, values: Any, *, ascending: bool = True, **limits: flo
 
 
 def is_known(value: Any, number: float) -> bool:
-    """Whether `value` is concrete and that number."""
+    """Whether `value` is concrete and equal to `number`."""
     return is_concrete(value) and bool(value == number)
 
 
@@ -91,10 +92,10 @@ def smaller(a: Any, b: Any) -> Any:
 
 
 def one_of(name: str, value: Any, choices: Mapping[str, Choice]) -> Choice:
-    """What `choices` has under the name `value`.
+    """The entry of `choices` with the key `value`.
 
     Raises:
-      ValueError: it has none.
+      ValueError: there is none.
     """
     if not isinstance(value, str) or value not in choices:
         raise ValueError(f"`{name}` must be one of {list(choices)}, got {value!r}.")
@@ -102,10 +103,10 @@ def one_of(name: str, value: Any, choices: Mapping[str, Choice]) -> Choice:
 
 
 def not_modelled(**arguments: Any) -> None:
-    """Checks arguments that would change what the original does, and that a port has no way to follow.
+    """Checks that arguments which no port models have the value in `NOT_MODELLED`.
 
     Raises:
-      ValueError: one of them is not as in `NOT_MODELLED`.
+      ValueError: one of them has another value.
     """
     for name, value in arguments.items():
         allowed, instead = NOT_MODELLED[name]

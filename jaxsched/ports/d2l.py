@@ -1,9 +1,9 @@
 # ruff: noqa: N802 - the names are those of the originals.
 """The schedulers of *Dive into Deep Learning*, section "Learning Rate Scheduling".
 
-The originals are called once an epoch, `scheduler(0)`, `scheduler(1)`, ...; a port's step is that number.
-The exercises' `PolyScheduler` is MXNet's, `jaxsched.ports.mxnet.PolyScheduler`; the `MultiStepLR` of the
-PyTorch tab is `jaxsched.ports.torch.MultiStepLR`.
+The originals are called once an epoch, as `scheduler(0)`, `scheduler(1)`, ..., so the step of a port is the
+epoch. For the `PolyScheduler` of the exercises see `jaxsched.ports.mxnet.PolyScheduler`, and for the
+`MultiStepLR` of the PyTorch tab `jaxsched.ports.torch.MultiStepLR`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from jaxsched.shapes.rational import InversePower
 
 
 def SquareRootScheduler(lr: Number = 0.1) -> Schedule:
-    r"""The inverse square root of the number of the epoch.
+    r"""The inverse square root of the epoch, counted from 1.
 
     $$f(t) = \text{lr} \cdot (t + 1)^{-1/2}$$
 
@@ -45,7 +45,7 @@ def FactorScheduler(factor: Number = 1, stop_factor_lr: Number = 1e-7, base_lr: 
     $$f(0) = \max(\text{stop\_factor\_lr},\ \text{base\_lr} \cdot \text{factor}), \quad
     f(t) = \max(\text{stop\_factor\_lr},\ f(0) \cdot \text{factor}^t)$$
 
-    The first call multiplies already, so that `base_lr` itself is never used.
+    The first call already multiplies, so no epoch has the rate `base_lr`.
 
     >>> from jaxsched.ports import d2l
     >>> d2l.FactorScheduler(factor=0.5, stop_factor_lr=1e-2, base_lr=2.0)
@@ -54,7 +54,7 @@ def FactorScheduler(factor: Number = 1, stop_factor_lr: Number = 1e-7, base_lr: 
     Args:
       factor: at least 0.
       stop_factor_lr: the floor.
-      base_lr: the rate before the first.
+      base_lr: the rate that the first call multiplies.
 
     Source: `FactorScheduler` of d2l 1.0.3.
     """
@@ -76,13 +76,12 @@ def MultiFactorScheduler(step: Numbers, factor: Number, base_lr: Number) -> Sche
     Piecewise([0.5, 0.25, 0.125], [15, 30])
 
     Args:
-      step: the epochs of the cuts, whole numbers of at least 0; the order does not matter, and one that
-        stands there twice cuts once.
-      factor: of each cut.
+      step: the epochs of the cuts, whole numbers of at least 0 in any order. An epoch listed twice cuts once.
+      factor: the factor of each cut.
       base_lr: the rate before the first cut.
 
-    Source: `MultiFactorScheduler` of d2l 1.0.3, TensorFlow. The MXNet tab's is MXNet's, one epoch later:
-    `jaxsched.ports.mxnet.MultiFactorScheduler`.
+    Source: `MultiFactorScheduler` of d2l 1.0.3, TensorFlow tab. The MXNet tab uses MXNet's own, which cuts
+    one epoch later: `jaxsched.ports.mxnet.MultiFactorScheduler`.
     """
     base_lr, factor = checked(base_lr=base_lr, factor=factor)
     cuts = sorted(set(whole_steps("step", step, ascending=False, at_least=0)))
@@ -96,7 +95,7 @@ def CosineScheduler(
     warmup_steps: Number = 0,
     warmup_begin_lr: Number = 0,
 ) -> Schedule:
-    r"""A linear warmup, then half a cosine to the epoch `max_update`, and its end for ever.
+    r"""A linear warmup, then half a cosine down to `final_lr` at epoch `max_update`.
 
     With $W$ = `warmup_steps` and $T$ = `max_update`,
 
@@ -110,14 +109,14 @@ def CosineScheduler(
     warmup(Cosine(0.3, 0.01, 15), 5)
 
     Args:
-      max_update: the epoch from which the rate is `final_lr`, a whole number, warmup included.
+      max_update: the epoch from which the rate is `final_lr`, a whole number that includes the warmup.
       base_lr: the rate after the warmup.
       final_lr: the last rate.
       warmup_steps: a whole number, from 0 to `max_update`.
       warmup_begin_lr: the first rate of the warmup.
 
-    Source: `CosineScheduler` of d2l 1.0.3. Deviation: where nothing is left after the warmup the original
-    divides by 0, and this one is at `final_lr` at once.
+    Source: `CosineScheduler` of d2l 1.0.3. Deviation: if the warmup takes all of `max_update`, the
+    original divides by 0; here the rate is `final_lr` after it.
     """
     base_lr, final_lr, begin = checked(base_lr=base_lr, final_lr=final_lr, warmup_begin_lr=warmup_begin_lr)
     max_update = whole("max_update", max_update, at_least=0)

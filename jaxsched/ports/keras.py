@@ -1,8 +1,8 @@
 # ruff: noqa: D417, N802 - the module describes the arguments in common; the names are those of the originals.
 """The schedules of Keras, `keras.optimizers.schedules`, and its callback `LearningRateScheduler`.
 
-The step is the number of updates made, for `LearningRateScheduler` the epoch. `name` may be anything, as only
-a graph of TensorFlow shows it; `verbose` must be 0, as a port prints nothing.
+The step is the number of updates made so far, or the epoch in `LearningRateScheduler`. `name` may be
+anything: only a TensorFlow graph shows it. `verbose` must be 0: a port prints nothing.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ def ExponentialDecay(
     staircase: bool = False,
     name: str = "ExponentialDecay",
 ) -> Schedule:
-    r"""A constant factor every `decay_steps`, for ever.
+    r"""An exponential decay: a constant factor every `decay_steps`.
 
     $$f(t) = \text{initial\_learning\_rate} \cdot \text{decay\_rate}^{t / \text{decay\_steps}}$$
 
-    with the exponent rounded down where `staircase` is set.
+    With `staircase`, the exponent is rounded down.
 
     >>> from jaxsched.ports import keras
     >>> keras.ExponentialDecay(0.1, 1000, 0.96, staircase=True)
@@ -44,9 +44,9 @@ def ExponentialDecay(
 
     Args:
       initial_learning_rate: the first rate.
-      decay_steps: steps that one factor takes, above 0.
+      decay_steps: the number of steps per factor, above 0.
       decay_rate: the factor, at least 0.
-      staircase: whether it falls all at once.
+      staircase: whether the rate falls in steps.
 
     Source: `ExponentialDecay` of Keras 3.15.1.
     """
@@ -57,7 +57,7 @@ def ExponentialDecay(
 
 
 def PiecewiseConstantDecay(boundaries: Numbers, values: Numbers, name: str = "PiecewiseConstant") -> Schedule:
-    r"""Constant levels, the next of which comes one step after its boundary.
+    r"""Constant levels. A level lasts through its boundary; the next one begins a step later.
 
     $$f(t) = \text{values}[\#\{b \in \text{boundaries}:\ b < t\}]$$
 
@@ -66,8 +66,8 @@ def PiecewiseConstantDecay(boundaries: Numbers, values: Numbers, name: str = "Pi
     Piecewise([1, 0.5, 0.1], [101, 111])
 
     Args:
-      boundaries: the last step of each level but the last, whole numbers of at least 0, sorted.
-      values: the levels, one more.
+      boundaries: the last step of each level except the last, sorted whole numbers of at least 0.
+      values: the levels, one more than there are boundaries.
 
     Source: `PiecewiseConstantDecay` of Keras 3.15.1.
     """
@@ -82,13 +82,13 @@ def PolynomialDecay(
     cycle: bool = False,
     name: str = "PolynomialDecay",
 ) -> Schedule:
-    r"""A polynomial of what is left, once or in ever slower saw teeth.
+    r"""A polynomial decay, once or, with `cycle`, again and again.
 
     $$f(t) = \text{end} + (\text{initial} - \text{end}) \left(1 - \frac{t}{N}\right)^\text{power}$$
 
-    where $N$ is `decay_steps`, after which it stays at `end_learning_rate`. With `cycle` $N$ is instead the
-    first multiple of `decay_steps` that is at least $t$: every `decay_steps` it is at its end, and begins
-    again where a decay that is as long as all until then would be.
+    where $N$ is `decay_steps`. Afterwards the rate stays at `end_learning_rate`. With `cycle`, $N$ is the
+    smallest multiple of `decay_steps` that is at least $t$. The rate then reaches `end_learning_rate` every
+    `decay_steps` steps, and each restart is lower than the one before.
 
     >>> from jaxsched.ports import keras
     >>> keras.PolynomialDecay(0.1, 10000, 0.01, power=0.5)
@@ -99,10 +99,10 @@ def PolynomialDecay(
 
     Args:
       initial_learning_rate: the first rate.
-      decay_steps: above 0, with `cycle` a whole number.
-      end_learning_rate: the rate at the end.
-      power: at least 0; 0 is constant.
-      cycle: whether it begins again.
+      decay_steps: the length of the decay, above 0; with `cycle`, a whole number.
+      end_learning_rate: the last rate.
+      power: at least 0; 0 gives a constant.
+      cycle: whether the decay restarts.
 
     Source: `PolynomialDecay` of Keras 3.15.1.
     """
@@ -123,11 +123,11 @@ def InverseTimeDecay(
     staircase: bool = False,
     name: str = "InverseTimeDecay",
 ) -> Schedule:
-    r"""The inverse of a straight line, for ever.
+    r"""An inverse time decay.
 
     $$f(t) = \frac{\text{initial\_learning\_rate}}{1 + \text{decay\_rate} \cdot t / \text{decay\_steps}}$$
 
-    with the fraction rounded down where `staircase` is set.
+    With `staircase`, `t / decay_steps` is rounded down.
 
     >>> from jaxsched.ports import keras
     >>> keras.InverseTimeDecay(0.1, 10, 0.5)
@@ -137,7 +137,7 @@ def InverseTimeDecay(
       initial_learning_rate: the first rate.
       decay_steps: above 0.
       decay_rate: at least 0.
-      staircase: whether it falls all at once, every `decay_steps`.
+      staircase: whether the rate falls in steps, every `decay_steps`.
 
     Source: `InverseTimeDecay` of Keras 3.15.1.
     """
@@ -158,7 +158,7 @@ def CosineDecay(
     warmup_target: Number | None = None,
     warmup_steps: Number = 0,
 ) -> Schedule:
-    r"""Half a cosine, after a linear warmup where there is a `warmup_target`.
+    r"""Half a cosine, after a linear warmup if `warmup_target` is given.
 
     With $W$ = `warmup_steps`, $N$ = `decay_steps` and `target` = `warmup_target`,
 
@@ -168,7 +168,8 @@ def CosineDecay(
     \tfrac12 \left(1 + \cos\left(\pi \min\left(\tfrac{t - W}{N}, 1\right)\right)\right)\right) & t \ge W
     \end{cases}$$
 
-    Without a target the cosine begins at `initial_learning_rate` at once, whatever `warmup_steps` is.
+    Without a target there is no warmup, whatever `warmup_steps` is: the cosine begins at
+    `initial_learning_rate`.
 
     >>> from jaxsched.ports import keras
     >>> keras.CosineDecay(0.0, 1000, alpha=0.1, warmup_target=0.3, warmup_steps=100)
@@ -176,10 +177,10 @@ def CosineDecay(
 
     Args:
       initial_learning_rate: the first rate.
-      decay_steps: of the cosine alone, above 0.
+      decay_steps: the length of the cosine, without the warmup, above 0.
       alpha: the last rate as a fraction of the highest.
-      warmup_target: the rate after the warmup, or `None` for none.
-      warmup_steps: at least 0.
+      warmup_target: the rate after the warmup, or `None` for no warmup.
+      warmup_steps: the length of the warmup, at least 0.
 
     Source: `CosineDecay` of Keras 3.15.1.
     """
@@ -200,9 +201,9 @@ def CosineDecayRestarts(
     alpha: Number = 0.0,
     name: str = "SGDRDecay",
 ) -> Schedule:
-    r"""Half cosines with warm restarts, for ever.
+    r"""Half cosines with warm restarts.
 
-    After a fraction $p$ of the cosine number $k$, which is `t_mul`$^k$ times as long as the first,
+    Cosine number $k$, counted from 0, is `t_mul`$^k$ times as long as the first. After a fraction $p$ of it,
 
     $$f = \text{initial} \left(\alpha + (1 - \alpha) \, \text{m\_mul}^k \,
     \tfrac12 (1 + \cos \pi p)\right)$$
@@ -213,13 +214,13 @@ def CosineDecayRestarts(
 
     Args:
       initial_learning_rate: the first rate.
-      first_decay_steps: of the first cosine, above 0.
-      t_mul: of a cosine's length to the one before, at least 1.
-      m_mul: of a cosine's height to the one before, at least 0.
-      alpha: the rate at the end of each cosine, as a fraction of the first one.
+      first_decay_steps: the length of the first cosine, above 0.
+      t_mul: the ratio of each cosine's length to the one before, at least 1.
+      m_mul: the ratio of each cosine's height to the one before, at least 0.
+      alpha: the rate at the end of each cosine, as a fraction of `initial_learning_rate`.
 
-    Source: `CosineDecayRestarts` of Keras 3.15.1. Deviations: every restart is exact, where the original's
-    logarithm misses some by a rounding error; a `t_mul` below 1, with which it ends in NaN, is refused.
+    Source: `CosineDecayRestarts` of Keras 3.15.1. Deviations: every restart is exact; the original takes a
+    logarithm, and its rounding error misses some. A `t_mul` below 1 is refused; the original gives NaN.
     """
     initial_learning_rate, alpha = checked(initial_learning_rate=initial_learning_rate, alpha=alpha)
     steps = checked_number("first_decay_steps", first_decay_steps, above=0)
@@ -233,12 +234,12 @@ def CosineDecayRestarts(
 def LearningRateScheduler(
     schedule: Callable[..., Any], verbose: bool | int = 0, *, epochs: int, learning_rate: Number | None = None
 ) -> Schedule:
-    """A Python function of the epoch, tabulated once.
+    """A table of a Python function of the epoch.
 
-    `schedule(epoch, learning_rate)`, where the function takes two arguments, is given its own last result,
-    in epoch 0 `learning_rate`; so it may be a recurrence. One of a single argument is `schedule(epoch)`.
-    It is called once for each epoch, in order, with a Python integer. After `epochs` the last rate stays;
-    a recurrence is not continued. Its clock is epochs: for one of steps see `jaxsched.per_epoch`.
+    The function is called once for each epoch, in order, with a Python integer. If it takes two arguments,
+    it is called as `schedule(epoch, learning_rate)`, where `learning_rate` is its last result, so it may be
+    a recurrence. After `epochs` the last rate stays, even for a recurrence. The clock is in epochs:
+    `jaxsched.per_epoch` puts it on steps.
 
     >>> from jaxsched.ports import keras
     >>> def halve_later(epoch, rate):
@@ -247,12 +248,12 @@ def LearningRateScheduler(
     Table([0.1, 0.1, 0.05, 0.025])
 
     Args:
-      schedule: gives the rate of an epoch.
-      epochs: how many there are, a whole number of at least 1.
-      learning_rate: that of the optimizer, which a `schedule` of two arguments needs.
+      schedule: a function that returns the rate of an epoch.
+      epochs: the number of epochs, a whole number of at least 1.
+      learning_rate: the optimizer's rate in epoch 0; required if `schedule` takes two arguments.
 
-    Source: `LearningRateScheduler` of Keras 3.15.1. It keeps the rate in Keras's `floatx`, this one in
-    float64. Deviation: an integer is a rate too.
+    Source: `LearningRateScheduler` of Keras 3.15.1, which keeps the rate in Keras's `floatx`; here it is in
+    float64. Deviation: the function may also return an integer.
     """
     not_modelled(verbose=verbose)
     if not callable(schedule):
@@ -260,7 +261,7 @@ def LearningRateScheduler(
     epochs = int(whole("epochs", epochs, at_least=1))
     recurrent = _takes_two(schedule)
     if recurrent and learning_rate is None:
-        raise TypeError("`learning_rate` must be a number where `schedule` takes two arguments, got None.")
+        raise TypeError("`learning_rate` must be a number when `schedule` takes two arguments, got None.")
     rate: Any = None if learning_rate is None else checked_number("learning_rate", learning_rate)
     rates = []
     for epoch in range(epochs):
@@ -289,25 +290,25 @@ def ReduceLROnPlateau(
     cooldown: Number = 0,
     min_lr: Number = 0.0,
 ) -> Plateau:
-    """The rule for `jaxsched.scale_by_plateau`; a plateau is a factor on any schedule.
+    """A rule for `jaxsched.scale_by_plateau`, which scales any schedule when a metric stops improving.
 
-    As in Keras, it cuts when as many metrics in a row as `patience` are no better, one sooner than PyTorch;
-    the first metric is the best whatever it is, NaN included; and the last epoch of a cooldown counts
-    again, so that a cooldown of 1 is none.
+    As in Keras, it cuts after `patience` metrics in a row without improvement, one sooner than PyTorch. The
+    first metric counts as the best, even if it is NaN. The last epoch of a cooldown counts again, so a
+    cooldown of 1 has no effect.
 
     Args:
-      lr: the base rate, above 0, of which `min_lr` is made a fraction.
-      monitor: the name of the metric, for `mode="auto"`; it is not looked up here.
-      factor: of each cut, at least 0 and below 1.
-      patience: observations without improvement at which it cuts.
-      mode: "min", "max", or "auto", which is "min" for a loss.
-      min_delta: the margin of an improvement, absolute, at least 0.
-      cooldown: observations after a cut in which none is counted, but for the last.
+      lr: the base rate, above 0, relative to which `min_lr` is taken.
+      monitor: the name of the metric, used by `mode="auto"` only.
+      factor: the factor of each cut, at least 0 and below 1.
+      patience: the number of observations without improvement before a cut.
+      mode: "min", "max", or "auto", which means "min" for a loss.
+      min_delta: the smallest change that counts as an improvement, absolute, at least 0.
+      cooldown: the number of observations after a cut that do not count, except the last.
       min_lr: the floor of the rate.
 
     Raises:
       TypeError: an argument is of the wrong type.
-      ValueError: an argument is outside of its range, or `mode` is "auto" for a metric that is no loss.
+      ValueError: an argument is outside its range, or `mode` is "auto" for a metric that is not a loss.
 
     Source: `keras.callbacks.ReduceLROnPlateau` of Keras 3.
     """

@@ -1,14 +1,14 @@
 # ruff: noqa: N802 - the names are those of the originals.
 """The schedulers of MXNet, `mxnet.lr_scheduler`.
 
-A port's step is the original's `num_update`, and it gives what a fresh original gives that is called with
-0, 1, 2, ... in turn. MXNet itself begins at 1, `jaxsched.shift(schedule, -1)`. All of them take the same
-four arguments of the warmup:
+The step of a port is the original's `num_update`. A port gives what a new original gives when it is called
+with 0, 1, 2, ... in order. MXNet's optimizers begin at 1: use `jaxsched.shift(schedule, -1)` to do the same.
+All ports take the same four arguments for the warmup:
 
 - `base_lr`: the rate after the warmup.
-- `warmup_steps`: its length, a whole number.
-- `warmup_begin_lr`: its first rate, at most `base_lr`.
-- `warmup_mode`: `"linear"` goes straight to `base_lr`, `"constant"` stays at `warmup_begin_lr`.
+- `warmup_steps`: the length of the warmup, a whole number.
+- `warmup_begin_lr`: the first rate of the warmup, at most `base_lr`.
+- `warmup_mode`: `"linear"` rises to `base_lr` in a straight line, `"constant"` stays at `warmup_begin_lr`.
 """
 
 from __future__ import annotations
@@ -47,20 +47,20 @@ def FactorScheduler(
     \max(\text{stop\_factor\_lr},\ \text{base\_lr} \cdot \text{factor}^{\lceil t / S \rceil - 1}) & t > S
     \end{cases}$$
 
-    The cuts come one step late, at $S + 1$, $2S + 1$, ..., and are counted from step 0, through the warmup.
+    The cuts come one step late, at $S + 1$, $2S + 1$, ...; those within the warmup count too.
 
     >>> from jaxsched.ports import mxnet
     >>> mxnet.FactorScheduler(4, 0.5, base_lr=0.5)
     join([0.5, clip(staircase(Exponential(0.25, 0.5, 4), 4), 1e-08)], [5])
 
     Args:
-      step: updates between two cuts, a whole number of at least 1.
-      factor: from 0 to 1.
+      step: the number of updates between cuts, a whole number of at least 1.
+      factor: the factor of each cut, from 0 to 1.
       stop_factor_lr: the floor, from the first cut on.
-      base_lr: see the module, as for the others.
-      warmup_steps: within it the rate is the warmup's, after it the one that is due.
-      warmup_begin_lr: of the warmup.
-      warmup_mode: of the warmup.
+      base_lr: the rate before the first cut.
+      warmup_steps: the length of the warmup, which replaces the first steps of the schedule.
+      warmup_begin_lr: see the module.
+      warmup_mode: see the module.
 
     Source: `FactorScheduler` of MXNet 2.0.0.
     """
@@ -85,19 +85,19 @@ def MultiFactorScheduler(
 
     $$f(t) = \text{base\_lr} \cdot \text{factor}^{\#\{s \in \text{step}:\ s < t\}}$$
 
-    The cuts come one step late, at $s + 1$, also those within the warmup.
+    The cuts come one step late, at $s + 1$; those within the warmup count too.
 
     >>> from jaxsched.ports import mxnet
     >>> mxnet.MultiFactorScheduler(step=[15, 30], factor=0.5, base_lr=0.5)
     Piecewise([0.5, 0.25, 0.125], [16, 31])
 
     Args:
-      step: whole numbers of at least 1, each above the one before, at least one.
-      factor: of each cut, at most 1.
-      base_lr: see the module, as for the others.
-      warmup_steps: within it the rate is the warmup's, after it the one that is due.
-      warmup_begin_lr: of the warmup.
-      warmup_mode: of the warmup.
+      step: at least one whole number of at least 1, strictly increasing.
+      factor: the factor of each cut, at most 1.
+      base_lr: the rate before the first cut.
+      warmup_steps: the length of the warmup, which replaces the first steps of the schedule.
+      warmup_begin_lr: see the module.
+      warmup_mode: see the module.
 
     Source: `MultiFactorScheduler` of MXNet 2.0.0.
     """
@@ -121,30 +121,31 @@ def PolyScheduler(
     warmup_begin_lr: Number = 0,
     warmup_mode: str = "linear",
 ) -> Schedule:
-    r"""A warmup, then a polynomial of what is left.
+    r"""A warmup, then a polynomial decay.
 
     With $W$ = `warmup_steps` and $T$ = `max_update`, from $W$ to $T$
 
     $$f(t) = \text{final} + (\text{base} - \text{final}) \left(1 - \frac{t - W}{T - W}\right)^\text{pwr}$$
 
-    and `final_lr` afterwards; a warmup beyond `max_update` is followed by `base_lr` for ever.
+    and `final_lr` afterwards. If the warmup is longer than `max_update`, the rate stays at `base_lr` after
+    it.
 
     >>> from jaxsched.ports import mxnet
     >>> mxnet.PolyScheduler(20, base_lr=0.3, warmup_steps=5)
     warmup(Polynomial(0.3, 0, 15, 2), 5)
 
     Args:
-      max_update: the end, a whole number of at least 1, warmup included.
-      base_lr: see the module, as for the others.
-      pwr: the exponent, at least 0; 0 is constant.
+      max_update: the last step of the decay, a whole number of at least 1 that includes the warmup.
+      base_lr: the rate after the warmup.
+      pwr: the exponent, at least 0; 0 gives a constant.
       final_lr: the last rate.
-      warmup_steps: before the polynomial.
-      warmup_begin_lr: of the warmup.
-      warmup_mode: of the warmup.
+      warmup_steps: the length of the warmup.
+      warmup_begin_lr: see the module.
+      warmup_mode: see the module.
 
-    Source: `PolyScheduler` of MXNet 2.0.0. Deviations: where updates were skipped the original stays at
-    the last rate that it happened to compute, this one ends at `final_lr`; a warmup of `max_update` steps
-    divides by 0 there and ends at once here.
+    Source: `PolyScheduler` of MXNet 2.0.0. Deviations: past `max_update` the original repeats the last rate
+    that it computed, even if updates were skipped; here it is `final_lr`. With a warmup of `max_update`
+    steps the original divides by 0; here the rate is `final_lr` after it.
     """
     pwr = checked_number("pwr", pwr, at_least=0)
     base_lr, final_lr = checked(base_lr=base_lr, final_lr=final_lr)
@@ -167,19 +168,20 @@ def CosineScheduler(
     $$f(t) = \text{final} + (\text{base} - \text{final}) \,
     \tfrac12 \left(1 + \cos\left(\pi \frac{t - W}{T - W}\right)\right)$$
 
-    and `final_lr` afterwards; a warmup beyond `max_update` is followed by `base_lr` for ever.
+    and `final_lr` afterwards. If the warmup is longer than `max_update`, the rate stays at `base_lr` after
+    it.
 
     >>> from jaxsched.ports import mxnet
     >>> mxnet.CosineScheduler(20, base_lr=0.3, final_lr=0.01, warmup_steps=5)
     warmup(Cosine(0.3, 0.01, 15), 5)
 
     Args:
-      max_update: the end, a whole number of at least 1, warmup included.
-      base_lr: see the module, as for the others.
+      max_update: the last step of the decay, a whole number of at least 1 that includes the warmup.
+      base_lr: the rate after the warmup.
       final_lr: the last rate.
-      warmup_steps: before the cosine.
-      warmup_begin_lr: of the warmup.
-      warmup_mode: of the warmup.
+      warmup_steps: the length of the warmup.
+      warmup_begin_lr: see the module.
+      warmup_mode: see the module.
 
     Source: `CosineScheduler` of MXNet 2.0.0. Deviations: those of `PolyScheduler`.
     """
@@ -196,7 +198,7 @@ def _then(
     warmup_begin_lr: Number,
     warmup_mode: str,
 ) -> Schedule:
-    """A warmup, then the curve over the steps that are left, which begins at `base_lr`."""
+    """A warmup, then a curve from `base_lr` over the remaining steps."""
     ramp = _ramp(base_lr, warmup_steps, warmup_begin_lr, warmup_mode)
     max_update = whole("max_update", max_update, at_least=1)
     beyond = is_concrete(max_update, warmup_steps) and warmup_steps > max_update
@@ -211,7 +213,7 @@ def _then(
 def _over(
     schedule: Schedule, base_lr: Number, warmup_steps: Number, warmup_begin_lr: Number, warmup_mode: str
 ) -> Schedule:
-    """A warmup in the place of the first steps of a schedule."""
+    """A warmup that replaces the first steps of a schedule."""
     ramp = _ramp(base_lr, warmup_steps, warmup_begin_lr, warmup_mode)
     if is_known(warmup_steps, 0):
         return schedule

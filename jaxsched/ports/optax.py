@@ -1,8 +1,8 @@
-"""The schedules of Optax, `optax.schedules`, exact: theirs work in float32.
+"""The schedules of Optax, `optax.schedules`, exact where the originals compute in float32.
 
-The step is the number of updates made. What Optax logs and trains on with, a constant in the place of a
-schedule with a length, a rate or a beginning that cannot be, is refused here; a length of 0 is at its end
-at once, where Optax never leaves the start.
+The step is the number of updates made so far. For an impossible length or decay rate Optax logs a message
+and returns a constant, and it takes a negative `transition_begin` for 0; the ports refuse both. With a
+length of 0 a port is at its end at once; Optax stays at the start.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def polynomial_schedule(
     transition_steps: Number,
     transition_begin: Number = 0,
 ) -> Schedule:
-    r"""A polynomial of what is left, after some steps at its start.
+    r"""A polynomial decay, after `transition_begin` steps at its start.
 
     With $B$ = `transition_begin` and $T$ = `transition_steps`,
 
@@ -65,13 +65,13 @@ def polynomial_schedule(
 
     Args:
       init_value: the first rate.
-      end_value: the last.
-      power: at least 0; 0 is constant.
-      transition_steps: at least 0.
-      transition_begin: at least 0.
+      end_value: the last rate.
+      power: at least 0; 0 gives a constant.
+      transition_steps: the length of the decay, at least 0.
+      transition_begin: the step at which it begins, at least 0.
 
-    Source: `polynomial_schedule` of Optax 0.2.8. Deviation: with no steps it is at its end at once, not at
-    its start for ever.
+    Source: `polynomial_schedule` of Optax 0.2.8. Deviation: with `transition_steps=0` the rate is `end_value`
+    from `transition_begin` on; in Optax it stays at `init_value`.
     """
     return _begun(init_value, polynomial(init_value, end_value, transition_steps, power), transition_begin)
 
@@ -79,7 +79,7 @@ def polynomial_schedule(
 def linear_schedule(
     init_value: Number, end_value: Number, transition_steps: Number, transition_begin: Number = 0
 ) -> Schedule:
-    r"""A straight line, after some steps at its start.
+    r"""A straight line, after `transition_begin` steps at its start.
 
     With $B$ = `transition_begin` and $T$ = `transition_steps`,
 
@@ -91,9 +91,9 @@ def linear_schedule(
 
     Args:
       init_value: the first rate.
-      end_value: the last.
-      transition_steps: at least 0.
-      transition_begin: at least 0.
+      end_value: the last rate.
+      transition_steps: the length of the line, at least 0.
+      transition_begin: the step at which it begins, at least 0.
 
     Source: `linear_schedule` of Optax 0.2.8. Deviation: that of `polynomial_schedule`.
     """
@@ -113,7 +113,7 @@ def piecewise_constant_schedule(
 
     Args:
       init_value: the first rate.
-      boundaries_and_scales: the factors, at least 0, by their steps, also at least 0.
+      boundaries_and_scales: a dict from steps to factors, all at least 0.
 
     Source: `piecewise_constant_schedule` of Optax 0.2.8.
     """
@@ -129,14 +129,14 @@ def exponential_decay(
     staircase: bool = False,
     end_value: Number | None = None,
 ) -> Schedule:
-    r"""A constant factor every `transition_steps`, after some steps at its start.
+    r"""An exponential decay: a constant factor every `transition_steps`, after `transition_begin` steps.
 
     With $B$ = `transition_begin` and $T$ = `transition_steps`,
 
     $$f(t) = \text{init\_value} \cdot \text{decay\_rate}^{\max(t - B, 0) / T}$$
 
-    with the exponent rounded down where `staircase` is set. An `end_value` is its floor, or its ceiling
-    where `decay_rate` is 1 or more, from step 0 on.
+    With `staircase`, the exponent is rounded down. `end_value` is a floor, or a ceiling if `decay_rate` is 1
+    or more; it applies from step 0 on.
 
     >>> from jaxsched.ports import optax
     >>> optax.exponential_decay(0.5, 1000, 0.9, staircase=True, end_value=0.1)
@@ -144,11 +144,11 @@ def exponential_decay(
 
     Args:
       init_value: the first rate.
-      transition_steps: steps that one factor takes, above 0.
-      decay_rate: the factor, above 0; not traced where there is an `end_value`.
-      transition_begin: at least 0.
-      staircase: whether it changes all at once.
-      end_value: the limit, or `None` for none.
+      transition_steps: the number of steps per factor, above 0.
+      decay_rate: the factor, above 0. It cannot be traced if `end_value` is given.
+      transition_begin: the step at which the decay begins, at least 0.
+      staircase: whether the rate changes in steps.
+      end_value: the limit, or `None` for no limit.
 
     Source: `exponential_decay` of Optax 0.2.8.
     """
@@ -177,9 +177,9 @@ def cosine_decay_schedule(
 
     Args:
       init_value: the first rate.
-      decay_steps: above 0.
+      decay_steps: the length of the decay, above 0.
       alpha: the last rate as a fraction of the first.
-      exponent: at least 0; 0 is constant.
+      exponent: the exponent of the cosine, at least 0; 0 gives a constant.
 
     Source: `cosine_decay_schedule` of Optax 0.2.8.
     """
@@ -193,7 +193,7 @@ def piecewise_interpolate_schedule(
 ) -> Schedule:
     """Straight lines or half cosines between the levels of `piecewise_constant_schedule`.
 
-    A level is reached at its boundary; the first is at step 0.
+    The first level is at step 0; each later one is reached at its boundary.
 
     >>> from jaxsched.ports import optax
     >>> optax.piecewise_interpolate_schedule("cosine", 0.5, {100: 0.5, 200: 0.1})
@@ -202,8 +202,8 @@ def piecewise_interpolate_schedule(
     Args:
       interpolate_type: `"linear"` or `"cosine"`.
       init_value: the first rate.
-      boundaries_and_scales: each level as a factor of the one before, at least 0, by its whole step, at
-        least 0.
+      boundaries_and_scales: a dict from steps to factors, all at least 0. Each factor multiplies the level
+        before it.
 
     Source: `piecewise_interpolate_schedule` of Optax 0.2.8.
     """
@@ -220,20 +220,21 @@ def linear_onecycle_schedule(
     div_factor: Number = 25.0,
     final_div_factor: Number = 1e4,
 ) -> Schedule:
-    """Straight up to a peak, down to where it came from, and below.
+    """Straight lines up to a peak, back down to the first rate, and on to a lower one.
 
-    `peak_value / div_factor` at step 0, `peak_value` at `int(pct_start * transition_steps)`, the first rate
-    again at `int(pct_final * transition_steps)` and at the end that divided by `final_div_factor`. In a run
-    so short that two of these steps are one, the later of them takes the place of the other, as in Optax.
+    The rate is `peak_value / div_factor` at step 0, `peak_value` at `int(pct_start * transition_steps)`, the
+    first rate again at `int(pct_final * transition_steps)`, and that divided by `final_div_factor` at the
+    end. In a very short run two of these steps may coincide; as in Optax, the later knot then replaces the
+    earlier.
 
     >>> from jaxsched.ports import optax
     >>> optax.linear_onecycle_schedule(100, 1.0, div_factor=4, final_div_factor=10)
     knots([0.25, 1, 0.25, 0.025], [0, 30, 85, 100])
 
     Args:
-      transition_steps: of the whole run, above 0.
+      transition_steps: the length of the run, above 0.
       peak_value: the highest rate.
-      pct_start: the fraction of the run at which it is reached.
+      pct_start: the fraction of the run at which the peak is reached.
       pct_final: the fraction of the run at which the first rate is reached again.
       div_factor: the peak divided by the first rate, above 0.
       final_div_factor: the first rate divided by the last, above 0.
@@ -258,9 +259,9 @@ def cosine_onecycle_schedule(
     div_factor: Number = 25.0,
     final_div_factor: Number = 1e4,
 ) -> Schedule:
-    """Half a cosine up to a peak and half a cosine down, below where it came from.
+    """Half a cosine up to a peak, and half a cosine down to below the first rate.
 
-    `peak_value / div_factor` at step 0, `peak_value` at `int(pct_start * transition_steps)` and
+    The rate is `peak_value / div_factor` at step 0, `peak_value` at `int(pct_start * transition_steps)`, and
     `peak_value / (div_factor * final_div_factor)` at the end.
 
     >>> from jaxsched.ports import optax
@@ -268,9 +269,9 @@ def cosine_onecycle_schedule(
     knots([0.25, 1, 0.025], [0, 30, 100], Cosine)
 
     Args:
-      transition_steps: of the whole run, above 0.
+      transition_steps: the length of the run, above 0.
       peak_value: the highest rate.
-      pct_start: the fraction of the run at which it is reached.
+      pct_start: the fraction of the run at which the peak is reached.
       div_factor: the peak divided by the first rate, above 0.
       final_div_factor: the first rate divided by the last, above 0.
 
@@ -287,7 +288,7 @@ def cosine_onecycle_schedule(
 
 
 def warmup_constant_schedule(init_value: Number, peak_value: Number, warmup_steps: Number) -> Schedule:
-    """A straight line, and its end for ever.
+    """A linear warmup to a constant rate.
 
     >>> from jaxsched.ports import optax
     >>> optax.warmup_constant_schedule(0.0, 0.3, 5)
@@ -296,10 +297,10 @@ def warmup_constant_schedule(init_value: Number, peak_value: Number, warmup_step
     Args:
       init_value: the first rate.
       peak_value: the rate from `warmup_steps` on.
-      warmup_steps: at least 0.
+      warmup_steps: the length of the warmup, at least 0.
 
-    Source: `warmup_constant_schedule` of Optax 0.2.8. Deviation: with no steps of warmup it is at the peak,
-    not at `init_value` for ever.
+    Source: `warmup_constant_schedule` of Optax 0.2.8. Deviation: with `warmup_steps=0` the rate is
+    `peak_value`; in Optax it stays at `init_value`.
     """
     init_value, peak_value = checked(init_value=init_value, peak_value=peak_value)
     return warmup(peak_value, warmup_steps, init_value)
@@ -329,11 +330,11 @@ def warmup_cosine_decay_schedule(
 
     Args:
       init_value: the first rate.
-      peak_value: the rate at `warmup_steps`; where it is 0, so is the end.
-      warmup_steps: at least 0.
-      decay_steps: of the whole run, warmup included, above `warmup_steps`.
+      peak_value: the rate at `warmup_steps`. If it is 0, so is the last rate.
+      warmup_steps: the length of the warmup, at least 0.
+      decay_steps: the length of the run, warmup included, above `warmup_steps`.
       end_value: the last rate.
-      exponent: of the cosine, at least 0; 0 is constant.
+      exponent: the exponent of the cosine, at least 0; 0 gives a constant.
 
     Source: `warmup_cosine_decay_schedule` of Optax 0.2.8.
     """
@@ -360,7 +361,7 @@ def warmup_exponential_decay_schedule(
     staircase: bool = False,
     end_value: Number | None = None,
 ) -> Schedule:
-    """A linear warmup to `peak_value`, then `exponential_decay` from there on a clock of its own.
+    """A linear warmup to `peak_value`, then `exponential_decay` on its own clock.
 
     >>> from jaxsched.ports import optax
     >>> optax.warmup_exponential_decay_schedule(0.0, 0.3, 5, 1000, 0.9)
@@ -368,13 +369,13 @@ def warmup_exponential_decay_schedule(
 
     Args:
       init_value: the first rate.
-      peak_value: the rate to which the warmup goes.
-      warmup_steps: at least 0.
-      transition_steps: as in `exponential_decay`, as are all that follow; none of them counts the warmup.
-      decay_rate: above 0.
-      transition_begin: how long the rate stays at the peak, at least 0.
-      staircase: whether it changes all at once.
-      end_value: the limit of the decay, not of the warmup.
+      peak_value: the rate after the warmup.
+      warmup_steps: the length of the warmup, at least 0.
+      transition_steps: see `exponential_decay`; does not include the warmup.
+      decay_rate: see `exponential_decay`.
+      transition_begin: the number of steps at the peak before the decay, at least 0.
+      staircase: see `exponential_decay`.
+      end_value: the limit of the decay; the warmup is not limited.
 
     Source: `warmup_exponential_decay_schedule` of Optax 0.2.8.
     """
@@ -395,7 +396,7 @@ def sgdr_schedule(cosine_kwargs: Iterable[Mapping[str, Any]]) -> Schedule:
     join([warmup(Cosine(0.3, 0, 15), 5), warmup(Cosine(0.1, 0, 15), 5)], [20])
 
     Args:
-      cosine_kwargs: the keyword arguments of each, at least one.
+      cosine_kwargs: the keyword arguments of each cycle, at least one.
 
     Source: `sgdr_schedule` of Optax 0.2.8.
     """
@@ -411,15 +412,15 @@ def sgdr_schedule(cosine_kwargs: Iterable[Mapping[str, Any]]) -> Schedule:
 
 
 def join_schedules(schedules: Sequence[ScheduleLike], boundaries: Numbers) -> Schedule:
-    """One schedule after another, each on its own clock; the step of a boundary is the next one's first.
+    """One schedule after another, each on its own clock; a boundary is the first step of the next one.
 
     >>> from jaxsched.ports import optax
     >>> optax.join_schedules([optax.constant_schedule(0.1), optax.linear_schedule(0.3, 0.0, 10)], [5])
     join([0.1, Linear(0.3, 0, 10)], [5])
 
     Args:
-      schedules: the parts, schedules or callables, at least one.
-      boundaries: the steps at which the next one begins, one less than the parts, sorted, at least 0.
+      schedules: at least one schedule or callable.
+      boundaries: the steps at which the others begin, sorted and at least 0, one fewer than the schedules.
 
     Source: `join_schedules` of Optax 0.2.8.
     """
@@ -427,28 +428,28 @@ def join_schedules(schedules: Sequence[ScheduleLike], boundaries: Numbers) -> Sc
 
 
 def _begun(init_value: Number, schedule: Schedule, transition_begin: Number) -> Schedule:
-    """The schedule after some steps at its start."""
+    """The schedule after `transition_begin` steps at `init_value`."""
     begin = checked_number("transition_begin", transition_begin, at_least=0)
     return schedule if is_known(begin, 0) else join([init_value, schedule], [begin])
 
 
 def _cosine(init_value: Number, end_value: Number, steps: Number, exponent: Number) -> Schedule:
-    """`Cosine`, but where the exponent is 0 constant, as `0 ** 0` is 1."""
+    """`Cosine`, or a constant if the exponent is 0, since `0 ** 0` is 1."""
     power = checked_number("exponent", exponent, at_least=0, at_most=1e6)
     return Constant(init_value) if is_known(power, 0) else Cosine(init_value, end_value, steps, power)
 
 
 def _part(name: str, fraction: float, steps: Number) -> int:
-    """The step that is that fraction of the run."""
+    """The step at a fraction of the run."""
     steps = whole("transition_steps", steps, above=0)
     return int(checked_number(name, fraction, at_least=0) * steps)
 
 
 def _levels(init_value: Number, factors: Mapping[int, Number] | None) -> tuple[list[Any], list[Any]]:
-    """The sorted boundaries, and the products of the factors until each of them."""
+    """The sorted boundaries, and the levels between them: the running products of the factors."""
     name, factors = "boundaries_and_scales", {} if factors is None else factors
     if not isinstance(factors, Mapping):
-        raise TypeError(f"`{name}` must be a dict of factors by their steps, got {describe(factors)}.")
+        raise TypeError(f"`{name}` must be a dict from steps to factors, got {describe(factors)}.")
     boundaries, values = [], [checked_number("init_value", init_value)]
     for step in sorted(factors, key=lambda step: checked_number(f"{name} (a step)", step, at_least=0)):
         boundaries.append(float(step))
@@ -465,24 +466,24 @@ def reduce_on_plateau(
     accumulation_size: int = 1,
     min_scale: Number = 0.0,
 ) -> Rule:
-    """The rule for `jaxsched.scale_by_plateau`; a plateau is a factor on any schedule.
+    """A rule for `jaxsched.scale_by_plateau`, which scales any schedule when a metric stops improving.
 
-    As in Optax, it cuts when as many metrics in a row as `patience` are no better, one sooner than PyTorch,
-    and a relative margin is taken from the best metric itself, not its absolute value. A `patience` of 0,
-    with which the original cuts after improvements and never else, is refused.
+    As in Optax, it cuts after `patience` metrics in a row without improvement, one sooner than PyTorch. The
+    relative margin is a fraction of the best metric itself, not of its absolute value. A `patience` of 0 is
+    refused: the original then cuts only after improvements.
 
     Args:
-      factor: of each cut, at least 0 and below 1.
-      patience: observations without improvement at which it cuts, at least 1.
-      rtol: relative margin of an improvement, at least 0.
-      atol: absolute margin, at least 0.
-      cooldown: observations after a cut in which none is counted as bad.
-      accumulation_size: metrics whose mean is one observation, at least 1.
-      min_scale: the scale is not cut below it.
+      factor: the factor of each cut, at least 0 and below 1.
+      patience: the number of observations without improvement before a cut, at least 1.
+      rtol: the relative margin of an improvement, at least 0.
+      atol: the absolute margin of an improvement, at least 0.
+      cooldown: the number of observations after a cut that do not count as bad.
+      accumulation_size: the number of metrics averaged into one observation, at least 1.
+      min_scale: the smallest scale.
 
     Raises:
       TypeError: an argument is of the wrong type.
-      ValueError: an argument is outside of its range.
+      ValueError: an argument is outside its range.
 
     Source: `optax.contrib.reduce_on_plateau` of Optax 0.2.8.
     """

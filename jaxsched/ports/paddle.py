@@ -1,10 +1,9 @@
 # ruff: noqa: D417, N802, N803, N806 - the module describes the arguments in common; the names are those of the originals.
 """The schedulers of PaddlePaddle, `paddle.optimizer.lr`.
 
-Their arguments are the originals', which take the base rate themselves; the step is the original's
-`last_epoch`, the number of calls of `step()` so far. The argument `last_epoch` must be -1: instead of going
-on from an epoch, call the schedule with the step of the whole run. `verbose` must be False, as a port prints
-nothing.
+The originals already take the base rate, so the arguments are the same. The step of a port is the original's
+`last_epoch`, the number of calls of `step()` so far. The argument `last_epoch` must be -1: to resume a run,
+call the schedule with the step of the whole run. `verbose` must be False: a port prints nothing.
 
 >>> from jaxsched.ports import paddle
 >>> paddle.LinearWarmup(paddle.CosineAnnealingDecay(0.3, T_max=15), 5, start_lr=0.0, end_lr=0.3)
@@ -59,8 +58,8 @@ def NoamDecay(
     warmup(InversePower(0.025, 100, 0.5), 100)
 
     Args:
-      d_model: width of the model, above 0.
-      warmup_steps: above 0.
+      d_model: the width of the model, above 0.
+      warmup_steps: the length of the warmup, above 0.
       learning_rate: a factor, at least 0.
 
     Source: `NoamDecay` of Paddle 3.3.1.
@@ -81,11 +80,11 @@ def PiecewiseDecay(
     Piecewise([0.1, 0.2, 0.3], [3, 6])
 
     Args:
-      boundaries: steps, at least one, sorted, at least 0.
-      values: the rates, one more.
+      boundaries: at least one step, sorted and at least 0.
+      values: the rates, one more than there are boundaries.
 
-    Source: `PiecewiseDecay` of Paddle 3.3.1. Deviation: values beyond these are refused; Paddle skips to the
-    last.
+    Source: `PiecewiseDecay` of Paddle 3.3.1. Deviation: more values are refused; Paddle jumps to the last
+    one.
     """
     not_modelled(last_epoch=last_epoch, verbose=verbose)
     steps = as_numbers("boundaries", boundaries)
@@ -106,7 +105,7 @@ def NaturalExpDecay(
 
     Args:
       learning_rate: the first rate, at least 0.
-      gamma: above 0.
+      gamma: the rate of decay per step, above 0.
 
     Source: `NaturalExpDecay` of Paddle 3.3.1.
     """
@@ -125,7 +124,7 @@ def InverseTimeDecay(
 
     Args:
       learning_rate: the first rate, at least 0.
-      gamma: at least 0.
+      gamma: the growth of the denominator per step, at least 0.
 
     Source: `InverseTimeDecay` of Paddle 3.3.1.
     """
@@ -145,13 +144,13 @@ def PolynomialDecay(
     last_epoch: int = -1,
     verbose: bool | int = False,
 ) -> Schedule:
-    r"""A polynomial decay, once or again and again.
+    r"""A polynomial decay, once or, with `cycle`, again and again.
 
     $$f(t) = \text{end\_lr} + (\text{learning\_rate} - \text{end\_lr})
     \left(1 - \frac{t}{D}\right)^\text{power}$$
 
-    up to step $D$ = `decay_steps`. With `cycle`, $D$ is the least multiple of `decay_steps` that is not below
-    $t$.
+    up to step $D$ = `decay_steps`. With `cycle`, $D$ is the smallest multiple of `decay_steps` that is at
+    least $t$.
 
     >>> from jaxsched.ports import paddle
     >>> paddle.PolynomialDecay(0.5, 20, end_lr=0.1, power=2.0)
@@ -159,10 +158,10 @@ def PolynomialDecay(
 
     Args:
       learning_rate: the first rate, at least 0.
-      decay_steps: a whole number of at least 1.
+      decay_steps: the length of the decay, a whole number of at least 1.
       end_lr: the last rate.
       power: above 0 and at most 1,000,000.
-      cycle: whether it begins again, from the height that a decay of the longer length has there.
+      cycle: whether the decay restarts, each time lower than before.
 
     Source: `PolynomialDecay` of Paddle 3.3.1.
     """
@@ -189,8 +188,8 @@ def LinearWarmup(
     join([Linear(0, 0.4, 20), 0.5], [20])
 
     Args:
-      learning_rate: a schedule or a number, to which `end_lr` need not lead.
-      warmup_steps: a whole number of at least 1.
+      learning_rate: a schedule or a number; it need not begin at `end_lr`.
+      warmup_steps: the length of the warmup, a whole number of at least 1.
       start_lr: the first rate, at least 0.
       end_lr: above `start_lr`.
 
@@ -217,7 +216,7 @@ def ExponentialDecay(
 
     Args:
       learning_rate: the first rate, at least 0.
-      gamma: above 0 and below 1.
+      gamma: the factor, above 0 and below 1.
 
     Source: `ExponentialDecay` of Paddle 3.3.1.
     """
@@ -240,7 +239,7 @@ def MultiStepDecay(
 
     Args:
       learning_rate: the first rate, at least 0.
-      milestones: steps, whole numbers of at least 0, each above the one before.
+      milestones: the steps of the cuts, whole numbers of at least 0, strictly increasing.
       gamma: the factor, below 1.
 
     Source: `MultiStepDecay` of Paddle 3.3.1.
@@ -267,7 +266,7 @@ def StepDecay(
 
     Args:
       learning_rate: the first rate, at least 0.
-      step_size: steps between two cuts, a whole number of at least 1.
+      step_size: the number of steps between cuts, a whole number of at least 1.
       gamma: the factor, at least 0 and below 1.
 
     Source: `StepDecay` of Paddle 3.3.1.
@@ -293,9 +292,9 @@ def LambdaDecay(
 
     Args:
       learning_rate: the base rate, at least 0.
-      lr_lambda: a function of the step. It is traced, as that of `jaxsched.Lambda`, unless `total_steps` is
-        given.
-      total_steps: call `lr_lambda` with so many Python integers instead, 0 first; the last value stays.
+      lr_lambda: a function of the step. It is traced, as in `jaxsched.Lambda`, unless `total_steps` is given.
+      total_steps: if given, tabulate `lr_lambda` over this many steps instead. It is then called with Python
+        integers from 0 on, and the last value stays.
 
     Source: `LambdaDecay` of Paddle 3.3.1.
     """
@@ -311,7 +310,7 @@ def MultiplicativeDecay(
     *,
     total_steps: int,
 ) -> Schedule:
-    r"""$\text{learning\_rate} \prod_{i=1}^{t} \text{lr\_lambda}(i)$, a table.
+    r"""$\text{learning\_rate} \prod_{i=1}^{t} \text{lr\_lambda}(i)$, as a table.
 
     >>> from jaxsched.ports import paddle
     >>> paddle.MultiplicativeDecay(0.5, lambda step: 0.5, total_steps=4)
@@ -319,10 +318,10 @@ def MultiplicativeDecay(
 
     Args:
       learning_rate: the base rate, at least 0.
-      lr_lambda: a function of the step, called with Python integers, 1 first.
-      total_steps: how many steps to tabulate; after them the last value stays, which is not so in Paddle.
+      lr_lambda: a function of the step, called with Python integers from 1 on.
+      total_steps: the number of steps to tabulate.
 
-    Source: `MultiplicativeDecay` of Paddle 3.3.1.
+    Source: `MultiplicativeDecay` of Paddle 3.3.1. Deviation: after `total_steps` the last value stays.
     """
     not_modelled(last_epoch=last_epoch, verbose=verbose)
     return _rate(learning_rate) * running_product("lr_lambda", lr_lambda, total_steps)
@@ -346,7 +345,7 @@ def CosineAnnealingDecay(
 
     Args:
       learning_rate: the first rate, at least 0.
-      T_max: the step at which it is at `eta_min`, a whole number of at least 1; at `2 * T_max` it is at
+      T_max: the step at which the rate is `eta_min`, a whole number of at least 1. At `2 * T_max` it is
         `learning_rate` again.
       eta_min: the lowest rate.
 
@@ -369,12 +368,12 @@ def OneCycleLR(
     last_epoch: int = -1,
     verbose: bool | int = False,
 ) -> Schedule:
-    """Up to `max_learning_rate` and down again in one run, below the rate it came from.
+    """One cycle: up to `max_learning_rate` and down again, to `end_learning_rate`.
 
-    With `N` = `total_steps`, knots: `max_learning_rate / divide_factor` at 0, `max_learning_rate` at
+    With `N` = `total_steps`, the knots are `max_learning_rate / divide_factor` at 0, `max_learning_rate` at
     `phase_pct * N - 1`, with three phases `max_learning_rate / divide_factor` again at
-    `2 * phase_pct * N - 2`, and `end_learning_rate` at `N - 1`. They need not be whole: a first knot before
-    step 0 is the beginning of a way down that is already under way.
+    `2 * phase_pct * N - 2`, and `end_learning_rate` at `N - 1`. Their steps need not be whole numbers. If
+    the peak lies before step 0, the run starts on the way down from it.
 
     >>> from jaxsched.ports import paddle
     >>> paddle.OneCycleLR(1.0, total_steps=11, phase_pct=0.5, anneal_strategy="linear")
@@ -382,15 +381,16 @@ def OneCycleLR(
 
     Args:
       max_learning_rate: the highest rate, at least 0.
-      total_steps: of the whole run, a whole number of at least 1.
-      divide_factor: of the highest rate to the first, above 0.
+      total_steps: the length of the run, a whole number of at least 1.
+      divide_factor: the highest rate divided by the first, above 0.
       end_learning_rate: the last rate, at least 0.
-      phase_pct: of the run in which the rate rises, from 0 to 1, with three phases below 0.5.
+      phase_pct: the fraction of the run in which the rate rises, from 0 to 1; below 0.5 with three phases.
       anneal_strategy: `"cos"` or `"linear"`.
-      three_phase: whether it goes down to the first rate, as fast as it went up, before the last.
+      three_phase: whether the rate first falls back to the first rate, as fast as it rose, and then to the
+        last.
 
-    Source: `OneCycleLR` of Paddle 3.3.1. Deviations: Paddle extrapolates at step `N`, below 0 where linear,
-    and raises after it; here the last rate stays. A phase of length 0 divides by 0 there and is skipped here.
+    Source: `OneCycleLR` of Paddle 3.3.1. Deviations: Paddle extrapolates at step `N`, below 0 if linear, and
+    raises after it; here the last rate stays. Paddle divides by 0 in a phase of length 0; here it is skipped.
     """
     not_modelled(last_epoch=last_epoch, verbose=verbose)
     peak = checked_number("max_learning_rate", max_learning_rate, at_least=0)
@@ -418,9 +418,9 @@ def CyclicLR(
     *,
     total_steps: int | None = None,
 ) -> Schedule:
-    r"""Triangles from `base_learning_rate` to `max_learning_rate` and back, for ever.
+    r"""Triangles from `base_learning_rate` to `max_learning_rate` and back.
 
-    With $h$ the height of the triangle, from 0 to 1, in the cycle $k = 1, 2, \dots$,
+    With $h$ the height of the triangle, from 0 to 1, in the cycles $k = 1, 2, \dots$,
 
     $$f(t) = \text{base} + (\text{max} - \text{base}) \, h(t) \cdot s, \quad
     s = 1,\ 2^{1 - k},\ \text{exp\_gamma}^t,\ \text{scale\_fn}(k) \text{ or } \text{scale\_fn}(t)$$
@@ -428,14 +428,15 @@ def CyclicLR(
     Args:
       base_learning_rate: the lower rate, at least 0.
       max_learning_rate: the upper rate, at least 0.
-      step_size_up: steps from the lower to the upper rate, a whole number of at least 1.
-      step_size_down: steps back, as many if left out.
-      mode: `"triangular"`, `"triangular2"` or `"exp_range"`, for the first three $s$.
-      exp_gamma: of `"exp_range"`, at least 0.
-      scale_fn: takes the place of the mode. It is traced, as that of `jaxsched.Lambda`, unless
-        `total_steps` is given.
-      scale_mode: whether `scale_fn` is one of the `"cycle"`, from 1, or of the `"iterations"`, from 0.
-      total_steps: call `scale_fn` with Python integers instead, for so many steps; its last value stays.
+      step_size_up: the number of steps up, a whole number of at least 1.
+      step_size_down: the number of steps down; `step_size_up` by default.
+      mode: `"triangular"`, `"triangular2"` or `"exp_range"`: the first three $s$, in this order.
+      exp_gamma: the factor per step of `"exp_range"`, at least 0.
+      scale_fn: a function that replaces the mode. It is traced, as in `jaxsched.Lambda`, unless `total_steps`
+        is given.
+      scale_mode: the argument of `scale_fn`: the `"cycle"`, from 1, or the `"iterations"`, from 0.
+      total_steps: if given, tabulate `scale_fn` over this many steps instead. It is then called with Python
+        integers, and the last value stays.
 
     Source: `CyclicLR` of Paddle 3.3.1.
     """
@@ -464,7 +465,7 @@ def LinearLR(
 
     Args:
       learning_rate: the base rate, at least 0.
-      total_steps: the length, a whole number of at least 1.
+      total_steps: the length of the line, a whole number of at least 1.
       start_factor: above 0 and at most 1.
       end_factor: from 0 to 1.
 
@@ -496,13 +497,13 @@ def CosineAnnealingWarmRestarts(
 
     Args:
       learning_rate: the first rate of each cosine, at least 0.
-      T_0: steps of the first cosine, a whole number of at least 1.
-      T_mult: a whole number of at least 1.
-      eta_min: the lowest rate, which no step sees, since the restart takes its place.
+      T_0: the length of the first cosine, a whole number of at least 1.
+      T_mult: the ratio of each length to the one before, a whole number of at least 1.
+      eta_min: the lowest rate. No step reaches it, since the restart comes first.
 
-    Source: `CosineAnnealingWarmRestarts` of Paddle 3.3.1. Deviation: `step(epoch)` there, also that of
-    `LinearWarmup`, finds the cycle by a logarithm that misses some restarts; here each is where calls of
-    `step()` have it.
+    Source: `CosineAnnealingWarmRestarts` of Paddle 3.3.1. Deviation: Paddle's `step(epoch)`, which
+    `LinearWarmup` calls too, finds the cycle by a logarithm and misses some restarts. The port restarts
+    where calls of `step()` do.
     """
     not_modelled(last_epoch=last_epoch, verbose=verbose)
     T_0 = whole("T_0", T_0, at_least=1)
@@ -526,25 +527,25 @@ def ReduceOnPlateau(
     epsilon: Number = 1e-8,
     verbose: bool | int = False,
 ) -> Plateau:
-    """The rule for `jaxsched.scale_by_plateau`; a plateau is a factor on any schedule.
+    """A rule for `jaxsched.scale_by_plateau`, which scales any schedule when a metric stops improving.
 
-    As in Paddle, the first metric is the best whatever it is, NaN included; a metric during a cooldown is
-    ignored; and a relative threshold is taken from the best metric itself, not its absolute value.
+    As in Paddle, the first metric counts as the best, even if it is NaN. Metrics during a cooldown are
+    ignored. A relative threshold is a fraction of the best metric itself, not of its absolute value.
 
     Args:
-      learning_rate: the base rate, above 0, of which `min_lr` and `epsilon` are made fractions.
+      learning_rate: the base rate, above 0, relative to which `min_lr` and `epsilon` are taken.
       mode: "min" or "max".
-      factor: of each cut, at least 0 and below 1.
-      patience: observations without improvement that are borne.
+      factor: the factor of each cut, at least 0 and below 1.
+      patience: the number of observations without improvement that are tolerated.
       threshold: the margin of an improvement, at least 0.
       threshold_mode: "rel" or "abs".
-      cooldown: observations after a cut that are ignored.
+      cooldown: the number of observations after a cut that are ignored.
       min_lr: the floor of the rate.
-      epsilon: a cut of no more than this is not made.
+      epsilon: a cut by this much or less is not made.
 
     Raises:
       TypeError: an argument is of the wrong type.
-      ValueError: an argument is outside of its range.
+      ValueError: an argument is outside its range.
 
     Source: `ReduceOnPlateau` of Paddle.
     """

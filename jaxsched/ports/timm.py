@@ -1,32 +1,32 @@
 # ruff: noqa: D417, N802 - the module describes the arguments in common; the names are those of the originals.
 r"""The schedulers of timm, `timm.scheduler`.
 
-A port takes the base rate `lr` in the place of the optimizer; its step is the number that the original's
-`step` or `step_update` is called with. All of them take these arguments:
+A port takes the base rate `lr` in place of the optimizer. Its step is the argument of the original's `step`
+or `step_update`. All ports take these arguments:
 
-- `warmup_t`: before this step the rate is on a straight line from `warmup_lr_init` to `lr`.
+- `warmup_t`: the length of the warmup, a straight line from `warmup_lr_init` to `lr`, at least 0.
 - `warmup_lr_init`: the first rate of the warmup, at least 0.
-- `warmup_prefix`: whether the schedule begins after the warmup. Otherwise the warmup takes the place of its
-  first steps.
-- `noise_range_t`: None, as a schedule has no noise; multiply it by a `jaxsched.Table` of factors instead.
-  Without noise `noise_pct`, `noise_std` and `noise_seed` mean nothing.
-- `t_in_epochs`: True. A port counts in whatever its arguments do; a clock of epochs is
+- `warmup_prefix`: whether the schedule begins after the warmup. Otherwise the warmup replaces its first
+  steps.
+- `noise_range_t`: must be None, because a schedule has no noise. Multiply it by a `jaxsched.Table` of factors
+  instead. `noise_pct`, `noise_std` and `noise_seed` are ignored.
+- `t_in_epochs`: must be True. A port counts in the unit of its arguments; for a clock in epochs use
   `jaxsched.per_epoch(schedule, steps_per_epoch)`.
-- `initialize`: True. The base rate is `lr`, which takes the place of an `initial_lr` as well.
+- `initialize`: must be True. The base rate is `lr`, which also replaces an `initial_lr`.
 
-Those that go down in cycles take these as well. Cycle $i$ goes from
-$p_i = \text{lr} \cdot \text{cycle\_decay}^i$ down to `lr_min` in
-$T_i = \text{t\_initial} \cdot \text{cycle\_mul}^i$ steps, of which $t'$ have passed:
+The ports with cycles also take the arguments below. Cycle $i$, counted from 0, falls from
+$p_i = \text{lr} \cdot \text{cycle\_decay}^i$ to `lr_min` in
+$T_i = \text{t\_initial} \cdot \text{cycle\_mul}^i$ steps. In the formulas, $t'$ of these have passed.
 
-- `t_initial`: the steps of the first cycle, above 0.
+- `t_initial`: the length of the first cycle, above 0.
 - `lr_min`: the last rate, at least 0.
-- `cycle_mul`: how much longer a cycle is than the one before, above 0.
-- `cycle_decay`: how much higher its first rate is, at least 0.
-- `cycle_limit`: how many there are, a whole number; after them the rate is `lr_min`.
+- `cycle_mul`: the ratio of each length to the one before, above 0.
+- `cycle_decay`: the ratio of each first rate to the one before, at least 0.
+- `cycle_limit`: the number of cycles, a whole number of at least 0. After them the rate is `lr_min`.
 
-In timm the cycle comes from a logarithm in floats, which misses restarts (with `cycle_mul=3` the one at step
-`121 * t_initial`), and which fails after the last of ever shorter cycles. The ports deviate there: they meet
-every restart, and stay at `lr_min`.
+Deviations: timm finds the cycle by a logarithm in floats. It misses some restarts, such as the one at step
+`121 * t_initial` with `cycle_mul=3`, and fails after the last of ever shorter cycles. The ports meet every
+restart, and stay at `lr_min` after the last cycle.
 
 >>> from jaxsched.ports import timm
 >>> timm.CosineLRScheduler(0.1, t_initial=90, lr_min=1e-5, warmup_t=5, warmup_prefix=True)
@@ -76,7 +76,7 @@ def CosineLRScheduler(
     k_decay: Number = 1.0,
     initialize: bool = True,
 ) -> Schedule:
-    r"""Half a cosine in every cycle.
+    r"""Cycles of half a cosine.
 
     $$f(t) = \text{lr\_min} + (p_i - \text{lr\_min}) \, \tfrac12
     \left(1 + \cos\left(\pi \, (t' / T_i)^\text{k\_decay}\right)\right)$$
@@ -87,10 +87,10 @@ def CosineLRScheduler(
 
     Args:
       lr: the base rate.
-      k_decay: above 0 and at most 1,000,000; more than 1 stays longer at the first rate.
+      k_decay: above 0 and at most 1,000,000. More than 1 stays longer at the first rate.
 
-    The others: see the module, also for deviations. A cycle that begins below `lr_min` rises to it. A warmup
-    without prefix jumps from `lr` to the rate that is due.
+    See the module for the other arguments and the deviations. A cycle that begins below `lr_min` rises to it.
+    Without `warmup_prefix`, the rate jumps from `lr` to the schedule when the warmup ends.
 
     Source: `CosineLRScheduler` of timm 1.0.31.
     """
@@ -120,20 +120,21 @@ def TanhLRScheduler(
     noise_seed: int = 42,
     initialize: bool = True,
 ) -> Schedule:
-    r"""Part of a hyperbolic tangent in every cycle.
+    r"""Cycles of part of a hyperbolic tangent.
 
     $$f(t) = \text{lr\_min} + (p_i - \text{lr\_min}) \, \tfrac12
     \left(1 - \tanh\left(\text{lb} + (\text{ub} - \text{lb}) \, t' / T_i\right)\right)$$
 
-    It begins a little below $p_i$ and ends above `lr_min`, to which it jumps after the last cycle.
+    Each cycle begins a little below $p_i$ and ends a little above `lr_min`. After the last one the rate
+    jumps to `lr_min`.
 
     Args:
       lr: the base rate.
-      lb: where the tangent begins.
-      ub: where it ends, above `lb`.
+      lb: the argument of the tangent at the start of a cycle.
+      ub: its argument at the end, above `lb`.
 
-    The others: see the module, also for deviations. A warmup without prefix goes to the rate that is due
-    rather than to `lr`.
+    See the module for the other arguments and the deviations. Without `warmup_prefix`, the warmup ends at the
+    rate that the schedule has there, not at `lr`.
 
     Source: `TanhLRScheduler` of timm 1.0.31.
     """
@@ -142,11 +143,11 @@ def TanhLRScheduler(
     if is_concrete(lb, ub):
         check_range("ub", float(ub), above=float(lb))
 
-    # Cycles that grow by 1.1, which no float is, end within a rounding of their steps.
+    # With a factor such as 1.1, which no float equals, the ends of cycles are rounded.
     whole_cycle = 1.0 if is_known(cycle_mul, 1) else 1 - 2.0**-30
 
     def curve(peak: Any, end: Any, steps: Any) -> Schedule:
-        # (1 - tanh x) / 2 = 1 / (1 + exp(2 x)), with x = 0 in the midpoint.
+        # (1 - tanh x) / 2 = 1 / (1 + exp(2 x)), with x = 0 at the midpoint.
         tangent = Logistic(peak, end, -lb / (ub - lb) * steps, steps / (2 * (ub - lb)))
         return join([tangent, end], [steps * whole_cycle])
 
@@ -173,7 +174,7 @@ def PolyLRScheduler(
     k_decay: Number = 1.0,
     initialize: bool = True,
 ) -> Schedule:
-    r"""A polynomial of what is left in every cycle.
+    r"""Cycles of a polynomial decay.
 
     $$f(t) = \text{lr\_min} + (p_i - \text{lr\_min})
     \left(1 - (t' / T_i)^\text{k\_decay}\right)^\text{power}$$
@@ -181,10 +182,10 @@ def PolyLRScheduler(
     Args:
       lr: the base rate.
       power: from 0 to 1,000,000.
-      k_decay: above 0 and at most 1,000,000; more than 1 stays longer at the first rate.
+      k_decay: above 0 and at most 1,000,000. More than 1 stays longer at the first rate.
 
-    The others: see the module, also for deviations. A cycle that begins below `lr_min` rises to it. A warmup
-    without prefix jumps from `lr` to the rate that is due.
+    See the module for the other arguments and the deviations. A cycle that begins below `lr_min` rises to it.
+    Without `warmup_prefix`, the rate jumps from `lr` to the schedule when the warmup ends.
 
     Source: `PolyLRScheduler` of timm 1.0.31.
     """
@@ -218,10 +219,10 @@ def StepLRScheduler(
 
     Args:
       lr: the base rate.
-      decay_t: steps between two cuts, above 0.
+      decay_t: the number of steps between cuts, above 0.
       decay_rate: the factor, at least 0.
 
-    The others: see the module.
+    See the module for the other arguments.
 
     Source: `StepLRScheduler` of timm 1.0.31.
     """
@@ -246,7 +247,7 @@ def MultiStepLRScheduler(
     noise_seed: int = 42,
     initialize: bool = True,
 ) -> Schedule:
-    r"""$\text{lr} \cdot \text{decay\_rate}^{\#\{d \in \text{decay\_t}:\ d \le t + 1\}}$: cuts one step early.
+    r"""$\text{lr} \cdot \text{decay\_rate}^{\#\{d \in \text{decay\_t}:\ d \le t + 1\}}$, one step early.
 
     >>> from jaxsched.ports import timm
     >>> timm.MultiStepLRScheduler(0.4, [15, 30], decay_rate=0.5)
@@ -254,12 +255,12 @@ def MultiStepLRScheduler(
 
     Args:
       lr: the base rate.
-      decay_t: one more than the steps of the cuts, whole numbers of at least 0, sorted.
-      decay_rate: the factor of each.
+      decay_t: the steps of the cuts plus 1, sorted whole numbers of at least 0.
+      decay_rate: the factor of each cut.
 
-    The others: see the module.
+    See the module for the other arguments.
 
-    Source: `MultiStepLRScheduler` of timm 1.0.31, which keeps the early cut on purpose.
+    Source: `MultiStepLRScheduler` of timm 1.0.31, where the early cut is intended.
     """
     not_modelled(t_in_epochs=t_in_epochs, noise_range_t=noise_range_t, initialize=initialize)
     lr, decay_rate = checked(lr=lr, decay_rate=decay_rate)
@@ -287,10 +288,10 @@ def WSDLRScheduler(
     noise_seed: int = 42,
     initialize: bool = True,
 ) -> Schedule:
-    r"""Warmup, stable, decay: a warmup, then a stable phase that fades out over the last steps.
+    r"""Warmup, stable, decay: a warmup, then a stable phase whose last steps decay.
 
-    After the warmup, with $s$ the stable function and $d$ the decay function, which is 1 up to the last
-    `decay_t` steps and goes to 0 in them,
+    After the warmup, with the stable function $s$ and the decay function $d$, which is 1 until the last
+    `decay_t` steps and falls to 0 over them,
 
     $$f(t) = \text{lr\_min} + \left(\max(\text{lr} \cdot s(t), \text{lr\_min}) - \text{lr\_min}\right) d(t)$$
 
@@ -315,20 +316,20 @@ def WSDLRScheduler(
 
     Args:
       lr: the base rate.
-      t_initial: steps after the warmup, a whole number of at least 1.
-      decay_t: the last of them, in which it fades, a whole number from 1 to `t_initial`.
+      t_initial: the number of steps after the warmup, a whole number of at least 1.
+      decay_t: the length of the decay, a whole number from 1 to `t_initial`.
       lr_min: the last rate, at least 0.
       stable_fn: see above.
-      stable_timescale: steps, above 0; `warmup_t` if left out.
+      stable_timescale: a number of steps, above 0; `warmup_t` by default.
       stable_power: above 0 and at most 1,000,000.
-      decay_fn: see above; a function is called once with each fraction, a Python float.
+      decay_fn: see above. A function is called once for each fraction, with a Python float.
       decay_power: above 0 and at most 1,000,000.
       decay_ratio: above 0 and below 1.
 
-    The others: see the module; the warmup is always a prefix.
+    See the module for the other arguments. The warmup is always a prefix.
 
-    Source: `WSDLRScheduler` of timm 1.0.31, its factory's `wsd` and, with `stable_fn="rsqrt"` and
-    `decay_fn="linear"`, its `rsqrt`.
+    Source: `WSDLRScheduler` of timm 1.0.31. Its scheduler factory calls this `wsd`, or `rsqrt` with
+    `stable_fn="rsqrt"` and `decay_fn="linear"`.
     """
     not_modelled(t_in_epochs=t_in_epochs, noise_range_t=noise_range_t, initialize=initialize)
     (lr,) = checked(lr=lr)
@@ -360,7 +361,7 @@ def WSDLRScheduler(
 def _fade(
     decay_fn: str | Callable[[float], float], steps: Any, decay_power: Number, decay_ratio: Number
 ) -> Callable[..., Schedule]:
-    """The decay of a `WSDLRScheduler` as a function of its ends and its steps."""
+    """The decay of a `WSDLRScheduler`, as a function of its two ends and its length."""
     curves: dict[str, Callable[..., Schedule]] = {
         "linear": Linear,
         "1-sqrt": OneMinusSqrt,
@@ -388,7 +389,7 @@ def _cycles(
     cycle_decay: Number,
     cycle_limit: Number,
 ) -> Schedule:
-    """Cycles of a curve, which a function makes of its ends and its length."""
+    """Cycles of a curve, which is a function of its two ends and its length."""
     (lr,) = checked(lr=lr)
     t_initial = checked_number("t_initial", t_initial, above=0)
     lr_min = checked_number("lr_min", lr_min, at_least=0)
@@ -401,7 +402,7 @@ def _cycles(
         return curve(lr, lr_min, t_initial)
     if is_known(lr_min, 0) or is_known(decay, 1):
         return cycle(curve(lr, lr_min, t_initial), t_initial, growth, decay, limit)
-    # Only what comes from the first rate decays.
+    # `cycle_decay` applies to the first rate alone, not to `lr_min`.
     falling = cycle(curve(lr, 0.0, t_initial), t_initial, growth, decay, limit)
     return falling + cycle(curve(0.0, lr_min, t_initial), t_initial, growth, cycles=limit)
 
@@ -414,7 +415,7 @@ def _warmed_up(
     warmup_prefix: bool,
     to_due: bool = False,
 ) -> Schedule:
-    """A warmup before the schedule or in the place of its first steps, to `lr` or to the rate due then."""
+    """A warmup before the schedule or over its first steps, up to `lr` or to the rate that follows."""
     warmup_t = checked_number("warmup_t", warmup_t, at_least=0)
     warmup_lr_init = checked_number("warmup_lr_init", warmup_lr_init, at_least=0)
     if is_known(warmup_t, 0):
@@ -443,31 +444,31 @@ def PlateauLRScheduler(
     noise_seed: Any = None,
     initialize: bool = True,
 ) -> Plateau:
-    """The rule for `jaxsched.scale_by_plateau`; a plateau is a factor on any schedule.
+    """A rule for `jaxsched.scale_by_plateau`, which scales any schedule when a metric stops improving.
 
-    It is PyTorch's machine with a relative threshold. A warmup is a schedule of its own here:
-    `jaxsched.warmup(lr, warmup_t, warmup_lr_init)`, during which the metric is not observed.
+    It follows PyTorch's plateau with a relative threshold. The warmup belongs to the schedule:
+    `jaxsched.warmup(lr, warmup_t, warmup_lr_init)`. Do not observe the metric during it.
 
     Args:
-      lr: the base rate, above 0, of which `lr_min` is made a fraction.
-      decay_rate: of each cut, at least 0 and below 1.
-      patience_t: observations without improvement that are borne.
+      lr: the base rate, above 0, relative to which `lr_min` is taken.
+      decay_rate: the factor of each cut, at least 0 and below 1.
+      patience_t: the number of observations without improvement that are tolerated.
       threshold: the relative margin of an improvement, at least 0.
-      cooldown_t: observations after a cut in which none is counted as bad.
-      warmup_t: 0 alone.
-      warmup_lr_init: 0 alone.
+      cooldown_t: the number of observations after a cut that do not count as bad.
+      warmup_t: must be 0.
+      warmup_lr_init: must be 0.
       lr_min: the floor of the rate.
       mode: "min" or "max".
-      noise_range_t: see the module, as for `initialize`.
-      noise_type: means nothing without noise, as the next three.
-      noise_pct: of the rate.
-      noise_std: of a normal distribution.
-      noise_seed: of the generator.
-      initialize: True.
+      noise_range_t: must be None; see the module.
+      noise_type: ignored.
+      noise_pct: ignored.
+      noise_std: ignored.
+      noise_seed: ignored.
+      initialize: must be True; see the module.
 
     Raises:
       TypeError: an argument is of the wrong type.
-      ValueError: an argument is outside of its range, or there is a warmup or noise.
+      ValueError: an argument is outside its range, or a warmup or noise is requested.
 
     Source: `PlateauLRScheduler` of timm 1.0.31.
     """
@@ -475,7 +476,7 @@ def PlateauLRScheduler(
     if checked_number("warmup_t", warmup_t) or checked_number("warmup_lr_init", warmup_lr_init):
         raise ValueError(
             f"`warmup_t` and `warmup_lr_init` must be 0, got {warmup_t} and {warmup_lr_init}: "
-            "the warmup is the schedule, `jaxsched.warmup(lr, warmup_t, warmup_lr_init)`."
+            "warm up the schedule instead, with `jaxsched.warmup(lr, warmup_t, warmup_lr_init)`."
         )
     return plateau(
         lr,

@@ -1,10 +1,10 @@
 # ruff: noqa: D417, N802, N803, N806 - the module describes the arguments in common; the names are those of the originals.
 """The schedulers of PyTorch, `torch.optim.lr_scheduler` and `torch.optim.swa_utils`.
 
-A port takes the base rate `lr` in the place of the optimizer; its step is the original's `last_epoch`, the
-number of calls of `step()` so far. `last_epoch` must be -1: instead of going on from an epoch, call the
-schedule with the step of the whole run. Where PyTorch takes a list with an entry for each parameter group,
-the port returns a list of schedules, for the labels of `jaxsched.scale_by_learning_rate`.
+A port takes the base rate `lr` in place of the optimizer. Its step is the original's `last_epoch`, the
+number of calls of `step()` so far. The argument `last_epoch` must be -1: to resume a run, call the schedule
+with the step of the whole run. If an argument is a list with an entry for each parameter group, the port
+returns a list of schedules, for the labels of `jaxsched.scale_by_learning_rate`.
 
 >>> import jaxsched as js
 >>> from jaxsched.ports import torch
@@ -65,9 +65,10 @@ def LambdaLR(
 
     Args:
       lr: the base rate, or a list of them.
-      lr_lambda: a function of the step, or a list of them. It is traced, as that of `jaxsched.Lambda`,
-        unless `total_steps` is given.
-      total_steps: call `lr_lambda` with so many Python integers instead, 0 first; the last value stays.
+      lr_lambda: a function of the step, or a list of them. It is traced, as in `jaxsched.Lambda`, unless
+        `total_steps` is given.
+      total_steps: if given, tabulate `lr_lambda` over this many steps instead. It is then called with Python
+        integers from 0 on, and the last value stays.
 
     Source: `LambdaLR` of PyTorch 2.13.
     """
@@ -86,7 +87,7 @@ def MultiplicativeLR(
     *,
     total_steps: int,
 ) -> Any:
-    r"""$\text{lr} \prod_{i=1}^{t} \text{lr\_lambda}(i)$, a table.
+    r"""$\text{lr} \prod_{i=1}^{t} \text{lr\_lambda}(i)$, as a table.
 
     >>> from jaxsched.ports import torch
     >>> torch.MultiplicativeLR(0.1, lambda step: 0.5, total_steps=4)
@@ -94,10 +95,10 @@ def MultiplicativeLR(
 
     Args:
       lr: the base rate, or a list of them.
-      lr_lambda: a function of the step, or a list of them; called with Python integers, 1 first.
-      total_steps: how many steps to tabulate; after them the last value stays, which is not so in PyTorch.
+      lr_lambda: a function of the step, called with Python integers from 1 on, or a list of them.
+      total_steps: the number of steps to tabulate.
 
-    Source: `MultiplicativeLR` of PyTorch 2.13.
+    Source: `MultiplicativeLR` of PyTorch 2.13. Deviation: after `total_steps` the last value stays.
     """
     not_modelled(last_epoch=last_epoch)
     return _each_group(
@@ -116,7 +117,7 @@ def StepLR(lr: Number, step_size: Number, gamma: Number = 0.1, last_epoch: int =
 
     Args:
       lr: the base rate.
-      step_size: steps between two cuts, a whole number of at least 1.
+      step_size: the number of steps between cuts, a whole number of at least 1.
       gamma: the factor, at least 0.
 
     Source: `StepLR` of PyTorch 2.13.
@@ -136,7 +137,8 @@ def MultiStepLR(lr: Number, milestones: Numbers, gamma: Number = 0.1, last_epoch
 
     Args:
       lr: the base rate.
-      milestones: steps, whole numbers of at least 0 in any order; one that stands there twice cuts twice.
+      milestones: the steps of the cuts, whole numbers of at least 0 in any order. A step listed twice cuts
+        twice.
       gamma: the factor.
 
     Source: `MultiStepLR` of PyTorch 2.13.
@@ -161,8 +163,8 @@ def ConstantLR(
       factor: from 0 to 1.
       total_iters: a whole number of at least 0.
 
-    Source: `ConstantLR` of PyTorch 2.13. Deviations: with `total_iters=0` PyTorch never leaves
-    `lr * factor`, and with `factor=0` it raises `ZeroDivisionError` at `total_iters`.
+    Source: `ConstantLR` of PyTorch 2.13. Deviations: with `total_iters=0` PyTorch stays at `lr * factor`;
+    with `factor=0` it raises `ZeroDivisionError` at `total_iters`.
     """
     not_modelled(last_epoch=last_epoch)
     (lr,) = checked(lr=lr)
@@ -189,8 +191,7 @@ def LinearLR(
       end_factor: from 0 to 1.
       total_iters: a whole number of at least 0.
 
-    Source: `LinearLR` of PyTorch 2.13. Deviation: with `total_iters=0` PyTorch never leaves
-    `lr * start_factor`.
+    Source: `LinearLR` of PyTorch 2.13. Deviation: with `total_iters=0` PyTorch stays at `lr * start_factor`.
     """
     not_modelled(last_epoch=last_epoch)
     (lr,) = checked(lr=lr)
@@ -227,9 +228,9 @@ def PolynomialLR(lr: Number, total_iters: Number = 5, power: Number = 1.0, last_
     Args:
       lr: the base rate.
       total_iters: a whole number of at least 0.
-      power: from 0 to 1,000,000; with 0 the rate stays at `lr`.
+      power: from 0 to 1,000,000; 0 gives a constant.
 
-    Source: `PolynomialLR` of PyTorch 2.13. Deviation: with `total_iters=0` PyTorch never leaves `lr`.
+    Source: `PolynomialLR` of PyTorch 2.13. Deviation: with `total_iters=0` PyTorch stays at `lr`.
     """
     not_modelled(last_epoch=last_epoch)
     (lr,) = checked(lr=lr)
@@ -252,9 +253,9 @@ def CyclicLR(
     *,
     total_steps: int | None = None,
 ) -> Any:
-    r"""Triangles from `base_lr` to `max_lr` and back, for ever.
+    r"""Triangles from `base_lr` to `max_lr` and back.
 
-    With $h$ the height of the triangle, from 0 to 1, in the cycle $k = 1, 2, \dots$,
+    With $h$ the height of the triangle, from 0 to 1, in the cycles $k = 1, 2, \dots$,
 
     $$f(t) = \text{base\_lr} + (\text{max\_lr} - \text{base\_lr}) \, h(t) \cdot s, \quad
     s = 1,\ 2^{1 - k},\ \text{gamma}^t,\ \text{scale\_fn}(k) \text{ or } \text{scale\_fn}(t)$$
@@ -262,17 +263,18 @@ def CyclicLR(
     Args:
       base_lr: the lower rate, or a list of them.
       max_lr: the upper rate, or a list of them.
-      step_size_up: steps from `base_lr` to `max_lr`, above 0.
-      step_size_down: steps back, at least 0; `step_size_up` if left out.
-      mode: `"triangular"`, `"triangular2"` or `"exp_range"`, for the first three $s$.
-      gamma: of `"exp_range"`, at least 0.
-      scale_fn: takes the place of the mode. It is traced, as that of `jaxsched.Lambda`, unless
-        `total_steps` is given.
-      scale_mode: whether `scale_fn` is one of the `"cycle"`, from 1, or of the `"iterations"`, from 0.
-      cycle_momentum: this and the momenta are for `CyclicLRMomentum`.
+      step_size_up: the number of steps up, above 0.
+      step_size_down: the number of steps down, at least 0; `step_size_up` by default.
+      mode: `"triangular"`, `"triangular2"` or `"exp_range"`: the first three $s$, in this order.
+      gamma: the factor per step of `"exp_range"`, at least 0.
+      scale_fn: a function that replaces the mode. It is traced, as in `jaxsched.Lambda`, unless `total_steps`
+        is given.
+      scale_mode: the argument of `scale_fn`: the `"cycle"`, from 1, or the `"iterations"`, from 0.
+      cycle_momentum: not used; see `CyclicLRMomentum` for the momentum.
       base_momentum: not used.
       max_momentum: not used.
-      total_steps: call `scale_fn` with Python integers instead, for so many steps; its last value stays.
+      total_steps: if given, tabulate `scale_fn` over this many steps instead. It is then called with Python
+        integers, and the last value stays.
 
     Source: `CyclicLR` of PyTorch 2.13.
     """
@@ -297,23 +299,23 @@ def CyclicLRMomentum(
     *,
     total_steps: int | None = None,
 ) -> Any:
-    """The momentum that `CyclicLR` of the same arguments sets: down while the rate goes up, and back.
+    """The momentum that goes with `CyclicLR`: it falls while the rate rises, and rises while it falls.
 
-    Its formula is that of `CyclicLR`, from `max_momentum` to `base_momentum`.
+    The formula is that of `CyclicLR`, from `max_momentum` to `base_momentum` and back.
 
     Args:
-      base_lr: not used, as the next one.
-      max_lr: of `CyclicLR`.
-      step_size_up: in which the momentum falls.
-      step_size_down: in which it rises.
-      mode: as in `CyclicLR`, as the following.
-      gamma: of `"exp_range"`.
-      scale_fn: in the place of the mode.
-      scale_mode: of `scale_fn`.
-      cycle_momentum: True; PyTorch leaves the momentum alone otherwise.
+      base_lr: not used.
+      max_lr: not used.
+      step_size_up: the number of steps in which the momentum falls, above 0.
+      step_size_down: the number of steps in which it rises, at least 0; `step_size_up` by default.
+      mode: see `CyclicLR`.
+      gamma: see `CyclicLR`.
+      scale_fn: see `CyclicLR`.
+      scale_mode: see `CyclicLR`.
+      cycle_momentum: must be True; otherwise PyTorch leaves the momentum alone.
       base_momentum: the lower momentum, or a list of them.
-      max_momentum: the upper one, where each cycle begins, or a list of them.
-      total_steps: as in `CyclicLR`.
+      max_momentum: the upper momentum, at which each cycle begins, or a list of them.
+      total_steps: see `CyclicLR`.
 
     Source: `CyclicLR` of PyTorch 2.13.
     """
@@ -338,12 +340,12 @@ def OneCycleLR(
     three_phase: bool = False,
     last_epoch: int = -1,
 ) -> Any:
-    """Up to `max_lr` and down again in one run, below the rate it came from.
+    """One cycle: up to `max_lr` and down again, to below the first rate.
 
-    With `N` the number of steps, knots: `max_lr / div_factor` at 0, `max_lr` at `pct_start * N - 1`, with
-    three phases `max_lr / div_factor` again at `2 * pct_start * N - 2`, and
-    `max_lr / div_factor / final_div_factor` at `N - 1`. They need not be whole: a first knot before step 0
-    is the beginning of a way down that is already under way, and a third phase without a step is left out.
+    With `N` the number of steps, the knots are `max_lr / div_factor` at 0, `max_lr` at `pct_start * N - 1`,
+    with three phases `max_lr / div_factor` again at `2 * pct_start * N - 2`, and
+    `max_lr / div_factor / final_div_factor` at `N - 1`. Their steps need not be whole numbers. If the peak
+    lies before step 0, the run starts on the way down from it. A third phase with no steps is left out.
 
     >>> from jaxsched.ports import torch
     >>> torch.OneCycleLR(1.0, total_steps=11, pct_start=0.5, anneal_strategy="linear")
@@ -351,20 +353,22 @@ def OneCycleLR(
 
     Args:
       max_lr: the highest rate, or a list of them.
-      total_steps: of the whole run, a whole number of at least 1.
-      epochs: in the place of `total_steps`, with `steps_per_epoch`.
-      steps_per_epoch: their product is the number of steps.
-      pct_start: of the run in which the rate rises, from 0 to 1.
+      total_steps: the length of the run, a whole number of at least 1.
+      epochs: with `steps_per_epoch`, another way to give the length.
+      steps_per_epoch: the length is `epochs * steps_per_epoch`.
+      pct_start: the fraction of the run in which the rate rises, from 0 to 1.
       anneal_strategy: `"cos"` or `"linear"`.
-      cycle_momentum: this and the momenta are for `OneCycleLRMomentum`.
+      cycle_momentum: not used; see `OneCycleLRMomentum` for the momentum.
       base_momentum: not used.
       max_momentum: not used.
-      div_factor: of the highest rate to the first, above 0.
-      final_div_factor: of the first rate to the last, above 0.
-      three_phase: whether it goes down to the first rate, as fast as it went up, before the last.
+      div_factor: the highest rate divided by the first, above 0.
+      final_div_factor: the first rate divided by the last, above 0.
+      three_phase: whether the rate first falls back to the first rate, as fast as it rose, and then to the
+        last.
 
-    Source: `OneCycleLR` of PyTorch 2.13. Deviations: PyTorch extrapolates at step `N`, below 0 where linear,
-    and raises after it; here the last rate stays. A phase of length 0 divides by 0 there and is skipped here.
+    Source: `OneCycleLR` of PyTorch 2.13. Deviations: PyTorch extrapolates at step `N`, below 0 if linear,
+    and raises after it; here the last rate stays. PyTorch divides by 0 in a phase of length 0; here it is
+    skipped.
     """
     not_modelled(last_epoch=last_epoch)
     div_factor = checked_number("div_factor", div_factor, above=0)
@@ -395,26 +399,26 @@ def OneCycleLRMomentum(
     three_phase: bool = False,
     last_epoch: int = -1,
 ) -> Any:
-    """The momentum that `OneCycleLR` of the same arguments sets: down while the rate goes up, and back.
+    """The momentum that goes with `OneCycleLR`: it falls while the rate rises, and rises while it falls.
 
-    Its knots are those of `OneCycleLR`: `max_momentum`, at the highest rate `base_momentum`, and
-    `max_momentum` again.
+    The knots are at the same steps as those of `OneCycleLR`: `base_momentum` at the highest rate,
+    `max_momentum` at all others.
 
     Args:
-      max_lr: not used, as `div_factor` and `final_div_factor`.
-      total_steps: as in `OneCycleLR`, as the following.
-      epochs: in the place of `total_steps`.
-      steps_per_epoch: with `epochs`.
-      pct_start: of the run in which the momentum falls.
+      max_lr: not used.
+      total_steps: see `OneCycleLR`.
+      epochs: see `OneCycleLR`.
+      steps_per_epoch: see `OneCycleLR`.
+      pct_start: the fraction of the run in which the momentum falls, from 0 to 1.
       anneal_strategy: `"cos"` or `"linear"`.
-      cycle_momentum: True; PyTorch leaves the momentum alone otherwise.
+      cycle_momentum: must be True; otherwise PyTorch leaves the momentum alone.
       base_momentum: the lowest momentum, or a list of them.
-      max_momentum: the first and the last, or a list of them.
-      div_factor: of `OneCycleLR`.
-      final_div_factor: of `OneCycleLR`.
-      three_phase: as in `OneCycleLR`.
+      max_momentum: the first and last momentum, or a list of them.
+      div_factor: not used.
+      final_div_factor: not used.
+      three_phase: see `OneCycleLR`.
 
-    Source: `OneCycleLR` of PyTorch 2.13, with the deviations of the rate.
+    Source: `OneCycleLR` of PyTorch 2.13. Deviations: those of the port `OneCycleLR`.
     """
     not_modelled(last_epoch=last_epoch)
     _cycles_momentum(cycle_momentum)
@@ -443,7 +447,7 @@ def CosineAnnealingLR(lr: Number, T_max: Number, eta_min: Number = 0.0, last_epo
 
     Args:
       lr: the base rate.
-      T_max: the step at which it is at `eta_min`, above 0; at `2 * T_max` it is at `lr` again.
+      T_max: the step at which the rate is `eta_min`, above 0. At `2 * T_max` it is `lr` again.
       eta_min: the lowest rate.
 
     Source: `CosineAnnealingLR` of PyTorch 2.13.
@@ -467,12 +471,12 @@ def CosineAnnealingWarmRestarts(
 
     Args:
       lr: the base rate.
-      T_0: steps of the first cosine, a whole number of at least 1.
-      T_mult: a whole number of at least 1.
-      eta_min: the lowest rate, which no step sees, since the restart takes its place.
+      T_0: the length of the first cosine, a whole number of at least 1.
+      T_mult: the ratio of each length to the one before, a whole number of at least 1.
+      eta_min: the lowest rate. No step reaches it, since the restart comes first.
 
-    Source: `CosineAnnealingWarmRestarts` of PyTorch 2.13. Deviation: `step(epoch)` there finds the cycle by a
-    logarithm that misses some restarts; here each is where calls of `step()` have it.
+    Source: `CosineAnnealingWarmRestarts` of PyTorch 2.13. Deviation: PyTorch's `step(epoch)` finds the cycle
+    by a logarithm and misses some restarts. The port restarts where calls of `step()` do.
     """
     not_modelled(last_epoch=last_epoch)
     lr, eta_min = checked(lr=lr, eta_min=eta_min)
@@ -481,7 +485,7 @@ def CosineAnnealingWarmRestarts(
 
 
 def ChainedScheduler(lr: Number, schedulers: Sequence[ScheduleLike]) -> Schedule:
-    """The product of `lr` and the schedulers, which have a base rate of 1.
+    """The product of `lr` and of schedulers with a base rate of 1.
 
     >>> from jaxsched.ports import torch
     >>> torch.ChainedScheduler(0.4, [torch.ConstantLR(1.0, 0.5, 4), torch.ExponentialLR(1.0, 0.9)])
@@ -489,28 +493,33 @@ def ChainedScheduler(lr: Number, schedulers: Sequence[ScheduleLike]) -> Schedule
 
     Args:
       lr: the base rate.
-      schedulers: factors, at least one.
+      schedulers: at least one factor.
 
-    Source: `ChainedScheduler` of PyTorch 2.13, which hands the rate from one to the next. That is the product
-    of `MultiplicativeLR`, `StepLR`, `MultiStepLR`, `ConstantLR`, `LinearLR`, `ExponentialLR`, `PolynomialLR`
-    and, up to `T_max`, `CosineAnnealingLR` with `eta_min=0`. It is not where a member adds
-    (`CosineAnnealingLR` otherwise, `SWALR`), or sets the rate and so discards what came before (`LambdaLR`,
-    `CyclicLR`, `OneCycleLR`, `CosineAnnealingWarmRestarts`, `SequentialLR` at a milestone). Of these a
-    `LambdaLR` with `total_steps` and a linear `SWALR` look like factors, and only the others are refused.
+    Raises:
+      ValueError: a scheduler is not a factor in PyTorch.
+
+    In PyTorch each scheduler of a chain changes the rate that the one before it left. The result is a
+    product if all of them multiply that rate: `MultiplicativeLR`, `StepLR`, `MultiStepLR`, `ConstantLR`,
+    `LinearLR`, `ExponentialLR`, `PolynomialLR` and, up to `T_max`, `CosineAnnealingLR` with `eta_min=0`. It
+    is not a product if one of them adds to the rate (`SWALR` and any other `CosineAnnealingLR`) or replaces
+    it (`LambdaLR`, `CyclicLR`, `OneCycleLR`, `CosineAnnealingWarmRestarts`, and `SequentialLR` at a
+    milestone). These are refused, except a `LambdaLR` with `total_steps` and a linear `SWALR`, which look
+    like factors.
+
+    Source: `ChainedScheduler` of PyTorch 2.13.
     """
     parts = as_schedules("schedulers", schedulers)
     for i, part in enumerate(parts):
         if not _scales(part):
             raise ValueError(
-                f"`schedulers[{i}]` must scale the rate that comes before it, as `StepLR` does, got "
-                f"{brief(part)}: in PyTorch it adds to that rate or sets another. Use it alone, or write the "
-                "product that you mean with `*`."
+                f"`schedulers[{i}]` must scale the rate before it, as `StepLR` does, got {brief(part)}: in "
+                "PyTorch it adds to that rate or replaces it. Use it alone, or write the product with `*`."
             )
     return Product((as_schedule("lr", lr), *parts))
 
 
 def _scales(member: Any) -> bool:
-    """Whether a member of a chain may be a factor in PyTorch too, as far as the schedule tells."""
+    """Whether a member of a chain is a factor in PyTorch too, as far as its schedule shows."""
     if isinstance(member, Product):
         return all(map(_scales, member.schedules))
     if isinstance(member, shift):  # `OneCycleLR` on its way down
@@ -530,20 +539,23 @@ def SequentialLR(schedulers: Sequence[ScheduleLike], milestones: Numbers, last_e
     join([Piecewise([0.2, 0.4], [9]), Exponential(0.4, 0.9)], [4])
 
     Args:
-      schedulers: n schedules, at least 1.
-      milestones: the steps at which the next one begins, n - 1 whole numbers of at least 0, sorted.
+      schedulers: at least one schedule.
+      milestones: the steps at which the others begin, sorted whole numbers of at least 0, one fewer than
+        the schedules.
 
-    Source: `SequentialLR` of PyTorch 2.13: at a milestone the rate is the next scheduler's first, also where
-    PyTorch's documentation goes on from the rate before. `MultiplicativeLR` and `SWALR` do go on there: give
-    them the rate of that step as `lr`. Deviation: the order in which schedulers are built does not matter;
-    in PyTorch `OneCycleLR` and `CyclicLR` change the base rate of what is built after them.
+    At a milestone the rate is the first rate of the next scheduler, as in PyTorch, whose documentation shows
+    the rate continuing. `MultiplicativeLR` and `SWALR` do continue from the rate before: give them that rate
+    as `lr`.
+
+    Source: `SequentialLR` of PyTorch 2.13. Deviation: the order in which the schedulers are built does not
+    matter. In PyTorch, `OneCycleLR` and `CyclicLR` change the base rate of schedulers built after them.
     """
     not_modelled(last_epoch=last_epoch)
     parts = as_schedules("schedulers", schedulers)
     steps = whole_steps("milestones", milestones, at_least=0)
     if len(steps) != len(parts) - 1:
         raise ValueError(
-            f"`milestones` must have one entry less than `schedulers`, which has {len(parts)}, "
+            f"`milestones` must have one entry fewer than `schedulers`, which has {len(parts)}, "
             f"got {len(steps)}."
         )
     return join(parts, steps)
@@ -556,19 +568,19 @@ def SWALR(
     anneal_strategy: str = "cos",
     last_epoch: int = -1,
 ) -> Any:
-    """From `lr` to `swa_lr` over `anneal_epochs` steps.
+    """A cosine or a straight line from `lr` to `swa_lr` over `anneal_epochs` steps.
 
     >>> from jaxsched.ports import torch
     >>> torch.SWALR(0.3, swa_lr=0.05, anneal_epochs=4)
     Cosine(0.3, 0.05, 4)
 
     Args:
-      lr: the rate at which it begins, or a list of them.
+      lr: the first rate, or a list of them.
       swa_lr: the last rate, or a list of them.
       anneal_epochs: a whole number of at least 0.
       anneal_strategy: `"cos"` or `"linear"`.
 
-    Source: `SWALR` of PyTorch 2.13, which begins at the rate that the optimizer has when it is built.
+    Source: `SWALR` of PyTorch 2.13, which starts from the optimizer's rate when it is built.
     """
     not_modelled(last_epoch=last_epoch)
     steps = whole("anneal_epochs", anneal_epochs, at_least=0)
@@ -577,7 +589,7 @@ def SWALR(
 
 
 def _each_group(build: Callable[..., Any], **arguments: Any) -> Any:
-    """`build` of the arguments; where some are lists, a list of schedules, one for each entry."""
+    """`build` of the arguments. If any of them is a list, a list with a result for each entry."""
     sizes = {name: len(value) for name, value in arguments.items() if isinstance(value, list | tuple)}
     if not sizes:
         return build(*arguments.values())
@@ -601,7 +613,7 @@ def _cyclic(
     scale_mode: str,
     total_steps: int | None,
 ) -> Any:
-    """Triangles from the first of two named arguments to the second."""
+    """Triangles from the first of two named arguments to the second and back."""
     rise = checked_number("step_size_up", step_size_up, above=0)
     fall = rise if step_size_down is None else checked_number("step_size_down", step_size_down, at_least=0)
     gamma = checked_number("gamma", gamma, at_least=0)
@@ -637,9 +649,7 @@ def _phase_ends(
 
 def _cycles_momentum(cycle_momentum: bool) -> None:
     if not checked_flag("cycle_momentum", cycle_momentum):
-        raise ValueError(
-            f"`cycle_momentum` must be True where the momentum is cycled, got {cycle_momentum!r}."
-        )
+        raise ValueError(f"`cycle_momentum` must be True for a cycled momentum, got {cycle_momentum!r}.")
 
 
 def ReduceLROnPlateau(
@@ -653,28 +663,28 @@ def ReduceLROnPlateau(
     min_lr: Any = 0,
     eps: Number = 1e-8,
 ) -> Any:
-    """The rule for `jaxsched.scale_by_plateau`; a plateau is a factor on any schedule.
+    """A rule for `jaxsched.scale_by_plateau`, which scales any schedule when a metric stops improving.
 
-    As in PyTorch, a relative threshold is taken from the best metric itself, so that with negative metrics
-    slightly worse ones count as better; `jaxsched.Plateau` takes it from the absolute value.
+    As in PyTorch, a relative threshold is a fraction of the best metric itself, so a slightly worse metric
+    counts as better if metrics are negative. `jaxsched.Plateau` takes a fraction of the absolute value.
 
     Args:
-      lr: the base rate, above 0, of which `min_lr` and `eps` are made fractions; or a list for groups.
+      lr: the base rate, above 0, relative to which `min_lr` and `eps` are taken, or a list of them.
       mode: "min" or "max".
-      factor: of each cut, at least 0 and below 1.
-      patience: observations without improvement that are borne.
+      factor: the factor of each cut, at least 0 and below 1.
+      patience: the number of observations without improvement that are tolerated.
       threshold: the margin of an improvement, at least 0.
       threshold_mode: "rel" or "abs".
-      cooldown: observations after a cut in which none is counted as bad.
-      min_lr: the floor of the rate; or a list for groups.
-      eps: a cut of no more than this is not made.
+      cooldown: the number of observations after a cut that do not count as bad.
+      min_lr: the floor of the rate, or a list of them.
+      eps: a cut by this much or less is not made.
 
     Returns:
-      A `Plateau`; a list of them where `lr` or `min_lr` is a list.
+      A `Plateau`, or a list of them if `lr` or `min_lr` is a list.
 
     Raises:
       TypeError: an argument is of the wrong type.
-      ValueError: an argument is outside of its range.
+      ValueError: an argument is outside its range.
 
     Source: `ReduceLROnPlateau` of PyTorch 2.13.
     """

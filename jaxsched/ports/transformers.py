@@ -1,15 +1,16 @@
 # ruff: noqa: D417 - the module describes the arguments in common.
 r"""The schedules of Hugging Face Transformers, `transformers.optimization`.
 
-A port takes the base rate `lr` in the place of the optimizer; its step is the number of updates made. All
+A port takes the base rate `lr` in place of the optimizer. Its step is the number of updates made so far. All
 but `get_constant_schedule` begin with a warmup, and most share these arguments:
 
-- `num_warmup_steps`: of the warmup, in which the rate is `lr * t / num_warmup_steps`, a whole number $W$.
-- `num_training_steps`: of the whole run, warmup included, a whole number $T$.
-- `num_cycles`: periods of the cosine between the two, $n$ of at least 0; a half goes down once.
-- `last_epoch`: -1 alone; instead of going on from an epoch, call the schedule with the step of the whole run.
+- `num_warmup_steps`: the length $W$ of the warmup, a whole number. Its rate is `lr * t / num_warmup_steps`.
+- `num_training_steps`: the length $T$ of the run, warmup included, a whole number.
+- `num_cycles`: the number $n$ of periods of the cosine after the warmup, at least 0. Half a period falls
+  once.
+- `last_epoch`: must be -1. To resume a run, call the schedule with the step of the whole run.
 
-A cosine has no end in Transformers: past `num_training_steps` it rises again.
+In Transformers a cosine does not end: past `num_training_steps` it rises again.
 
 >>> from jaxsched.ports import transformers
 >>> transformers.get_linear_schedule_with_warmup(0.1, num_warmup_steps=100, num_training_steps=1000)
@@ -44,11 +45,11 @@ WARMUP_TYPES: dict[str, Callable[..., Transition]] = {
     "cosine": Cosine,
     "1-sqrt": functools.partial(Polynomial, power=0.5),
 }
-"""The curves of the warmup of `get_wsd_schedule`."""
+"""The warmup curves of `get_wsd_schedule`."""
 
 
 def get_constant_schedule(lr: Number, last_epoch: int = -1) -> Schedule:
-    """`lr`, for ever.
+    """`lr` at every step.
 
     Args:
       lr: the rate.
@@ -61,7 +62,7 @@ def get_constant_schedule(lr: Number, last_epoch: int = -1) -> Schedule:
 
 
 def get_constant_schedule_with_warmup(lr: Number, num_warmup_steps: Number, last_epoch: int = -1) -> Schedule:
-    """A warmup to `lr`, which stays.
+    """A warmup to `lr`, then a constant.
 
     Args:
       lr: the base rate.
@@ -82,7 +83,7 @@ def get_linear_schedule_with_warmup(
     Args:
       lr: the base rate.
       num_warmup_steps: see the module.
-      num_training_steps: see the module; without a step after the warmup the rate is 0 there.
+      num_training_steps: see the module. If no steps are left after the warmup, the rate is 0 there.
 
     Source: `get_linear_schedule_with_warmup` of Transformers 5.23.
     """
@@ -99,7 +100,7 @@ def get_cosine_schedule_with_warmup(
     num_cycles: Number = 0.5,
     last_epoch: int = -1,
 ) -> Schedule:
-    r"""A warmup to `lr`, then a cosine between it and 0, for ever.
+    r"""A warmup to `lr`, then a cosine between `lr` and 0.
 
     $$f(t) = \text{lr} \cdot \tfrac12 \left(1 + \cos\left(2 \pi n \, \frac{t - W}{T - W}\right)\right)$$
 
@@ -109,9 +110,9 @@ def get_cosine_schedule_with_warmup(
 
     Args:
       lr: the base rate.
-      num_warmup_steps: see the module, as for the next two.
-      num_training_steps: at least one step more than the warmup is reckoned with.
-      num_cycles: 0 is constant.
+      num_warmup_steps: see the module.
+      num_training_steps: see the module; taken as at least `num_warmup_steps + 1`.
+      num_cycles: see the module; 0 gives a constant.
 
     Source: `get_cosine_schedule_with_warmup` of Transformers 5.23.
     """
@@ -139,13 +140,14 @@ def get_cosine_with_hard_restarts_schedule_with_warmup(
 
     Args:
       lr: the base rate.
-      num_warmup_steps: see the module, as for the next one.
-      num_training_steps: at least one step more than the warmup is reckoned with.
-      num_cycles: how often it goes down, at least 0; 0 is constant up to the end. It need not be whole.
+      num_warmup_steps: see the module.
+      num_training_steps: see the module; taken as at least `num_warmup_steps + 1`.
+      num_cycles: the number of half cosines, at least 0 and not necessarily whole. With 0 the rate is `lr`
+        until the end.
 
-    Source: `get_cosine_with_hard_restarts_schedule_with_warmup` of Transformers 5.23. Deviation: Transformers
-    is at 0 rather than `lr` at a few restarts, where the float of $n p$ is below its whole number: 50 cycles
-    of 1,000 steps at step 580. Here it is at `lr` at all of them.
+    Source: `get_cosine_with_hard_restarts_schedule_with_warmup` of Transformers 5.23. Deviation: the rate is
+    `lr` at every restart. In Transformers it is 0 at a few, where rounding puts $n p$ just below a whole
+    number, such as step 580 with 50 cycles over 1,000 steps.
     """
     not_modelled(last_epoch=last_epoch)
     (lr,) = checked(lr=lr)
@@ -162,7 +164,7 @@ def get_polynomial_decay_schedule_with_warmup(
     power: Number = 1.0,
     last_epoch: int = -1,
 ) -> Schedule:
-    r"""A warmup to `lr`, then a polynomial of what is left, down to `lr_end`.
+    r"""A warmup to `lr`, then a polynomial decay to `lr_end`.
 
     $$f(t) = \text{lr\_end} + (\text{lr} - \text{lr\_end})
     \left(1 - \frac{t - W}{T - W}\right)^\text{power}, \quad W \le t \le T$$
@@ -175,13 +177,13 @@ def get_polynomial_decay_schedule_with_warmup(
 
     Args:
       lr: the base rate.
-      num_warmup_steps: see the module, as for the next one.
-      num_training_steps: without a step after the warmup the rate is `lr_end` there.
+      num_warmup_steps: see the module.
+      num_training_steps: see the module. If no steps are left after the warmup, the rate is `lr_end` there.
       lr_end: the last rate, below `lr`.
-      power: from 0 to 1,000,000; with 0 the rate stays at `lr`, up to and with step `num_training_steps`.
+      power: from 0 to 1,000,000. With 0 the rate is `lr` through step `num_training_steps`.
 
-    Source: `get_polynomial_decay_schedule_with_warmup` of Transformers 5.23. Deviation: a warmup of
-    `num_training_steps` raises `ZeroDivisionError` there when it is over.
+    Source: `get_polynomial_decay_schedule_with_warmup` of Transformers 5.23. Deviation: if the warmup takes
+    all of `num_training_steps`, Transformers raises `ZeroDivisionError` at its end.
     """
     not_modelled(last_epoch=last_epoch)
     lr, lr_end = checked(lr=lr, lr_end=lr_end)
@@ -198,7 +200,7 @@ def get_polynomial_decay_schedule_with_warmup(
 def get_inverse_sqrt_schedule(
     lr: Number, num_warmup_steps: Number, timescale: Number | None = None, last_epoch: int = -1
 ) -> Schedule:
-    r"""A warmup to `lr`, then the inverse square root of the step, for ever.
+    r"""A warmup to `lr`, then an inverse square root decay.
 
     $$f(t) = \text{lr} \left(1 + \frac{t - W}{\text{timescale}}\right)^{-1/2}$$
 
@@ -209,7 +211,7 @@ def get_inverse_sqrt_schedule(
     Args:
       lr: the base rate.
       num_warmup_steps: see the module.
-      timescale: steps, above 0; as many as the warmup has if left out, or 10,000 if it has none.
+      timescale: a number of steps, above 0. The default is `num_warmup_steps`, or 10,000 if that is 0.
 
     Source: `get_inverse_sqrt_schedule` of Transformers 5.23.
     """
@@ -230,7 +232,7 @@ def get_cosine_with_min_lr_schedule_with_warmup(
     min_lr: Number | None = None,
     min_lr_rate: Number | None = None,
 ) -> Schedule:
-    """`get_cosine_schedule_with_warmup` down to `min_lr` instead of 0; its warmup begins at 0 all the same.
+    """`get_cosine_schedule_with_warmup` that falls to `min_lr` instead of 0; the warmup still begins at 0.
 
     >>> from jaxsched.ports import transformers
     >>> transformers.get_cosine_with_min_lr_schedule_with_warmup(0.1, 100, 1000, min_lr=0.01)
@@ -238,11 +240,11 @@ def get_cosine_with_min_lr_schedule_with_warmup(
 
     Args:
       lr: the base rate.
-      num_warmup_steps: see the module, as for the next two.
-      num_training_steps: at least one step more than the warmup is reckoned with.
-      num_cycles: 0 is constant.
-      min_lr: the lowest rate, at least 0; this or the next one must be given.
-      min_lr_rate: the same as a fraction of `lr`.
+      num_warmup_steps: see the module.
+      num_training_steps: see the module; taken as at least `num_warmup_steps + 1`.
+      num_cycles: see the module; 0 gives a constant.
+      min_lr: the lowest rate, at least 0. Exactly one of `min_lr` and `min_lr_rate` must be given.
+      min_lr_rate: the lowest rate as a fraction of `lr`, at least 0.
 
     Source: `get_cosine_with_min_lr_schedule_with_warmup` of Transformers 5.23.
     """
@@ -263,10 +265,10 @@ def get_cosine_with_min_lr_schedule_with_warmup_lr_rate(
     min_lr_rate: Number | None = None,
     warmup_lr_rate: Number | None = None,
 ) -> Schedule:
-    r"""`get_cosine_with_min_lr_schedule_with_warmup` one step earlier, with a warmup that is not at 0.
+    r"""`get_cosine_with_min_lr_schedule_with_warmup` one step earlier, with a warmup that begins above 0.
 
-    Before step $W$ a straight line from `lr * warmup_lr_rate`, which is at `lr` at step $W - 1$; the cosine
-    begins there, and so it is at its lowest at $T - 1$, from which it rises.
+    The warmup is a straight line from `lr * warmup_lr_rate` at step 0 to `lr` at step $W - 1$. The cosine
+    begins there. It reaches its lowest rate at step $T - 1$, and then rises again.
 
     >>> from jaxsched.ports import transformers
     >>> transformers.get_cosine_with_min_lr_schedule_with_warmup_lr_rate(0.1, 4, 10, min_lr=0.01)
@@ -274,12 +276,12 @@ def get_cosine_with_min_lr_schedule_with_warmup_lr_rate(
 
     Args:
       lr: the base rate.
-      num_warmup_steps: see the module, as for the next two.
-      num_training_steps: at least one step more than the warmup is reckoned with.
-      num_cycles: 0 is constant.
-      min_lr: the lowest rate, at least 0; this or the next one must be given.
-      min_lr_rate: the same as a fraction of `lr`.
-      warmup_lr_rate: the first rate as a fraction of `lr`; `1 / num_warmup_steps` if left out.
+      num_warmup_steps: see the module.
+      num_training_steps: see the module; taken as at least `num_warmup_steps + 1`.
+      num_cycles: see the module; 0 gives a constant.
+      min_lr: the lowest rate, at least 0. Exactly one of `min_lr` and `min_lr_rate` must be given.
+      min_lr_rate: the lowest rate as a fraction of `lr`, at least 0.
+      warmup_lr_rate: the first rate as a fraction of `lr`; `1 / num_warmup_steps` by default.
 
     Source: `get_cosine_with_min_lr_schedule_with_warmup_lr_rate` of Transformers 5.23.
     """
@@ -307,7 +309,7 @@ def get_wsd_schedule(
     num_cycles: Number = 0.5,
     last_epoch: int = -1,
 ) -> Schedule:
-    """Warmup, stable, decay: from `lr * min_lr_ratio` to `lr`, which stays for a while, and back.
+    """Warmup, stable, decay: from `lr * min_lr_ratio` up to `lr`, a constant phase, and back down.
 
     >>> from jaxsched.ports import transformers
     >>> transformers.get_wsd_schedule(0.1, 100, 200, 1000, decay_type="1-sqrt")
@@ -315,18 +317,19 @@ def get_wsd_schedule(
 
     Args:
       lr: the base rate.
-      num_warmup_steps: a whole number, as the next three.
-      num_decay_steps: of the decay.
-      num_training_steps: of all three together.
-      num_stable_steps: in between; it counts where both are given. If it is left out it is what the others
-        leave of `num_training_steps`, and if they leave less than nothing, the decay has begun before the
-        warmup is over.
+      num_warmup_steps: the length of the warmup, a whole number of at least 0.
+      num_decay_steps: the length of the decay, a whole number of at least 0.
+      num_training_steps: the length of all three phases, a whole number of at least 0.
+      num_stable_steps: the length of the stable phase, a whole number of at least 0. If it is given,
+        `num_training_steps` is ignored. By default it is the rest of `num_training_steps`; if the warmup and
+        the decay together are longer than that, the decay begins before the warmup ends.
       warmup_type: `"linear"`, `"cosine"` or `"1-sqrt"`.
-      decay_type: the same.
-      min_lr_ratio: the first rate and the last as a fraction of `lr`, at least 0.
-      num_cycles: periods of a decay of type `"cosine"`, at least 0; a half goes down once, 0 stays at `lr`.
+      decay_type: `"linear"`, `"cosine"` or `"1-sqrt"`.
+      min_lr_ratio: the first and last rate as a fraction of `lr`, at least 0.
+      num_cycles: the number of periods of a `"cosine"` decay, at least 0. Half a period falls once; with 0
+        the rate stays at `lr` during the decay.
 
-    Source: `get_wsd_schedule` of Transformers 5.23, which warns where both numbers are given.
+    Source: `get_wsd_schedule` of Transformers 5.23, which warns if both lengths are given.
     """
     not_modelled(last_epoch=last_epoch)
     (lr,) = checked(lr=lr)
@@ -366,13 +369,13 @@ SCHEDULES: dict[str, Callable[..., Schedule]] = {
     "cosine_warmup_with_min_lr": get_cosine_with_min_lr_schedule_with_warmup_lr_rate,
     "warmup_stable_decay": get_wsd_schedule,
 }
-"""What `get_scheduler` finds under the names of `SchedulerType`."""
+"""The schedules of `get_scheduler`, by their names in `SchedulerType`."""
 
 BY_METRIC = {
     "reduce_lr_on_plateau": "use the rule `jaxsched.ports.torch.ReduceLROnPlateau`",
     "greedy": "there is no port of it",
 }
-"""Names of what is no function of the step, and what to do instead."""
+"""Names in `SchedulerType` that follow a metric, and what to do instead."""
 
 
 def get_scheduler(
@@ -393,12 +396,13 @@ def get_scheduler(
       name: `"linear"`, `"cosine"`, `"cosine_with_restarts"`, `"polynomial"`, `"constant"`,
         `"constant_with_warmup"`, `"inverse_sqrt"`, `"cosine_with_min_lr"`, `"cosine_warmup_with_min_lr"` or
         `"warmup_stable_decay"`.
-      num_warmup_steps: see the module, as for the next one; what a schedule does not take is not looked at.
-      num_training_steps: of the whole run.
-      scheduler_specific_kwargs: the other arguments of the schedule. One that it does not take is refused,
-        also for the constant ones, where Transformers drops it.
+      num_warmup_steps: see the module; ignored if the schedule does not take it.
+      num_training_steps: see the module; ignored if the schedule does not take it.
+      scheduler_specific_kwargs: the other arguments of the schedule. An argument that it does not take is
+        refused.
 
-    Source: `get_scheduler` of Transformers 5.23, which takes the name before the optimizer.
+    Source: `get_scheduler` of Transformers 5.23, which takes the name before the optimizer. Deviation: for
+    constant schedules Transformers drops other arguments.
     """
     schedule = _named(name)
     steps = {"num_warmup_steps": num_warmup_steps, "num_training_steps": num_training_steps}
@@ -411,7 +415,7 @@ def get_scheduler(
     known = [key for key in parameters if key not in ("lr", "num_warmup_steps", "num_training_steps")]
     for key in others:
         if key not in known:
-            raise TypeError(f"`scheduler_specific_kwargs` of {name!r} must be among {known}, got {key!r}.")
+            raise TypeError(f"`scheduler_specific_kwargs` for {name!r} must be among {known}, got {key!r}.")
     return schedule(lr, **steps, **others)
 
 
@@ -420,7 +424,8 @@ def _named(name: Any) -> Callable[..., Schedule]:
         return SCHEDULES[name]
     if isinstance(name, str) and name in BY_METRIC:
         raise ValueError(
-            f"`name` must be that of a function of the step; {name!r} follows a metric: {BY_METRIC[name]}."
+            f"`name` must name a function of the step, got {name!r}, which follows a metric: "
+            f"{BY_METRIC[name]}."
         )
     near = difflib.get_close_matches(str(name), SCHEDULES, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else "."
@@ -432,7 +437,7 @@ def _warmup_steps(num_warmup_steps: Number) -> Any:
 
 
 def _phases(num_warmup_steps: Number, num_training_steps: Number, at_least: float) -> tuple[Any, Any]:
-    """The steps of the warmup and those after it, which are `at_least` so many."""
+    """The lengths of the warmup and of the rest, which is at least `at_least`."""
     warmup_steps = _warmup_steps(num_warmup_steps)
     total_steps = whole("num_training_steps", num_training_steps, at_least=0)
     return warmup_steps, larger(at_least, total_steps - warmup_steps)
@@ -450,7 +455,7 @@ def _warmed_up(
     init_value: Any = 0.0,
     shape: Any = Linear,
 ) -> Schedule:
-    """A ramp to `lr` and the rest, which may be at its end at once rather than begin at `lr`."""
+    """A ramp to `lr`, then the rest, which need not begin at `lr`."""
     if begins_at_lr:
         return warmup(rest, warmup_steps, init_value, shape)
     return join([shape(init_value, lr, warmup_steps), rest], [warmup_steps])
@@ -469,7 +474,7 @@ def _lowest(lr: Any, min_lr: Number | None, min_lr_rate: Number | None) -> Any:
 
 
 def _waves(lr: Any, lowest: Any, steps: Any, num_cycles: Number) -> Schedule:
-    """So many periods of a cosine in so many steps, and on for ever."""
+    """A cosine with `num_cycles` periods in `steps` steps, and the same beyond them."""
     num_cycles = checked_number("num_cycles", num_cycles, at_least=0)
     if is_known(num_cycles, 0):
         return Constant(lr)
@@ -484,7 +489,7 @@ def _cosine_decay(lr: Any, lowest: Any, steps: Any, num_cycles: Number) -> Sched
 
 
 def _hard_restarts(lr: Any, steps: Any, num_cycles: Any) -> Schedule:
-    """So many halves of a cosine in so many steps, and then 0."""
+    """`num_cycles` half cosines in `steps` steps, then 0."""
     if is_known(num_cycles, 1):
         return Cosine(lr, 0.0, steps)
     if is_known(num_cycles, 0):
@@ -492,7 +497,7 @@ def _hard_restarts(lr: Any, steps: Any, num_cycles: Any) -> Schedule:
     length = steps / num_cycles
     restarts = cycle(Cosine(lr, 0.0, length), length)
     if is_concrete(steps, num_cycles):
-        # Three times a float 5 / 3 may miss 5: what restarts at a whole step is a cycle of its own.
+        # Three times the float 5 / 3 may miss 5, so the cycles between two whole-step restarts form a cycle.
         whole_step = (Fraction(float(steps)) / Fraction(float(num_cycles))).numerator
         if length < whole_step < steps:
             restarts = cycle(restarts, whole_step)

@@ -1,4 +1,4 @@
-"""Every port against what the original system gave: `goldens/*.json`, made by `goldens/make_*.py`."""
+"""Every port against the rates of its original, in `goldens/*.json`, made by `goldens/make_*.py`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GOLDENS = Path(__file__).parents[1] / "goldens"
 
 
 def golden_cases():
-    """The cases by system and scheduler."""
+    """The recorded cases, by system and scheduler."""
     cases = defaultdict(list)
     for path in sorted(GOLDENS.glob("*.json")):
         record = json.loads(path.read_text())
@@ -33,7 +33,7 @@ CASES = golden_cases()
 
 
 def ported(system, name, case):
-    """What a case describes, built with our port."""
+    """The schedule of a case, built with our port."""
     module = importlib.import_module(f"jaxsched.ports.{system}")
 
     def argument(value):
@@ -47,14 +47,14 @@ def ported(system, name, case):
             return ported(system, value["port"], value)
         return value
 
-    # Of timm the steps are what `step` or `step_update` was called with; a port has the one clock.
+    # timm's steps are the arguments of `step` or `step_update`; a port has one clock for both.
     given = {key: value for key, value in case.get("kwargs", {}).items() if key != "t_in_epochs"}
     keywords = {key: argument(value) for key, value in given.items()}
     return getattr(module, name)(*(argument(value) for value in case.get("args", [])), **keywords)
 
 
 SMOKE = ("optax", "torch", "transformers")
-"""The systems that every set of versions takes."""
+"""The systems that are tested with every set of versions."""
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ SMOKE = ("optax", "torch", "transformers")
     [pytest.param(*key, id=" ".join(key), marks=[pytest.mark.smoke] * (key[0] in SMOKE)) for key in CASES],
 )
 def test_port_gives_what_the_original_gave(system, name):
-    """The first case as it is; the others share programs, whatever their numbers are."""
+    """The first case runs with its own numbers as they are; the others share compiled programs."""
     for number, case in enumerate(CASES[system, name]):
         schedule, steps = ported(system, name, case), np.array(case["steps"], np.int32)
         if number:

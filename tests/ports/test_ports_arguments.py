@@ -1,4 +1,4 @@
-"""A port takes no argument in silence: it follows it, or refuses it by name and says what to do instead."""
+"""A port either follows an argument, or refuses it by name and says what to do instead."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REFUSED = {
     "noise_range_t": ((3, 5), "must be None, got (3, 5): a schedule has no noise", "`jaxsched.Table`"),
     "initialize": (False, "must be True, got False: the base rate is `lr`", "Pass the `initial_lr`"),
 }
-"""What no port follows: a value that would change what the original does, the message and its advice."""
+"""Arguments that no port models: a value that changes the original, the message, and its advice."""
 
 EVERYWHERE = [
     pytest.param(*key, parameter[0], id=" ".join([*key, parameter[0]]))
@@ -60,7 +60,7 @@ CHAINED = {
     "SWALR": lambda: torch.SWALR(1.0, 0.1),
     "CosineAnnealingLR": lambda: rising(0.1),
 }
-"""Members of a chain that in PyTorch are no factors."""
+"""Schedulers that are not factors in a chain of PyTorch."""
 
 
 @pytest.mark.parametrize("name", CHAINED)
@@ -107,7 +107,7 @@ PASTED = {
         lambda: transformers.get_cosine_with_min_lr_schedule_with_warmup(0.1, 5, 50, min_lr=0.01),
     ),
 }
-"""Calls by position or with every argument at its default, and what they say in short."""
+"""Calls by position or with arguments that change nothing, and the same calls in short."""
 
 
 @pytest.mark.parametrize("name", PASTED)
@@ -127,7 +127,7 @@ UNUSED = {
     "max_lr": (["CyclicLRMomentum", "OneCycleLRMomentum"], RATE),
     **dict.fromkeys(["div_factor", "final_div_factor"], (["OneCycleLRMomentum"], RATE)),
 }
-"""Arguments that ports take and do not look at, of which systems or ports, and why they change no rate."""
+"""Arguments that ports accept and ignore, their systems or ports, and why they change no rate."""
 
 
 @pytest.mark.parametrize(("system", "name"), [pytest.param(*key, id=" ".join(key)) for key in ORIGINALS])
@@ -144,7 +144,7 @@ def test_every_other_argument_is_looked_at(system, name):
 
 
 def test_get_scheduler_names_what_a_schedule_takes():
-    message = r"`scheduler_specific_kwargs` of 'constant' must be among \['last_epoch'\], got 'num_cycles'."
+    message = r"`scheduler_specific_kwargs` for 'constant' must be among \['last_epoch'\], got 'num_cycles'."
     with pytest.raises(TypeError, match=message):
         transformers.get_scheduler(0.1, "constant", scheduler_specific_kwargs={"num_cycles": 1})
     with pytest.raises(ValueError, match="`last_epoch` must be -1, got 3"):

@@ -1,4 +1,4 @@
-"""The ports of the book's schedulers: its own examples, where they deviate, what they refuse, tracing."""
+"""The ports of the book's schedulers: its own examples, deviations, refusals and tracing."""
 
 from __future__ import annotations
 

@@ -19,12 +19,12 @@ ORIGINALS = {
 
 LEFT_OUT = {
     "optimizer": "a schedule is made without one; its rate is the argument `lr`, which comes first",
-    "kwargs": "they are the names that Keras had long ago",
+    "kwargs": "they are old names of Keras",
 }
-"""Parameters of originals that no port has: why."""
+"""Parameters of originals that no port has, and why."""
 
 OWN_RATES = ["CyclicLR", "CyclicLRMomentum", "OneCycleLR", "OneCycleLRMomentum", "SequentialLR"]
-"""These of PyTorch take their rates as arguments, or in the schedules that they are of."""
+"""Schedulers of PyTorch that take their rates as arguments, or in their members."""
 
 ADDED = {
     ("keras", "LearningRateScheduler"): (
@@ -42,11 +42,11 @@ ADDED = {
     },
     ("torch", "CyclicLRMomentum"): ([["total_steps", None]], "it takes the arguments of `CyclicLR`"),
 }
-"""Parameters of ports that the originals have not, and why; `lr` comes first and the others last."""
+"""Parameters that only the ports have, and why; `lr` comes first and the others last."""
 
 
 def with_type(parameters):
-    """A whole number is its float, but no default is a boolean that was a number."""
+    """Defaults with their types: 1 may be 1.0, but not True."""
     return [(name, *((isinstance(each, bool), each) for each in default)) for name, *default in parameters]
 
 

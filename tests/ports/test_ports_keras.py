@@ -1,4 +1,4 @@
-"""The ports of Keras: where they deviate on purpose, what they refuse, tracing."""
+"""The ports of Keras: deliberate deviations, refusals and tracing."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_rates_are_leaves():
         (lambda: keras.LearningRateScheduler(str, epochs=3), r"`schedule\(0\)` must be a number, got '0'"),
         (
             lambda: keras.LearningRateScheduler(lambda epoch, rate: rate, epochs=3),
-            "`learning_rate` must be a number where `schedule` takes two arguments, got None.",
+            "`learning_rate` must be a number when `schedule` takes two arguments, got None.",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""Every port under every law, and every function of every system's module with an instance there."""
+"""Every port obeys every law, and every port has an instance in the catalogue."""
 
 from __future__ import annotations
 

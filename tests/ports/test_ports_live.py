@@ -23,7 +23,7 @@ def original(name, lr, **arguments):
     """The rates of a scheduler of PyTorch at steps 0 to 39."""
     optimizer = torch.optim.SGD([torch.zeros(1)], lr)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that the optimizer makes no step
+        warnings.simplefilter("ignore")  # The optimizer makes no step.
         scheduler = getattr(torch.optim.lr_scheduler, name)(optimizer, **arguments)
         values = []
         for _ in range(STEPS):

@@ -1,4 +1,4 @@
-"""The ports of MXNet: where they deviate on purpose, what they refuse, tracing."""
+"""The ports of MXNet: deliberate deviations, refusals and tracing."""
 
 from __future__ import annotations
 

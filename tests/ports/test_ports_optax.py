@@ -1,4 +1,4 @@
-"""The ports of Optax: where they deviate on purpose, what they refuse, tracing."""
+"""The ports of Optax: deliberate deviations, refusals and tracing."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ CYCLE = {"init_value": 0.0, "peak_value": 0.3, "warmup_steps": 2}
         ),
         (
             lambda: optax.piecewise_constant_schedule(1, [(5, 0.5)]),
-            r"`boundaries_and_scales` must be a dict of factors by their steps, got \[\(5, 0.5\)\]",
+            r"`boundaries_and_scales` must be a dict from steps to factors, got \[\(5, 0.5\)\]",
         ),
         (lambda: optax.exponential_decay(1, 0, 0.5), "`transition_steps` must be above 0, got 0."),
         (lambda: optax.exponential_decay(1, 5, 0), "`decay_rate` must be above 0, got 0."),

@@ -1,4 +1,4 @@
-"""The ports of Paddle: where they deviate on purpose, what they refuse, tracing."""
+"""The ports of Paddle: deliberate deviations, refusals and tracing."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ TYPE_ERRORS = {
     ),
     "not traceable": (
         lambda: paddle.LambdaDecay(0.1, square_root),
-        "`lr_lambda` must be written with `jax.numpy` and give a number, unless `total_steps` is given",
+        "`lr_lambda` must return a number and be written with `jax.numpy`, or `total_steps` must be given",
     ),
 }
 

@@ -1,4 +1,4 @@
-"""The plateau of every system against traces of the original: `goldens/plateau_*.json`."""
+"""Every plateau against traces of its original, in `goldens/plateau_*.json`."""
 
 from __future__ import annotations
 
@@ -88,7 +88,10 @@ def test_lists_are_groups():
         (lambda: keras.ReduceLROnPlateau(0.1, min_delta=-1), "`min_delta` must be at least 0, got -1."),
         (lambda: keras.ReduceLROnPlateau(0.1, None), "`mode` must be 'min' or 'max' for `monitor=None`"),
         (lambda: js.Plateau(machine="x"), "`machine` must be that of a port, got 'x'."),
-        (lambda: timm.PlateauLRScheduler(0.1, warmup_t=5), "the warmup is the schedule, `jaxsched.warmup"),
+        (
+            lambda: timm.PlateauLRScheduler(0.1, warmup_t=5),
+            "warm up the schedule instead, with `jaxsched.warmup",
+        ),
         (lambda: paddle.ReduceOnPlateau(0.1, epsilon=-1), "`epsilon` must be at least 0, got -1."),
     ],
 )

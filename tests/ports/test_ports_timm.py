@@ -1,4 +1,4 @@
-"""The ports of timm: where they deviate on purpose, what they refuse, tracing."""
+"""The ports of timm: deliberate deviations, refusals and tracing."""
 
 from __future__ import annotations
 

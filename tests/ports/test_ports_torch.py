@@ -1,4 +1,4 @@
-"""The ports of PyTorch: where they deviate on purpose, what they refuse, lists of groups, tracing."""
+"""The ports of PyTorch: deliberate deviations, refusals, parameter groups and tracing."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ VALUE_ERRORS = {
     ),
     "momentum left alone": (
         lambda: torch.CyclicLRMomentum(0.1, 0.3, cycle_momentum=False),
-        "`cycle_momentum` must be True where the momentum is cycled, got False.",
+        "`cycle_momentum` must be True for a cycled momentum, got False.",
     ),
     "no steps": (lambda: torch.OneCycleLR(0.1, 0), "`total_steps` must be at least 1, got 0."),
     "no length": (
@@ -162,7 +162,7 @@ VALUE_ERRORS = {
     ),
     "milestones": (
         lambda: torch.SequentialLR([0.1, 0.2], []),
-        "`milestones` must have one entry less than `schedulers`, which has 2, got 0.",
+        "`milestones` must have one entry fewer than `schedulers`, which has 2, got 0.",
     ),
     "unsorted": (
         lambda: torch.SequentialLR([0.1, 0.2, 0.3], [5, 3]),
@@ -189,7 +189,7 @@ TYPE_ERRORS = {
     ),
     "not traceable": (
         lambda: torch.LambdaLR(0.1, square_root),
-        "`lr_lambda` must be written with `jax.numpy` and give a number, unless `total_steps` is given",
+        "`lr_lambda` must return a number and be written with `jax.numpy`, or `total_steps` must be given",
     ),
     "no schedule": (
         lambda: torch.ChainedScheduler(0.1, ["StepLR"]),

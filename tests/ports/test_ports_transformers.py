@@ -1,4 +1,4 @@
-"""The ports of Hugging Face Transformers: where they deviate on purpose, what they refuse, tracing."""
+"""The ports of Hugging Face Transformers: deliberate deviations, refusals and tracing."""
 
 from __future__ import annotations
 
@@ -135,11 +135,12 @@ VALUE_ERRORS = {
     ),
     "plateau": (
         lambda: transformers.get_scheduler(0.1, "reduce_lr_on_plateau"),
-        "'reduce_lr_on_plateau' follows a metric: use the rule `jaxsched.ports.torch.ReduceLROnPlateau`.",
+        "`name` must name a function of the step, got 'reduce_lr_on_plateau', which follows a metric: "
+        "use the rule `jaxsched.ports.torch.ReduceLROnPlateau`.",
     ),
     "greedy": (
         lambda: transformers.get_scheduler(0.1, "greedy"),
-        "'greedy' follows a metric: there is no port of it.",
+        "got 'greedy', which follows a metric: there is no port of it.",
     ),
 }
 
