@@ -1,7 +1,7 @@
-"""The catalogue: every shape and combinator, and compositions of them, at any horizon.
+"""Every shape, combinator and preset, and compositions of them, at any horizon.
 
-A case builds a schedule whose last event is near step `t`; its truth is `reference.rate`. The laws take
-them at a short horizon, the accuracy tests at all.
+A case builds a schedule whose last event is near step `t`. Its exact rate is `reference.rate`. The laws run
+at a short horizon, the accuracy tests at all of them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import jaxsched as js
 
 SHORT = 12
-"""The horizon for tests that are not about horizons."""
+"""The horizon of tests that do not depend on it."""
 
 
 def _lambda(step: Any) -> Any:
@@ -129,7 +129,7 @@ PRESET_VARIANTS: dict[str, Callable[[int], js.Schedule]] = {
     "cyclic decaying": lambda t: js.cyclic(0.1, 0.3, max(t // 8, 1), decay_rate=0.999),
     "warm_restarts shrinking": lambda t: js.warm_restarts(0.3, 0.0, max(t // 2, 1), 0.5, cycles=3),
 }
-"""More arguments of the same presets, for accuracy; a name begins with that of the preset."""
+"""More arguments of the same presets, for accuracy. Each name begins with that of the preset."""
 
 CASES = SHAPES | COMBINATORS | PRESETS
 
@@ -138,8 +138,8 @@ TRANSITIONS = {
 }
 
 HORIZONS = (10, 1000, 10**6, 16_777_259, 1_900_000_001, 2**31 - 1)
-"""Short and long, at the end of float32's integers, and far from powers of two, next to which differences
-from 1 happen to be exact."""
+"""Short and long ones, and some at the end of float32's integers. Most are far from powers of two, near which
+differences from 1 happen to be exact."""
 
 EVERY = {name: build for name, build in (CASES | VARIANTS | PRESET_VARIANTS).items() if name != "lambda"}
-"""What has a formula."""
+"""Every case with a formula."""

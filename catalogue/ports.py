@@ -150,4 +150,4 @@ PORTS: dict[str, Callable[[], js.Schedule]] = {
     "timm MultiStepLRScheduler": lambda: timm.MultiStepLRScheduler(0.3, [4, 7], 0.5, warmup_t=3),
     "timm WSDLRScheduler": lambda: timm.WSDLRScheduler(0.3, 9, 4, 0.01, stable_fn="rsqrt", warmup_t=3),
 }
-"""The name begins with the system and the original's name."""
+"""Each name begins with the system and the name of the original."""

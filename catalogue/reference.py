@@ -1,7 +1,7 @@
-"""The docstrings' formulas in arbitrary precision, class by class: what the library is held to.
+"""The formulas of the docstrings in arbitrary precision, as references for the tests.
 
-Written from the formulas alone, with `mpmath`, and shares nothing with the library but the names of the
-fields.
+They are written in `mpmath` from the docstrings alone, and share only the names of the fields with the
+library.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ LARGEST = mpf(float(np.finfo(np.float32).max))
 
 
 def exact(x: object) -> mpf:
-    """A leaf as it stands, without rounding."""
+    """A leaf as an `mpf`, without rounding."""
     return mpf(float(np.asarray(x, np.float64)))
 
 
 def exact_list(values: object) -> list[mpf]:
-    """Numbers as mpmath's, exactly."""
+    """An array as a list of `mpf`, without rounding."""
     return [exact(x) for x in np.asarray(values, np.float64)]
 
 
@@ -41,7 +41,7 @@ def rate(schedule: js.Schedule, step: Any) -> mpf:
 
 
 def _transition(curve: Callable[[Any, mpf, mpf, mpf], mpf]) -> Callable[[Any, mpf], mpf]:
-    """A transition from its curve between two values at the elapsed fraction p."""
+    """The formula of a transition, given its curve between two values at the elapsed fraction p."""
 
     def formula(s: Any, t: mpf) -> mpf:
         init, end, length = exact(s.init_value), exact(s.end_value), exact(s.transition_steps)
@@ -116,7 +116,7 @@ def _cycle(s: Any, t: mpf) -> mpf:
     if factor == 1:
         k = int(mp.floor(t / length))
     else:
-        # The float is a guess; the comparisons decide.
+        # The logarithm is only a guess; the comparisons below correct it.
         k = int(mp.log(max(1 + t * (factor - 1) / length, mpf(2) ** -40)) / mp.log(factor))
         k = max(0, k - 2)
         while start(k + 1) <= t and (s.cycles is None or k + 1 < exact(s.cycles)):
@@ -198,15 +198,15 @@ _FORMULAS: dict[type, Callable[[Any, mpf], mpf]] = {
 
 
 def without_shortcuts(schedule: Any) -> Any:
-    """The same schedule and numbers, as arrays, so that its calls share a program whatever the numbers are.
+    """The same schedule with arrays as leaves, so that calls with different numbers share a compiled program.
 
-    For a Python number that has a shorter formula, such as 0 or 1, a call compiles a program of its own.
+    A Python number with a shorter formula, such as 0 or 1, makes a call compile a program of its own.
     """
     return jax.tree.map(np.asarray, schedule)
 
 
 def as_argument(schedule: js.Schedule) -> js.Schedule:
-    """The schedule as a compiled function sees it that takes it as an argument: leaves in float32."""
+    """The schedule as a compiled function sees its argument: with leaves rounded to float32."""
 
     def through_float32(x: object) -> object:
         rounded = np.asarray(x, np.float32).astype(np.float64)
@@ -224,7 +224,7 @@ def unit(truth: mpf) -> mpf:
 def ulps(value: Any, truth: mpf) -> float:
     """The distance of a float32 `value` from `truth`, in units in the last place of `truth`.
 
-    Below the normal numbers there is nothing to compare, and what grows may stop anywhere above 1e37.
+    Subnormal numbers all count as equal, and so do numbers above 1e37, where a growing schedule may stop.
     """
     scale = abs(truth)
     if scale > mpf(10) ** 37:
@@ -235,9 +235,9 @@ def ulps(value: Any, truth: mpf) -> float:
 
 
 def some_steps(horizon: int) -> np.ndarray:
-    """120 steps, dense near both ends and the parts' boundaries, spread in between.
+    """120 steps: many near both ends and near the boundaries of parts, the rest spread in between.
 
-    They are always 120, so that one program serves every horizon.
+    The number is fixed, so that every horizon uses the same compiled program.
     """
     near = [horizon * share + step for share in (0, 1 / 4, 1 / 3, 1 / 2, 3 / 4) for step in (-1, 0, 1)]
     ends = [*range(20), *range(horizon - 20, horizon + 3), *(horizon >> np.arange(31)), 2**31 - 1]
@@ -254,7 +254,7 @@ def truths(schedule: js.Schedule, steps: tuple[float, ...]) -> list[mpf]:
 
 
 def _pairs(rates: object, schedule: js.Schedule, steps: Any) -> list[tuple[float, float, mpf]]:
-    """Each step with the rate that was given for it and the one that its formula gives."""
+    """Each step with its rate and the rate of the formula."""
     known = tuple(np.asarray(steps).tolist())
     rates = np.asarray(rates)
     assert rates.shape == np.shape(steps)
@@ -267,10 +267,10 @@ def worst(rates: object, schedule: js.Schedule, steps: Any) -> float:
 
 
 def worst_in_x64(rates: object, schedule: js.Schedule, steps: Any, fractions: bool = False) -> float:
-    """The largest distance of float64 `rates` from the formula, as a multiple of 1e-13 of it.
+    """The largest distance of float64 `rates` from the formula, as a multiple of 1e-13 of its rate.
 
-    Where times are `fractions` of steps, they are rounded themselves: what the formula changes within a
-    float64 spacing of the step comes on top.
+    With `fractions`, times are fractions of steps and are rounded too. The tolerance then also includes the
+    change of the formula within one float64 spacing of the step.
     """
     assert np.asarray(rates).dtype == np.float64
     most = 0.0
@@ -285,13 +285,13 @@ def worst_in_x64(rates: object, schedule: js.Schedule, steps: Any, fractions: bo
 
 
 def _change(schedule: js.Schedule, step: float, width: float, truth: mpf) -> mpf:
-    """The most that the formula changes from `truth`, its value at `step`, within `width` on either side."""
+    """The largest change of the formula from `truth`, its rate at `step`, within `width` on either side."""
     around = [rate(schedule, step + mpf(share * width)) for share in (-1, -0.5, 0.5, 1)]
     return max(abs(each - truth) for each in around)
 
 
 def _within(schedule: Any) -> Iterator[js.Schedule]:
-    """A schedule and all that it holds."""
+    """A schedule and all schedules in it."""
     if isinstance(schedule, js.Schedule):
         yield schedule
         for value in vars(schedule).values():
@@ -308,20 +308,20 @@ def _runs_in_fractions(schedule: js.Schedule) -> bool:
 
 
 def worst_in_float32(rates: object, schedule: js.Schedule, steps: Any, speed: float = 1) -> float:
-    """The largest distance of `rates` from the formula, as a multiple of what the path of TPUs may be off.
+    """The largest distance of `rates` from the formula, as a multiple of the tolerance of the float32 path.
 
-    That is 16 + 2k units in the last place, where k is how often the rate has changed by the factor e since
-    step 0 (by its largest value, where it begins at 0). From step 2^24 on, which is the first that float32
-    cannot tell from its neighbour, what the formula changes within half a float32 spacing of the step comes
-    on top. Where a clock runs in fractions of a step, which float32 rounds (in cycles that grow by a factor
-    that is not whole, and in what is stretched by one), two spacings do, at every step.
+    The tolerance is 16 + 2k units in the last place, where k is the logarithm of the ratio between the rate
+    and the rate at step 0 (or the largest rate, if that is 0). Beyond step 2^24 float32 cannot represent
+    every step, so the tolerance also includes the change of the formula within half a float32 spacing of the
+    step. Growing cycles, and schedules stretched by a factor that is not whole, have clocks in fractions of
+    a step, which float32 rounds. Their tolerance includes the change within two spacings, at every step.
 
     Args:
-      rates: what the library gave.
+      rates: the rates of the library.
       schedule: the schedule.
-      steps: where.
-      speed: how much faster than the steps the fastest clock in the schedule runs. It is that clock which
-        float32 cannot tell from its neighbour from 2^24 on; 0 leaves no room for that.
+      steps: the steps of the rates.
+      speed: the ratio of the fastest clock in the schedule to the steps. Float32 cannot represent every time
+        of this clock beyond 2^24. With 0, rounding of the step is not tolerated.
     """
     pairs = _pairs(rates, schedule, steps)
     first = abs(rate(schedule, 0)) or max(abs(truth) for _, _, truth in pairs)
