@@ -1,1 +1,1 @@
-"""Measurements, side by side with what people would pick instead."""
+"""Measurements of the library beside the alternatives."""

@@ -1,10 +1,10 @@
 """How far every schedule is from its formula in real arithmetic: `python -m benchmarks.accuracy`.
 
 Errors are relative, in units in the last place of float32 (2^-24 to 2^-23 of the rate). Ours are the worst
-over horizons from 10 to 2^31 - 1, in float32 at the steps up to 2^24, the last that float32 tells from its
-neighbours. Optax's schedules and PyTorch's schedulers, where they have the same formula, run at the horizon
-10^6; PyTorch computes in float64, so that its errors are those of its recursions. Take `pip install torch`
-for its column.
+over horizons from 10 to 2^31 - 1; on the float32 path only steps up to 2^24 count, the last that float32 can
+tell from its neighbours. Optax's schedules and PyTorch's schedulers with the same formula run at the horizon
+10^6. PyTorch computes in float64, so its errors come from its recursions. Its column needs
+`pip install torch`.
 """
 
 from __future__ import annotations
@@ -77,12 +77,12 @@ TORCH_BASE = {"exponential per step": 0.1}
 
 
 def torch_rates(name: str, scheduler: Callable[[Any], Any], steps: np.ndarray) -> Iterator[float]:
-    """The rates at `steps`, ascending, of a scheduler that is stepped from 0."""
+    """The rates of a scheduler, stepped from 0, at ascending `steps`."""
     import torch
 
     optimizer = torch.optim.SGD([torch.zeros(1)], TORCH_BASE.get(name, 0.3))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that the optimizer makes no step
+        warnings.simplefilter("ignore")  # The optimizer makes no step.
         stepped, at = scheduler(optimizer), 0
         for step in steps:
             while at < step:
@@ -103,7 +103,7 @@ def measure(name: str, torch: dict[str, Callable[[Any], Any]]) -> dict[str, floa
         for column, error in (("float64 inside", wide), ("float32 inside", narrow)):
             errors[column] = max(errors.get(column, 0.0), error)
     schedule, steps = EVERY[name](PEERS_HORIZON), some_steps(PEERS_HORIZON)
-    steps = steps[steps <= PEERS_HORIZON]  # after the end PyTorch's recursions go their own ways
+    steps = steps[steps <= PEERS_HORIZON]  # Past the end, PyTorch's recursions have no common formula.
     if name in OPTAX:
         errors["Optax"] = worst(jax.jit(jax.vmap(OPTAX[name]()))(steps), schedule, steps)
     if name in torch:
@@ -113,7 +113,7 @@ def measure(name: str, torch: dict[str, Callable[[Any], Any]]) -> dict[str, floa
 
 
 def main() -> None:
-    """Measures every case, prints the worst of each kind as a table and keeps it."""
+    """Measures every case, then prints and saves a table of the worst errors of each kind."""
     torch = torch_schedulers() if importlib.util.find_spec("torch") else {}
     by_kind: dict[str, list[dict[str, float]]] = {}
     for name, build in EVERY.items():

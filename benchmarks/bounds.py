@@ -1,4 +1,4 @@
-"""What the costs of a schedule must reach, and how far what was measured is from it."""
+"""Upper bounds on the costs of a schedule, and how the measurements compare with them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Table = Sequence[Mapping[str, Any]]
 
 
 class Found(NamedTuple):
-    """A number and what it may be at most."""
+    """A measured number and its limit."""
 
     what: str
     number: float
@@ -26,13 +26,13 @@ class Found(NamedTuple):
 
 
 class Bound(NamedTuple):
-    """What must hold.
+    """An upper bound on numbers in a table.
 
     Attributes:
-      what: is bounded.
-      must: what it must reach, in words.
-      table: that has it.
-      found: the numbers in that table.
+      what: the quantity.
+      must: the bound, in words.
+      table: the name of the table.
+      found: finds the numbers and their limits in the table.
     """
 
     what: str
@@ -47,12 +47,12 @@ def each(
     but: Sequence[str] = (),
     of: Callable[[Any], float] = float,
 ) -> Callable[[Table], Iterable[Found]]:
-    """A column row by row, each with the limit that its row gives it.
+    """Finds the numbers of a column, each with a limit that depends on its row.
 
     Args:
-      column: of the table.
-      limit: for a row.
-      but: rows that are left out.
+      column: the name of the column.
+      limit: the limit of a row.
+      but: rows to leave out.
       of: the number in a cell.
     """
     return lambda rows: [
@@ -61,7 +61,7 @@ def each(
 
 
 def factor(times: Mapping[str, Any]) -> float:
-    """How many times the other time ours is."""
+    """Our time divided by the other time."""
     return float(times["factor"])
 
 
@@ -71,7 +71,7 @@ def seconds(times: Mapping[str, Any]) -> float:
 
 
 def mean(column: str, limit: float) -> Callable[[Table], Iterable[Found]]:
-    """The geometric mean of the factors; without the join of 1,000, which would flatter it."""
+    """Finds the geometric mean of the factors, without the join of 1,000, which would flatter us."""
     return lambda rows: [
         Found(
             "geometric mean",
@@ -84,7 +84,7 @@ def mean(column: str, limit: float) -> Callable[[Table], Iterable[Found]]:
 
 
 def together(rows: Table) -> Iterable[Found]:
-    """The instructions of the thirteen usual schedules, ours and Optax's, where all were counted."""
+    """The instructions of the thirteen usual schedules, ours and Optax's, if all were counted."""
     usual = [row for row in rows if row["schedule"] in THIRTEEN]
     if len(usual) < len(THIRTEEN):
         return []
@@ -92,7 +92,7 @@ def together(rows: Table) -> Iterable[Found]:
 
 
 def only(name: str, column: str, limit: float) -> Callable[[Table], Iterable[Found]]:
-    """One row."""
+    """Finds the number of a single row."""
     return lambda rows: [Found(name, row[column], limit) for row in rows if row["schedule"] == name]
 
 
@@ -223,11 +223,11 @@ REASONS: dict[str, str] = {
     "CPU: trace, lower and compile, to Optax's": IN_FULL,
     "CPU: 10^6 rates in one call, to Optax's": IN_FULL,
 }
-"""Why a bound does not hold, by what it bounds."""
+"""Why a bound does not hold, by its quantity."""
 
 
 def judged(tables: Mapping[str, Table]) -> list[Row]:
-    """Every bound, the number that is furthest above its limit or nearest below, and whether it holds."""
+    """Every bound with its worst number, and whether it holds."""
     rows = []
     for bound in BOUNDS:
         found = list(bound.found(tables[bound.table])) if bound.table in tables else []

@@ -1,7 +1,7 @@
-"""The book's chapter beside what it published: `python -m benchmarks.chapter compare.json`.
+"""The book's chapter beside its published results: `python -m benchmarks.chapter compare.json`.
 
-The file is what `python -m train compare --as-published --dataset fashion_mnist --data-dir DIR --seeds 3`
-leaves. Draws `docs/compare.png` too.
+`python -m train compare --as-published --dataset fashion_mnist --data-dir DIR --seeds 3` writes the file.
+This also draws `docs/compare.png`.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ PUBLISHED = {
     "cosine": "0.901, 0.881",
     "warmup and cosine": "about 0.90",
 }
-"""Test accuracies that the book shows, of its runs with PyTorch and with TensorFlow."""
+"""Test accuracies that the book shows, with PyTorch and with TensorFlow."""
 
 
 def read(path: Path) -> Comparison:
-    """What `compare` kept."""
+    """Reads the results that `compare` saved."""
     record = json.loads(path.read_text())
     names = ("learning_rate", "train_loss", "train_accuracy", "test_accuracy")
     curves = {name: np.array([run[name] for run in record["runs"].values()], float) for name in names}
@@ -39,7 +39,7 @@ def read(path: Path) -> Comparison:
 
 
 def main() -> None:
-    """Prints and keeps the table, and draws the figure."""
+    """Prints and saves the table, and draws the figure."""
     comparison = read(Path(sys.argv[1]))
     rows = [{**row, "the book": PUBLISHED.get(row["run"])} for row in comparison.rows()]
     publish("chapter", rows, "python -m benchmarks.chapter compare.json")

@@ -1,14 +1,15 @@
-"""What a schedule costs on a TPU, a GPU and a CPU, beside Optax's: `python -m benchmarks.cost`.
+"""The cost of a schedule on a TPU, a GPU and a CPU, beside Optax's: `python -m benchmarks.cost`.
 
     python -m benchmarks.cost --tpu-python tpu/bin/python --cuda-python cuda/bin/python
 
-The two are the Pythons of environments of their own, with `pip install "jax[tpu]" optax` and
-`pip install "jax[cuda12]" optax`; neither needs its device. What has no Python is not measured. Where the
-CUDA environment finds a GPU, it compiles for that one, and times a call. `--part tpu`, `--part gpu` or
-`--part cpu` measures one of them, in the environment that runs it.
+The two options name the Pythons of separate environments, with `pip install "jax[tpu]" optax` and
+`pip install "jax[cuda12]" optax`. Neither needs its device. Without an option, its part is not measured. If
+the CUDA environment finds a GPU, it compiles for that GPU and also times a call. `--part tpu`, `--part gpu`
+or `--part cpu` measures one part in the current environment.
 
-Counts are exact. Times are medians of runs that take turns; the factor behind them is ours to Optax's, with
-its lowest and highest, so below 1 ours is faster. The last table holds every bound against what was measured.
+Counts are exact. Times are medians of alternating runs. The factor after them is our time divided by
+Optax's, with its lowest and highest: below 1, ours is faster. The last table compares every bound with the
+measurements.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ ROOT = Path(__file__).parents[1]
 COMMAND = "python -m benchmarks.cost"
 STEP = jax.ShapeDtypeStruct((), jnp.int32)
 SLOW = ("join of 1,000",)
-"""What Optax takes seconds for: timed in fewer turns."""
+"""Rows for which Optax takes seconds, timed in fewer rounds."""
 
 
 class Program(NamedTuple):
@@ -52,13 +53,13 @@ class Program(NamedTuple):
 
     @classmethod
     def of(cls, target: Target, function: Callable[..., Any], *arguments: Any) -> Program:
-        """A function compiled for a device."""
+        """Compiles a function for a device."""
         lowered = target.lower(function, *arguments)
         return cls(lowered.as_text(), lowered.compile().as_text())
 
 
 def counted(pair: Pair, target: Target) -> Row:
-    """What runs in one evaluation, what a schedule adds to a step, and how often it names float64."""
+    """The instructions of one evaluation, those added to a training step, and the uses of float64."""
     closed = Program.of(target, pair.our_closed, STEP)
     argument = Program.of(target, pair.our_rate, pair.ours, STEP)
     theirs = Program.of(target, pair.their_rate, STEP)
@@ -80,7 +81,7 @@ def counted(pair: Pair, target: Target) -> Row:
 
 
 def in_a_step(pair: Pair, target: Target) -> tuple[int, int, int]:
-    """The operations of a step of SGD with momentum: with our schedule, with theirs, with a constant."""
+    """The operations of a step of SGD with momentum, with our schedule, with theirs and with a constant."""
 
     def operations(step: Callable[..., Any], scale: optax.GradientTransformation) -> int:
         init = optax.chain(optax.trace(0.9), scale).init
@@ -88,7 +89,7 @@ def in_a_step(pair: Pair, target: Target) -> tuple[int, int, int]:
         state = jax.eval_shape(jax.vmap(init) if pair.members else init, params)
         return hlo.instructions(Program.of(target, step, params, state, params).text)
 
-    # Whatever the schedule, the state has one form; that of a stack cannot be asked outside of `vmap`.
+    # The state has the same form for every schedule. That of a stack is not available outside `vmap`.
     return (
         operations(partial(pair.our_step, pair.ours), js.scale_by_learning_rate(0.3)),
         operations(pair.their_step, optax.scale_by_learning_rate(lambda count: 0.3)),
@@ -97,7 +98,7 @@ def in_a_step(pair: Pair, target: Target) -> tuple[int, int, int]:
 
 
 def cost(times: Times) -> Row:
-    """Times as a cell of a table: the factor is ours to theirs."""
+    """A table cell of times; the factor is our time divided by theirs."""
     low, high = times.spread
     return {
         "ours": times.ours,
@@ -108,7 +109,7 @@ def cost(times: Times) -> Row:
 
 
 def in_turns(ours: Callable[[], Any], theirs: Callable[[], Any], rounds: int) -> Row:
-    """Times two functions, each as often in a turn as the slower one allows."""
+    """Times two functions; the slower one sets the number of calls in a turn."""
     return cost(paired(ours, theirs, min(calls_in(ours), calls_in(theirs)), rounds))
 
 
@@ -116,7 +117,7 @@ def compiling(target: Target, pair: Pair, rounds: int) -> Row:
     """The time of `lowered.compile()` alone."""
 
     def compile_next(rate: Callable[[Any], Any]) -> Callable[[], Any]:
-        lowered = iter([target.lower(rate, STEP) for _ in range(1 + rounds)])  # the first is not timed
+        lowered = iter([target.lower(rate, STEP) for _ in range(1 + rounds)])  # The first is not timed.
         return lambda: next(lowered).compile()
 
     return cost(paired(compile_next(pair.our_closed), compile_next(pair.their_rate), rounds=rounds))
@@ -128,7 +129,7 @@ def run(function: Callable[..., Any], *arguments: Any) -> None:
 
 
 def pairs_of(names: Iterable[str]) -> Iterator[tuple[str, Pair]]:
-    """The rows of a table one by one; says where it is, as a table takes minutes."""
+    """The rows of a table one by one, with progress on stderr, since a table takes minutes."""
     for name in names:
         print(f"... {name}", file=sys.stderr)
         yield name, PAIRS[name]()
@@ -144,7 +145,7 @@ def on_tpu(target: Target, names: Iterable[str] = PAIRS, rounds: int = 5) -> lis
 
 
 def on_gpu(target: Target, names: Iterable[str] = PAIRS, rounds: int = 9) -> list[Row]:
-    """Kernels, and where the GPU is at hand, a call. There float64 is what a schedule computes in."""
+    """Kernels and, with a GPU, the time of a call. Uses of float64 do not count: schedules compute in it."""
     rows = []
     for name, pair in pairs_of(names):
         row: Row = {"schedule": name} | counted(pair, target)
@@ -157,12 +158,12 @@ def on_gpu(target: Target, names: Iterable[str] = PAIRS, rounds: int = 9) -> lis
 
 
 def on_cpu(names: Iterable[str] = PAIRS, many: int = 10**6, rounds: int = 7) -> list[Row]:
-    """Operations in a step, and times.
+    """Operations in a training step, and times.
 
     Args:
-      names: of the rows.
-      many: how many rates are asked for at once.
-      rounds: of a turn each.
+      names: the names of the rows.
+      many: the number of rates computed in one call.
+      rounds: the number of rounds in which ours and theirs take turns.
     """
     rows = []
     for name, pair in pairs_of(names):
@@ -192,7 +193,7 @@ def on_cpu(names: Iterable[str] = PAIRS, many: int = 10**6, rounds: int = 7) -> 
 
 
 def built(rate: Callable[[Any], Any], step: Any = STEP) -> Any:
-    """Traces, lowers and compiles, for this machine."""
+    """Traces, lowers and compiles for this machine."""
     return targets.here().lower(rate, step).compile()
 
 
@@ -203,11 +204,11 @@ MANY: dict[str, Callable[[int], js.Schedule]] = {
     "cycle": lambda n: js.cycle(js.Cosine(0.3, 0.0, 10), 10, value_factor=0.999, cycles=n),
     "Piecewise": lambda n: js.Piecewise([0.3 - 0.1 * i / n for i in range(n)], range(10, 10 * n, 10)),
 }
-"""What can have many parts."""
+"""Schedules that can have many parts."""
 
 
 def of_many_parts(parts: int = PARTS, rounds: int = 7) -> list[Row]:
-    """To compile, beside Optax's warmup-cosine, and to call, beside one cosine of ours."""
+    """Compile times beside Optax's warmup-cosine, and call times beside one cosine of ours."""
     usual = optax.warmup_cosine_decay_schedule(0.0, 0.3, W, T)
     step = jnp.int32(5 * parts)
     cosine = partial(run, built(js.Cosine(0.3, 0.0, T), step), step)
@@ -231,11 +232,11 @@ print(time.perf_counter() - between, between - began)
 
 
 def of_importing(rounds: int = 7) -> list[Row]:
-    """What `import jaxsched` takes beyond `import jax, optax`, in processes of their own."""
+    """The time of `import jaxsched` after `import jax, optax`, in separate processes."""
     seconds = []
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     command = [sys.executable, "-c", IMPORTS]
-    # Bytecode is kept, as that of what is installed is, in a folder of its own; the first turn makes it.
+    # Bytecode is cached, as in an installed package; the first round writes it and is not timed.
     with tempfile.TemporaryDirectory() as kept:
         environment["PYTHONPYCACHEPREFIX"] = kept
         for _ in range(rounds + 1):
@@ -252,7 +253,7 @@ def of_importing(rounds: int = 7) -> list[Row]:
 
 
 def measure(part: str) -> dict[str, list[Row]]:
-    """Measures what runs in this environment; prints it and keeps it."""
+    """Measures a part in this environment, then prints and saves its tables."""
     match part:
         case "tpu":
             target = targets.tpu()
@@ -275,11 +276,13 @@ def measured_by(python: str, part: str) -> dict[str, list[Row]]:
 
 
 def main() -> None:
-    """Measures every part, prints the tables and the bounds, and keeps them."""
+    """Measures every part, then prints and saves the tables and the bounds."""
     parser = argparse.ArgumentParser(prog=COMMAND, description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--tpu-python", help="Python of an environment with jax[tpu] and optax")
     parser.add_argument("--cuda-python", help="Python of an environment with jax[cuda12] and optax")
-    parser.add_argument("--part", choices=("tpu", "gpu", "cpu"), help="measure this one alone, here")
+    parser.add_argument(
+        "--part", choices=("tpu", "gpu", "cpu"), help="measure only this part, in this environment"
+    )
     options = parser.parse_args()
     if options.part:
         measure(options.part)

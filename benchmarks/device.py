@@ -1,8 +1,8 @@
-"""How fast training is on the device that is there: `python -m benchmarks.device`.
+"""The speed of training on JAX's default device: `python -m benchmarks.device`.
 
-Thirty epochs of LeNet, on as many images of the same size as Fashion-MNIST has, random ones, because speed
-does not depend on what they show; each program is compiled before. PyTorch's plain loop, where it is
-installed, runs on its own device. A run with other numbers is printed and not kept.
+This trains LeNet for thirty epochs on random images, as many and as large as those of Fashion-MNIST; speed
+does not depend on what they show. Compilation is not timed. If PyTorch is installed, its plain loop runs on
+its own device. A run with other options is printed but not saved.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MANY = 64
 
 
 def random_data(images: int) -> Data:
-    """As many images to train on, and a sixth to test on."""
+    """Random data with `images` training images and a sixth as many test images."""
     random = np.random.default_rng(0)
     return Data(
         *(
@@ -47,9 +47,9 @@ def measure(images: int, epochs: int, many: int) -> list[dict[str, Any]]:
     """The rows of the table.
 
     Args:
-      images: to train on.
-      epochs: of every run.
-      many: how many schedules are trained at once.
+      images: the number of training images.
+      epochs: the epochs of every run.
+      many: the number of schedules that are trained at once.
     """
     data, steps = random_data(images), epochs * (images // BATCH_SIZE)
     peaks = np.geomspace(0.05, 0.5, many)
@@ -68,21 +68,21 @@ def measure(images: int, epochs: int, many: int) -> list[dict[str, Any]]:
 
 
 Run: TypeAlias = Callable[[int], Any]
-"""Trains for some epochs."""
+"""Trains for a number of epochs."""
 
 
 def one_run(epoch: Epoch) -> Run:
-    """Epoch by epoch."""
+    """Trains epoch by epoch."""
     return lambda epochs: [epoch() for _ in range(epochs)]
 
 
 def at_once(plans: Sequence[Plan], data: Data) -> Run:
-    """Many plans in one compiled program."""
+    """Trains many plans in one compiled program."""
     return lambda epochs: list(train_many(plans, Trainer(0.0, BATCH_SIZE), data, epochs, seeds=[0]))
 
 
 def seconds(run: Run, epochs: int) -> float:
-    """The time of a run whose programs are compiled."""
+    """The time of a run, without compilation."""
     run(1)
     began = time.perf_counter()
     run(epochs)
@@ -90,13 +90,13 @@ def seconds(run: Run, epochs: int) -> float:
 
 
 def main() -> None:
-    """Measures, prints the table and, if it is the whole measurement, keeps it."""
+    """Measures and prints the table; saves it if all options have their defaults."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--images", type=int, default=IMAGES)
     parser.add_argument("--epochs", type=int, default=EPOCHS)
-    parser.add_argument("--many", type=int, default=MANY, help="schedules at once")
+    parser.add_argument("--many", type=int, default=MANY, help="schedules trained at once")
     options = parser.parse_args()
     rows = measure(**vars(options))
     if vars(options) == {"images": IMAGES, "epochs": EPOCHS, "many": MANY}:

@@ -1,11 +1,11 @@
 """An epoch of LeNet on Fashion-MNIST, timed: `python -m benchmarks.epoch --data-dir DIR`.
 
-Batches of 256, float32. All train on all images, in another order every time, keep loss and accuracy, and
-then take the test. PyTorch's plain loop has its images in memory, as floats. Plain Flax is `nnx.Conv` and
-`nnx.max_pool` in a jitted step in a Python loop, for a tenth of an epoch, counted tenfold. Ours takes turns
-with each of them; the ratio is theirs to ours, the median of all rounds, with its lowest and highest.
-Compilation is left out. The machine must be idle: PyTorch's threads wait for each other, and lose the more
-where others take their cores away. Takes `pip install torch`.
+Batches of 256, in float32. Each peer trains on all images in a new order, records loss and accuracy, and
+then runs the test. PyTorch's plain loop has its images in memory, as floats. Plain Flax is `nnx.Conv` and
+`nnx.max_pool` in a jitted step in a Python loop; it runs a tenth of an epoch, and its time is multiplied by
+ten. Ours takes turns with each of them. The ratio is their time divided by ours, the median of all rounds,
+with its lowest and highest. Compilation is not timed. The machine must be idle: PyTorch's threads wait for
+each other, so they lose more when other processes use the cores. This needs `pip install torch`.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ BATCH_SIZE = 256
 TEST_BATCH_SIZE = 1000
 
 Epoch: TypeAlias = Callable[[], tuple[float, float]]
-"""Trains for an epoch; gives the mean loss over its batches and the accuracy in the test after it."""
+"""Trains for an epoch; returns the mean loss of its batches and the test accuracy after it."""
 
 
 def ours(data: Data) -> Epoch:
-    """What `python -m train` runs, on one device."""
+    """The epoch of `python -m train`, on one device."""
     mesh, plan = devices.mesh(1), Plan(js.Constant(RATE))
     trainer = Trainer(momentum=0.0, batch_size=BATCH_SIZE)
     spread_out = spread(data, mesh)
@@ -89,7 +89,7 @@ def plain_flax(data: Data) -> Epoch:
 
 
 def torch_lenet() -> Any:
-    """LeNet of PyTorch's layers."""
+    """LeNet in PyTorch's layers."""
     from torch import nn
 
     return nn.Sequential(
@@ -103,7 +103,7 @@ def torch_lenet() -> Any:
 
 
 def pytorch(data: Data) -> Epoch:
-    """The plain loop over tensors in memory: of the GPU where there is one."""
+    """A plain loop over tensors in memory, on the GPU if there is one."""
     import torch
 
     torch.manual_seed(0)
@@ -140,12 +140,12 @@ def pytorch(data: Data) -> Epoch:
 
 
 def batches(order: Any) -> Any:
-    """The whole batches of an epoch."""
+    """The full batches of an epoch."""
     return order[: len(order) // BATCH_SIZE * BATCH_SIZE].reshape(-1, BATCH_SIZE)
 
 
 def some_at_a_time(count: int) -> list[slice]:
-    """The test images, some at a time."""
+    """Slices of the test images, one for each test batch."""
     return [slice(first, first + TEST_BATCH_SIZE) for first in range(0, count, TEST_BATCH_SIZE)]
 
 
@@ -159,9 +159,9 @@ def measure(data: Data, rounds: int, divisor: int) -> list[dict[str, Any]]:
     """The rows of the table.
 
     Args:
-      data: for an epoch.
-      rounds: of a turn each.
-      divisor: the share of an epoch that plain Flax takes is 1 / `divisor`.
+      data: the data of an epoch.
+      rounds: the number of rounds in which ours and theirs take turns.
+      divisor: plain Flax trains on 1 / `divisor` of an epoch.
     """
     mine = ours(data)
     few = share(data, divisor)
@@ -178,7 +178,7 @@ def measure(data: Data, rounds: int, divisor: int) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Measures, prints the table and keeps it."""
+    """Measures, then prints and saves the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

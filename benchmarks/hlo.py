@@ -1,8 +1,8 @@
-"""What a compiled program runs, counted in its text.
+"""Counts the instructions that a compiled program runs, from its text.
 
-An instruction counts one where a device runs it: the entry computation's, without those that only name data.
-What it calls is opened: a `call` is its body, a `while` its body times its trips, a `conditional` the larger
-of its branches. A fusion is one, as it is one kernel.
+The count is that of the entry computation, without instructions that only name data. Calls are expanded: a
+`call` counts as its body, a `while` as its body times its trip count, a `conditional` as its largest branch.
+A fusion counts as one, since it is one kernel.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from typing import NamedTuple
 
 FREE = {"parameter", "constant", "bitcast", "tuple", "get-tuple-element"}
-"""They name data; nothing runs."""
+"""Opcodes that only name data."""
 
 _HEAD = re.compile(r"^(ENTRY )?%?([\w.\-]+) \(.*\{$")
 _INSTRUCTION = re.compile(r"^\s+(?:ROOT )?%?([\w.\-]+) = .*? ([a-z][\w\-]*)\((.*)$")
@@ -23,9 +23,9 @@ class Instruction(NamedTuple):
     """One line of a computation.
 
     Attributes:
-      name: of its result.
-      opcode: what it does.
-      rest: its operands and attributes, as they stand there.
+      name: the name of its result.
+      opcode: its operation.
+      rest: its operands and attributes, as text.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Instruction(NamedTuple):
     rest: str
 
     def called(self, attribute: str) -> list[str]:
-        """The computations that an attribute names."""
+        """The names of the computations in an attribute."""
         found = re.search(rf"\b{attribute}=(?:\{{([^}}]*)\}}|([^,\s]+))", self.rest)
         names = (found[1] or found[2]).split(",") if found else []
         return [name.strip().lstrip("%") for name in names]
@@ -43,8 +43,8 @@ class Program(NamedTuple):
     """A compiled program.
 
     Attributes:
-      entry: the name of the computation that runs.
-      computations: the instructions of every computation by its name.
+      entry: the name of the entry computation.
+      computations: the instructions of each computation, by its name.
     """
 
     entry: str
@@ -52,10 +52,10 @@ class Program(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> Program:
-        """Reads what `compiled.as_text()` gives.
+        """Reads the output of `compiled.as_text()`.
 
         Raises:
-          ValueError: there is no entry computation in it.
+          ValueError: it has no entry computation.
         """
         entry: str | None = None
         computations: dict[str, list[Instruction]] = {}
@@ -66,11 +66,11 @@ class Program(NamedTuple):
             elif computations and (found := _INSTRUCTION.match(line)):
                 lines.append(Instruction(*found.groups()))
         if entry is None:
-            raise ValueError("`text` must be a compiled program, got none with an ENTRY computation.")
+            raise ValueError("`text` must be a compiled program, got a text without an ENTRY computation.")
         return cls(entry, computations)
 
     def count(self, computation: str | None = None) -> int:
-        """How many instructions run, in the entry computation or in another."""
+        """The number of instructions that run, in the entry computation or in another."""
         return sum(self._runs(each) for each in self.computations[computation or self.entry])
 
     def _runs(self, instruction: Instruction) -> int:
@@ -92,25 +92,25 @@ class Program(NamedTuple):
         (condition,) = loop.called("condition")
         limits = [each.rest for each in self.computations[condition] if each.opcode == "constant"]
         if len(limits) != 1:
-            raise ValueError(f"The trips of `{loop.name}` are not in the text.")
+            raise ValueError(f"`text` must have the trip count of every loop, got none for `{loop.name}`.")
         return int(limits[0].partition(")")[0])
 
     def loops(self) -> int:
-        """How many `while` stand in it, whatever calls them."""
+        """The number of `while` loops in all computations."""
         lines = [each for lines in self.computations.values() for each in lines]
         return sum(each.opcode == "while" for each in lines)
 
 
 def instructions(text: str) -> int:
-    """How many instructions a compiled program runs."""
+    """The number of instructions that a compiled program runs."""
     return Program.read(text).count()
 
 
 def loops(text: str) -> int:
-    """How many `while` a compiled program has."""
+    """The number of `while` loops in a compiled program."""
     return Program.read(text).loops()
 
 
 def float64s(text: str) -> int:
-    """How often a text names float64: StableHLO, or a compiled program."""
+    """The number of uses of float64 in StableHLO or in a compiled program."""
     return len(_FLOAT64.findall(text))

@@ -1,9 +1,9 @@
-"""What a schedule costs in a compiled training step: `python -m benchmarks.overhead`.
+"""The cost of a schedule in a compiled training step: `python -m benchmarks.overhead`.
 
-A step of LeNet with a schedule beside the same step with a constant rate, and what of it is the schedule's.
-Then a hundred schedules, one after another, in a jitted step: ours are its argument, and another number or,
-stacked, another kind never traces it again; Optax's are closures, each with a step of its own. Times are
-medians of runs that take turns; the ratio is theirs to ours, with its lowest and highest.
+The first table rows compare a step of LeNet with a schedule and with a constant rate. The others run a
+hundred schedules, one after another, in a jitted step. Ours are arguments of one step, which is not traced
+again for other numbers or, in a stack, for other kinds. Optax's are closures, each with its own step. Times
+are medians of alternating runs. The ratio is their time divided by ours, with its lowest and highest.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ BATCH_SIZE = 256
 
 
 def training(steps: int, rounds: int, alone: int) -> list[dict[str, Any]]:
-    """Training steps of LeNet, with a schedule and with a constant rate.
+    """Times training steps of LeNet with a schedule and with a constant rate.
 
     Args:
-      steps: in one compiled program.
-      rounds: of a turn each.
-      alone: steps of nothing but the schedule, to find out what it takes.
+      steps: the number of steps in one compiled program.
+      rounds: the number of rounds in which the two take turns.
+      alone: the number of steps in the program that times the schedule alone.
     """
     random = np.random.default_rng(0)
     images = jnp.asarray(random.integers(0, 256, (steps, BATCH_SIZE, 28, 28, 1)), jnp.uint8)
@@ -63,7 +63,7 @@ def training(steps: int, rounds: int, alone: int) -> list[dict[str, Any]]:
 
 
 def seconds_of_a_rate(steps: int) -> float:
-    """What a rate and its clock add to a step of a scan."""
+    """The time that a rate and its clock add to a step of a scan."""
     scheduled = js.scale_by_learning_rate(js.warmup_cosine(0.3, MILLION, 1000))
     constant = optax.scale(-0.3)
 
@@ -93,7 +93,7 @@ KINDS: tuple[Callable[[int], js.Schedule], ...] = (
 
 
 def one_after_another(count: int) -> list[dict[str, Any]]:
-    """As many schedules, one after another, in a jitted step."""
+    """Times `count` schedules, one after another, in a jitted step."""
     cosines = [js.Cosine(0.3 + 0.001 * i, 0.0, 1000) for i in range(count)]
     closures = [optax.cosine_decay_schedule(0.3 + 0.001 * i, 1000) for i in range(count)]
     kinds = picked([KINDS[i % len(KINDS)](i) for i in range(count)])
@@ -112,13 +112,13 @@ def one_after_another(count: int) -> list[dict[str, Any]]:
 
 
 def picked(schedules: Sequence[js.Schedule]) -> list[js.Schedule]:
-    """The same schedules in one structure: each picked from the stack of all."""
+    """The same schedules in one structure, each taken from the stack of all."""
     stacked = js.stack(schedules)
     return [jax.tree.map(lambda leaf, i=i: leaf[i], stacked) for i in range(len(schedules))]
 
 
 def traces_of_arguments(schedules: Sequence[js.Schedule]) -> int:
-    """How often one jitted step is traced that makes an update with each schedule, its argument."""
+    """How often a jitted step is traced if the schedule is its argument."""
     tx = js.scale_by_learning_rate(schedules[0])
     params = jnp.ones(3)
     state, traces = tx.init(params), 0
@@ -137,7 +137,7 @@ def traces_of_arguments(schedules: Sequence[js.Schedule]) -> int:
 
 
 def traces_of_closures(schedules: Sequence[optax.Schedule]) -> int:
-    """How often jitted steps are traced that make an update with one schedule each."""
+    """How often jitted steps are traced if each closes over its schedule."""
     params = jnp.ones(3)
     state, traces = optax.scale_by_learning_rate(schedules[0]).init(params), 0
 
@@ -154,7 +154,7 @@ def traces_of_closures(schedules: Sequence[optax.Schedule]) -> int:
 
 
 def main() -> None:
-    """Measures every row, prints the table and keeps it."""
+    """Measures every row, then prints and saves the table."""
     rows = training(steps=8, rounds=61, alone=10**5) + one_after_another(100)
     publish("overhead", rows, "python -m benchmarks.overhead")
 

@@ -1,4 +1,4 @@
-"""Schedules and, of the same values over a run of 100,000 steps, Optax's: or the plain formula in `jnp`."""
+"""Pairs of schedules with the same values over 100,000 steps: ours, and Optax's or a formula in `jnp`."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from jax import lax
 import jaxsched as js
 
 T = 100_000
-"""The steps of a run."""
+"""The number of steps of a run."""
 
 W = 1000
-"""Those of its warmup."""
+"""The number of steps of its warmup."""
 
 PARTS = 1000
-"""Of what has many."""
+"""The number of parts of schedules with many."""
 
 
 class Pair(NamedTuple):
-    """A schedule, and what people would write with Optax.
+    """A schedule, and its equivalent with Optax.
 
     Attributes:
       ours: a schedule, or a stack of them.
-      theirs: a function of the step; for a stack, of a member's number and the step.
-      members: of a stack; 0 if it is none.
-      plain: whether Optax has none, and a formula stands for it.
+      theirs: a function of the step or, for a stack, of the index of a member and the step.
+      members: the number of members of a stack, or 0 for a single schedule.
+      plain: whether `theirs` is a formula, because Optax has no such schedule.
     """
 
     ours: js.Schedule
@@ -40,21 +40,21 @@ class Pair(NamedTuple):
     plain: bool = False
 
     def our_rate(self, schedule: js.Schedule, step: Any) -> Any:
-        """The rate of a schedule like ours at a step, or of each member of a stack."""
+        """The rate of a schedule with the structure of ours, or of each member of a stack."""
         return jax.vmap(lambda member: member(step))(schedule) if self.members else schedule(step)
 
     def our_closed(self, step: Any) -> Any:
-        """The rate of ours at a step."""
+        """The rate of our schedule."""
         return self.our_rate(self.ours, step)
 
     def their_rate(self, step: Any) -> Any:
-        """Theirs."""
+        """The rate of their schedule."""
         if self.members:
             return jax.vmap(lambda member: self.theirs(member, step))(jnp.arange(self.members))
         return self.theirs(step)
 
     def our_step(self, schedule: js.Schedule, params: Any, state: Any, grads: Any) -> Any:
-        """A step of SGD with momentum with a schedule like ours, or one for each member of a stack."""
+        """A step of SGD with momentum, with a schedule like ours, or one step for each member of a stack."""
 
         def step(schedule: js.Schedule, params: Any, state: Any, grads: Any) -> Any:
             return descend(js.scale_by_learning_rate(schedule), params, state, grads)
@@ -62,7 +62,7 @@ class Pair(NamedTuple):
         return (jax.vmap(step) if self.members else step)(schedule, params, state, grads)
 
     def their_step(self, params: Any, state: Any, grads: Any) -> Any:
-        """The same with theirs."""
+        """The same step with theirs."""
         if not self.members:
             return descend(optax.scale_by_learning_rate(self.theirs), params, state, grads)
 
@@ -73,7 +73,7 @@ class Pair(NamedTuple):
         return jax.vmap(step)(jnp.arange(self.members), params, state, grads)
 
     def constant_step(self, params: Any, state: Any, grads: Any) -> Any:
-        """The same with a constant rate."""
+        """The same step with a constant rate."""
         step = partial(descend, optax.scale_by_learning_rate(0.3))
         return (jax.vmap(step) if self.members else step)(params, state, grads)
 
@@ -86,7 +86,7 @@ def descend(scale: optax.GradientTransformation, params: Any, state: Any, grads:
 
 
 def joined(schedules: Sequence[Callable[[Any], Any]], *lengths: int) -> Callable[[Any], Any]:
-    """Optax's join of schedules that last so many steps."""
+    """Optax's join of schedules of these lengths; the last has no end."""
     return optax.join_schedules(list(schedules), list(itertools.accumulate(lengths)))
 
 
@@ -99,7 +99,7 @@ def restarts(lengths: Sequence[int]) -> Callable[[Any], Any]:
 
 
 def many_cosines() -> Pair:
-    """A join of 1,000."""
+    """A join of 1,000 cosines."""
     steps, peaks = T // PARTS, [0.3 - 1e-4 * i for i in range(PARTS)]
     return Pair(
         js.join([js.Cosine(peak, 0.0, steps) for peak in peaks], [steps * i for i in range(1, PARTS)]),
@@ -108,7 +108,7 @@ def many_cosines() -> Pair:
 
 
 def five_kinds() -> Pair:
-    """A stack, and a switch."""
+    """A stack of five kinds, and a switch."""
     names = ("Constant", "Linear", "Cosine", "Exponential", "warmup(Cosine)")
     pairs = [PAIRS[name]() for name in names]
     branches = [pair.theirs for pair in pairs]
@@ -185,10 +185,10 @@ PAIRS: dict[str, Callable[[], Pair]] = {
     "join of 1,000": many_cosines,
     "stack of 5 kinds": five_kinds,
 }
-"""Every row of the tables of costs."""
+"""The rows of the cost tables."""
 
 THIRTEEN = (
     *("Constant", "Linear", "Cosine", "Polynomial(2)", "Geometric", "Exponential", "Piecewise(5)"),
     *("warmup(Cosine)", "WSD", "one_cycle", "warm_restarts, equal", "inverse_sqrt", "join of 3"),
 )
-"""The usual ones, whose instructions together are compared."""
+"""The usual schedules, compared by the sum of their instructions."""

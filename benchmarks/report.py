@@ -1,4 +1,4 @@
-"""How every benchmark prints what it measured, and keeps it."""
+"""Prints and saves the results of the benchmarks."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
-    """A table, a row each, whose columns are the keys of the first; what is None is left empty.
+    """A Markdown table whose columns are the keys of the first row; None gives an empty cell.
 
-    A cell is a number, a text, or times as `benchmarks.cost` has them, with their factor and its spread.
+    A cell is a number, a text, or times as in `benchmarks.cost`, with their factor and its spread.
     """
     head = list(rows[0])
     lines = [head, ["---"] * len(head), *([cell(row[name]) for name in head] for row in rows)]
@@ -29,7 +29,7 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def cell(value: Any) -> str:
-    """What a table shows of a value."""
+    """The text of a value in a table."""
     if value is None:
         return ""
     if value == float("inf"):
@@ -43,7 +43,7 @@ def cell(value: Any) -> str:
 
 
 def row(what: str, ours: str, theirs: str, peer: str, times: Times | None = None) -> dict[str, Any]:
-    """A line of a table of comparisons; the ratio of `times` has its lowest and highest."""
+    """A row of a table of comparisons, with the ratio of `times` and its lowest and highest."""
     ratio = f"{times.ratio:.2f} ({times.spread[0]:.2f} to {times.spread[1]:.2f})" if times else None
     return {"what": what, "ours": ours, "theirs": theirs, "peer": peer, "ratio": ratio}
 
@@ -51,19 +51,19 @@ def row(what: str, ours: str, theirs: str, peer: str, times: Times | None = None
 def timed(
     what: str, peer: str, ours: Callable[[], Any], theirs: Callable[[], Any], calls: int = 1, rounds: int = 9
 ) -> dict[str, Any]:
-    """A line with the times of two functions."""
+    """A row with the times of two functions."""
     times = paired(ours, theirs, calls, rounds)
     return row(what, in_words(times.ours), in_words(times.theirs), peer, times)
 
 
 def publish(name: str, rows: Sequence[Mapping[str, Any]], command: str, device: str | None = None) -> None:
-    """Prints the rows as a table and keeps them in `results/<name>.json` with what they were measured on.
+    """Prints the rows as a table, and saves them in `results/<name>.json` with versions and device.
 
     Args:
-      name: of the file; a folder may stand before it.
-      rows: of the table.
-      command: that measures them again.
-      device: where they were not measured on JAX's own, but compiled for another.
+      name: the name of the file, with an optional folder.
+      rows: the rows of the table.
+      command: the command that measures them again.
+      device: the device that the programs were compiled for, if it is not JAX's own.
     """
     print(markdown(rows))
     packages = [

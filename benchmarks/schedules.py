@@ -1,7 +1,7 @@
 """Schedules beside Optax's and PyTorch's, in time and in error: `python -m benchmarks.schedules`.
 
-Every row is measured in this one run. Times are medians over rounds in which ours and theirs take turns; the
-ratio is theirs to ours, with its lowest and highest. Take `pip install torch` for the rows of PyTorch.
+One run measures every row. Times are medians over rounds in which ours and theirs take turns. The ratio is
+their time divided by ours, with its lowest and highest. The rows of PyTorch need `pip install torch`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def error(rates: Any, truth: np.ndarray) -> float:
 
 
 def errors() -> list[dict[str, Any]]:
-    """How far the rates are from float64 formulas that do not cancel."""
+    """Errors of the rates relative to float64 formulas without cancellation."""
     steps = np.arange(MILLION)
     left = (MILLION - steps) / MILLION
     late = steps[-1000:]
@@ -65,7 +65,7 @@ def run(function: Callable[..., Any], *arguments: Any) -> None:
 
 
 def joins() -> list[dict[str, Any]]:
-    """A join of 1,000 cosines: to compile, and to call beside one cosine."""
+    """Times a join of 1,000 cosines: to compile, and to call beside one cosine."""
     boundaries = [10 * (i + 1) for i in range(PARTS - 1)]
     our_parts = [js.Cosine(0.3 - 1e-4 * i, 0.0, 10) for i in range(PARTS)]
     their_parts = [optax.cosine_decay_schedule(0.3 - 1e-4 * i, 10) for i in range(PARTS)]
@@ -97,7 +97,7 @@ def joins() -> list[dict[str, Any]]:
 
 
 def calls() -> list[dict[str, Any]]:
-    """Calls outside of a compiled program, and many rates at once."""
+    """Times calls outside a compiled program, and many rates at once."""
     ours = js.warmup_cosine(0.3, MILLION, 1000)
     theirs = optax.warmup_cosine_decay_schedule(0.0, 0.3, 1000, MILLION)
     steps = np.arange(MILLION)
@@ -120,7 +120,7 @@ def calls() -> list[dict[str, Any]]:
 
 
 def torch_calls() -> list[dict[str, Any]]:
-    """The same 10^6 rates by PyTorch's scheduler, step by step."""
+    """Times 10^6 rates of PyTorch's scheduler, step by step."""
     import torch
 
     steps = np.arange(MILLION)
@@ -129,7 +129,7 @@ def torch_calls() -> list[dict[str, Any]]:
     def theirs() -> None:
         optimizer = torch.optim.SGD([torch.zeros(1)], 0.3)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that the optimizer makes no step
+            warnings.simplefilter("ignore")  # The optimizer makes no step.
             scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, MILLION)
             for _ in range(MILLION):
                 scheduler.step()
@@ -139,7 +139,7 @@ def torch_calls() -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Measures every row, prints the table and keeps it."""
+    """Measures every row, then prints and saves the table."""
     torch = torch_calls() if importlib.util.find_spec("torch") else []
     publish("schedules", errors() + joins() + calls() + torch, "python -m benchmarks.schedules")
 

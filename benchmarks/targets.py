@@ -1,7 +1,7 @@
-"""What programs are compiled for: this machine, or a TPU and a GPU that are elsewhere.
+"""Targets to compile programs for: this machine, or a TPU or GPU that it does not have.
 
-The compilers of a TPU (`pip install "jax[tpu]"`) and of a GPU (`pip install "jax[cuda12]"`) need no device.
-Nothing runs there, and what is left to run can be counted.
+The compilers for a TPU (`pip install "jax[tpu]"`) and a GPU (`pip install "jax[cuda12]"`) need no device.
+Their programs cannot run here, but their instructions can be counted.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ gpu_device_info {
   device_memory_size: 85899345920
 }
 """
-"""An NVIDIA H100 SXM as its compiler has to know it."""
+"""An NVIDIA H100 SXM, as the compiler describes it."""
 
 
 class Target(NamedTuple):
     """A device that programs are compiled for.
 
     Attributes:
-      name: as people call it.
-      sharding: on the device, or None where it is this machine's own.
+      name: the name of the device.
+      sharding: the sharding on the device, or None for this machine's own.
     """
 
     name: str
@@ -58,13 +58,13 @@ class Target(NamedTuple):
 
     @property
     def is_here(self) -> bool:
-        """Whether what is compiled for it can be called."""
+        """Whether programs compiled for it can be called."""
         return self.sharding is None
 
     def lower(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Traces and lowers a function for the device: `.compile()` is what is left.
+        """Traces and lowers a function for the device, ready for `.compile()`.
 
-        Each call traces a function of its own, so that JAX finds no program of an earlier one.
+        Each call traces a new function, so JAX does not reuse an earlier program.
         """
         there: dict[str, Any] = (
             {} if self.is_here else {"in_shardings": self.sharding, "out_shardings": self.sharding}
@@ -73,14 +73,14 @@ class Target(NamedTuple):
 
 
 def here() -> Target:
-    """The device that JAX found on this machine."""
+    """The default device of JAX on this machine."""
     return Target(jax.devices()[0].device_kind)
 
 
 def tpu() -> Target:
     """A TPU v5e, for which libtpu compiles ahead of time.
 
-    libtpu keeps a lock, as one process alone may have a TPU; here none is touched, and several may compile.
+    libtpu takes a lock, since only one process may use a TPU. Nothing here uses one, so several may compile.
     """
     jax.config.update("jax_platforms", "cpu")
     os.environ |= {
@@ -93,7 +93,7 @@ def tpu() -> Target:
 
 
 def gpu() -> Target:
-    """The NVIDIA GPU of this machine where it has one, or else an H100, ahead of time."""
+    """The NVIDIA GPU of this machine if it has one, else an H100, compiled for ahead of time."""
     if any(Path("/dev").glob("nvidia[0-9]*")):
         return here()
     jax.config.update("jax_platforms", "cpu")

@@ -1,4 +1,4 @@
-"""Times side by side: in turns, so that a busy machine slows both, and as a ratio with its spread."""
+"""Times two functions in turns, so that a busy machine slows both, and compares them by their ratio."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 
 class Times(NamedTuple):
-    """Seconds a call of each of two functions, and their ratio.
+    """Seconds per call of two functions, and their ratio.
 
     Attributes:
       ours: the median of ours.
       theirs: the median of theirs.
-      ratio: the median over the rounds of theirs to ours: above 1, ours is faster.
-      spread: its lowest and highest.
+      ratio: the median of theirs divided by ours over the rounds; above 1, ours is faster.
+      spread: the lowest and highest ratio.
     """
 
     ours: float
@@ -31,14 +31,14 @@ def paired(
     rounds: int = 9,
     before: Callable[[], Any] = lambda: None,
 ) -> Times:
-    """Times two functions in turns; each ends with its work done, so with `block_until_ready`.
+    """Times two functions in turns. Each must wait for its work to finish, as `block_until_ready` does.
 
     Args:
       ours: one function.
       theirs: the other.
-      calls: of each in a turn.
-      rounds: of a turn each; a call of each comes first and is not timed.
-      before: what comes before every turn and is not timed.
+      calls: the number of calls of each in a round.
+      rounds: the number of rounds; a call of each comes first and is not timed.
+      before: a function that is called before every turn and is not timed.
     """
     ours(), theirs()
     rows = []
@@ -53,7 +53,7 @@ def paired(
 
 
 def calls_in(function: Callable[[], Any], seconds: float = 0.02) -> int:
-    """How many calls take so long together: at least 1, at most 1,000."""
+    """How many calls take about `seconds` together, from 1 to 1,000."""
     function()
     return max(1, min(1000, round(seconds / _seconds(function, 1))))
 
@@ -66,7 +66,7 @@ def _seconds(function: Callable[[], Any], calls: int) -> float:
 
 
 def in_words(seconds: float) -> str:
-    """A time with its unit."""
+    """A time as text, with its unit."""
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
         if seconds >= size:
             return f"{seconds / size:.3g} {unit}"

@@ -211,7 +211,7 @@ def test_instructions_that_run(lines, count):
 def test_what_cannot_be_counted_is_refused():
     endless = COMPUTATIONS.replace("constant(7)", "negate(%i.1)")
     loop, _ = ENTRIES["a loop up to a constant"]
-    with pytest.raises(ValueError, match="trips of `w`"):
+    with pytest.raises(ValueError, match="trip count of every loop, got none for `w`"):
         hlo.instructions(f"{endless}{loop}\n}}\n")
     with pytest.raises(ValueError, match="ENTRY"):
         hlo.instructions(COMPUTATIONS.partition("ENTRY")[0])
