@@ -1,20 +1,24 @@
-"""What every schedule is made of.
+"""The base classes and the arithmetic of schedules.
 
-Read it in this order:
+`schedule(step)` turns the step into a `Clock` and passes it to the schedule's `evaluate`, which computes the
+rate, in float64 or float32 depending on the platform. A schedule that contains others calls their `evaluate`
+with a `Clock` of their own; the rate is rounded once, at the end.
 
-1. `versions`: what differs between versions of JAX.
-2. `fields`: what a schedule's fields accept, and how they are checked.
+Read the modules in this order:
+
+1. `versions`: differences between versions of JAX.
+2. `fields`: the fields of a schedule and their checks.
 3. `printer`: the text of a value.
 4. `value`: frozen dataclasses that are pytrees, compare and print.
-5. `operators`: Python's operators for numbers that are no arrays yet.
-6. `lookup`: a number out of a list, at a position that is known at run time.
-7. `clock`: the time that a formula sees, a number of steps, exact.
-8. `boundaries`: which of the stretches between boundaries a time is in.
-9. `powers`: logarithms and powers that keep their digits.
-10. `platforms`: one computation in two dtypes, chosen for the platform it is compiled for.
-11. `evaluate`: the door between a caller's step and a schedule's formula.
-12. `span`: what a composition says of its parts.
+5. `operators`: Python's operators for numbers that are not arrays yet.
+6. `lookup`: an entry of a list, at a position known only at run time.
+7. `clock`: the time that a formula sees, an exact number of steps.
+8. `boundaries`: finds the segment between boundaries that a time is in.
+9. `powers`: accurate logarithms and powers.
+10. `platforms`: one computation in two dtypes; the platform decides which one is compiled.
+11. `evaluate`: calls a schedule with a step.
+12. `span`: describes when the parts of a composition run.
 13. `schedule`: `Schedule`, its operators, `Constant` and `Lambda`.
 14. `transition`: shapes from one value to another, and easings.
-15. `grouping`: many schedules kept as few.
+15. `grouping`: stores many schedules as a few stacked ones.
 """

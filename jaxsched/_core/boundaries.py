@@ -1,7 +1,7 @@
-"""Which of the stretches between sorted boundaries a time is in.
+"""Finds the segment between sorted boundaries that a time is in.
 
-The step of a boundary is the next stretch's first. A few boundaries are compared with one by one, so that
-what follows can be selected without a lookup; more are counted, in two rounds where they are many.
+A boundary is the first step of the segment after it. Up to `FEW` boundaries are compared one by one, and the
+result is selected without a lookup. More are counted, and more than `MANY` are counted in two rounds.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from jaxsched._core.clock import FOREVER, Clock
 from jaxsched._core.lookup import FEW, Position
 
 MANY = 64
-"""A list of at most so many boundaries is compared at once, a longer one in two rounds."""
+"""The largest number of boundaries that are counted in one round; more take two."""
 
 
 def position_among(t: Clock, boundaries: Any) -> Position:
-    """How many of the sorted `boundaries`, a list, are now or in the past."""
+    """The number of `boundaries`, a sorted list, that have been reached, as a `Position`."""
     size = len(boundaries)
     if isinstance(boundaries, np.ndarray):
         if size <= FEW:
             return Position(size + 1, [t >= boundary for boundary in boundaries.tolist()])
-        # One more, never reached, keeps XLA from rebuilding the list as a progression.
+        # The extra entry, never reached, keeps XLA from rewriting the list as an arithmetic progression.
         boundaries = np.append(boundaries, 2.0 * FOREVER)
     return Position(size + 1, index=_count(t, t.like(boundaries)))
 
 
 def segment(t: Clock, boundaries: Any) -> tuple[Position, Clock]:
-    """Which of the stretches between sorted `boundaries` it is, and the clock within."""
+    """The position of the segment between sorted `boundaries`, and the time since it began."""
     position = position_among(t, boundaries)
     if len(boundaries) == 0:
         return position, t
     if isinstance(boundaries, np.ndarray):
         begin = position.of(np.concatenate([[0.0], boundaries]), t.dtype)
     else:
-        # In two parts, since an integer may be more than a float32 holds.
+        # In two parts, because float32 does not hold every integer.
         column = t.like(boundaries)
         begin = jax.tree.map(
             lambda each: position.of(jnp.concatenate([jnp.zeros_like(each[:1]), each]), each.dtype),
@@ -52,14 +52,14 @@ def segment(t: Clock, boundaries: Any) -> tuple[Position, Clock]:
 
 
 def whole_step(t: Clock, size: int) -> Position:
-    """The position of the present whole step in a list of `size` entries, the last one for ever."""
+    """The position of the current whole step in a list of `size` entries; it stays at the last one."""
     last = size - 1
     if t.dtype == np.float64:
         whole = lax.min(t.whole, np.float64(last))
         return Position(size, index=lax.convert_element_type(lax.floor(whole), np.int32))
     whole = t.whole
     if t.rest is not None:
-        # Half of what an int32 holds is beyond any list, and two halves are not too much.
+        # No list has 2**30 entries, and the sum of two numbers clamped to it fits an int32.
         rest = lax.clamp(np.float32(-(2**30)), lax.floor(t.rest), np.float32(2**30))
         whole = lax.min(whole, np.int32(2**30 - 1)) + lax.convert_element_type(rest, np.int32)
         whole = lax.max(whole, np.int32(0))
@@ -67,7 +67,7 @@ def whole_step(t: Clock, size: int) -> Position:
 
 
 def _count(t: Clock, boundaries: Clock) -> jax.Array:
-    """How many of the boundaries, in a clock of rank 1, are now or in the past."""
+    """The number of boundaries, a clock of rank 1, that have been reached."""
     count = boundaries.whole.shape[0]
     width = count if count <= MANY else math.isqrt(count - 1) + 1
     first = jnp.zeros((), np.int32)

@@ -1,10 +1,10 @@
-"""Time: steps come in, fractions go out, and only here and in `boundaries` is one time compared with another.
+"""Exact arithmetic on time.
 
-A `Clock` is what a formula sees as `t`: the number of steps since its schedule's start, never below 0. It is
-a number. Differences, comparisons, `//` and `%` of a clock are exact; everything else makes a float of it.
+A `Clock` is the `t` of a formula: the number of steps since its schedule's start, at least 0. It behaves like
+a number. Differences, comparisons, `//` and `%` of clocks are exact; other operations convert it to a float.
 
-In float64 it is one float64, in which every whole step up to 2**53 is exact. Where there is no float64 it is
-an int32, and what is not whole, or beyond int32, is a float32 beside it.
+On a platform with float64, a clock is one float64, which holds every whole step up to 2**53. Without float64,
+it is an int32 and, if needed, a float32 for the fraction of a step or what exceeds int32.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from jaxsched._core.lookup import Entry, as_array
 from jaxsched._core.operators import Operators
 
 LAST_STEP = 2**31 - 1
-"""The largest int32: JAX's integers saturate here, and so do the clocks of optimizers."""
+"""The largest int32. JAX integers saturate here, and so do the step counts of optimizers."""
 
 LARGEST_STEP = 2.0**53
-"""Other steps saturate here, the end of float64's whole numbers."""
+"""All other steps saturate here, where float64 stops holding every integer."""
 
 FOREVER = 2.0**100
-"""Ratios of times saturate here, so that none of them overflows float32."""
+"""Ratios of times saturate here, within float32."""
 
 
 def prepare_step(step: Any) -> Any:
-    """A caller's step as a JAX array of int32 or a float, or, where it is concrete, NumPy float64.
+    """Converts a caller's step: JAX arrays to int32 or a float dtype, other numbers to NumPy float64.
 
     Raises:
-      TypeError: `step` is no integer or floating number or array.
+      TypeError: `step` is not an integer or floating number or array.
     """
     if isinstance(step, jax.Array):
         if step.dtype in (np.int32, np.float32, np.float64):
@@ -65,20 +65,20 @@ def prepare_step(step: Any) -> Any:
 
 
 NEAR = 64
-"""Half the distance of float32 numbers about the last int32."""
+"""Half the spacing of float32 numbers just below 2**31."""
 
 
 @jax.tree_util.register_pytree_node_class
 class Clock(Operators):
-    """A number of steps, exact. A schedule's `evaluate` gets one: the time since its own start.
+    """An exact number of steps. `evaluate` takes one: the time since the schedule's start.
 
-    `-`, comparisons, `//` and `%` between clocks and numbers give clocks and booleans, exact. `+`, `*`, `/`,
-    `**` and every function of `jax.numpy` see it as a float.
+    `-`, `//`, `%` and comparisons between clocks and numbers are exact and give clocks or booleans. `+`, `*`,
+    `/`, `**` and the functions of `jax.numpy` convert it to a float.
 
     Attributes:
-      whole: float64, the number itself; or int32, its whole part.
-      rest: beside an int32 what is left of the number, float32, or `None` for nothing.
-      nonnegative: whether it is known to be at least 0.
+      whole: the number as a float64, or its whole part as an int32.
+      rest: with an int32, the rest of the number as a float32, or `None` if there is none.
+      nonnegative: whether the number is known to be at least 0.
     """
 
     __slots__ = ("nonnegative", "rest", "whole")
@@ -89,7 +89,7 @@ class Clock(Operators):
         self.nonnegative = nonnegative
 
     def tree_flatten(self) -> tuple[tuple[Any, Any], bool]:
-        # The functions of `jax.numpy` are compiled, and what they are given is a pytree.
+        # `jax.numpy` functions are jitted, so their arguments must be pytrees.
         return (self.whole, self.rest), self.nonnegative
 
     @classmethod
@@ -98,7 +98,7 @@ class Clock(Operators):
 
     @classmethod
     def start(cls, step: Any, dtype: Any) -> Clock:
-        """The clock of a whole schedule, or of many steps: what `prepare_step` gave, from 0 on."""
+        """The clock of a step, or of an array of steps, from `prepare_step`; clipped below at 0."""
         if isinstance(step, np.ndarray | np.generic) and step.dtype == np.float64:
             return _known(np.asarray(step), dtype, jnp.asarray)
         if dtype == np.float64:
@@ -111,21 +111,21 @@ class Clock(Operators):
 
     @classmethod
     def of(cls, time: Any) -> Clock:
-        """The clock of any number, from 0 on, in the dtype that floats have here."""
+        """The clock of any number, clipped below at 0, in the default float dtype."""
         dtype = jnp.zeros(()).dtype
         number = jnp.asarray(time)
         return cls.start(prepare_step(number.astype(dtype) if dtype == np.float64 else number), dtype)
 
     @classmethod
     def floating(cls, number: jax.Array) -> Clock:
-        """The clock that is a float already, at least 0."""
+        """The clock of a float that is at least 0."""
         if number.dtype == np.float64:
             return cls(number, nonnegative=True)
         return cls(lax.full_like(number, 0, np.int32), number, nonnegative=True)
 
     @property
     def dtype(self) -> Any:
-        """The dtype of the float that it becomes: float64 or float32."""
+        """The dtype of its float, float64 or float32."""
         return np.dtype(np.float64 if self.whole.dtype == np.float64 else np.float32)
 
     @property
@@ -139,7 +139,7 @@ class Clock(Operators):
     # Exact arithmetic.
 
     def like(self, other: Any) -> Clock:
-        """`other`, a number of steps in any form, as a clock in the same dtype."""
+        """`other`, a number of steps in any form, as a clock of the same dtype."""
         if isinstance(other, Clock):
             return other
         if isinstance(other, Entry):
@@ -147,14 +147,14 @@ class Clock(Operators):
         if isinstance(other, jax.Array):
             if self.dtype == np.float64:
                 return Clock(lax.convert_element_type(other, np.float64), nonnegative=True)
-            # An integer may be below 0, as that of a shift; of a float that is then the rest.
+            # An integer may be negative, e.g. in `shift`; the whole part of a float never is.
             nonnegative = not jnp.issubdtype(other.dtype, jnp.integer)
             return Clock(*_split_array(other), nonnegative)
         return _known(np.asarray(other, np.float64), self.dtype, jnp.asarray)
 
     def __sub__(self, other: Any) -> Clock:
         if isinstance(other, float) and other.is_integer() and -NEAR <= other < 0 and self.nonnegative:
-            # What int32 cuts off at its end is less than a float32 there can tell.
+            # The steps cut off at the end of int32 are below float32's resolution there.
             ahead = lax.full_like(self.whole, -other)
             last = LARGEST_STEP if self.dtype == np.float64 else LAST_STEP
             return Clock(
@@ -172,7 +172,7 @@ class Clock(Operators):
         other = self.like(other)
         if self.rest is None and other.rest is None:
             return relation(self.whole, other.whole)
-        # Their whole parts cancel exactly, so the sign of what is left is right.
+        # The whole parts cancel exactly, so the sign of the difference is right.
         left = _difference(self, other).number
         return relation(left, lax.full_like(left, 0))
 
@@ -186,7 +186,7 @@ class Clock(Operators):
         return self.periods(length)
 
     def _operate(self, other: Any, operation: Callable[[Any, Any], Any]) -> jax.Array:
-        """What makes a float of it."""
+        """Applies an operation to it as a float."""
         return operation(self.number, other.number if isinstance(other, Clock) else other)
 
     def __abs__(self) -> jax.Array:
@@ -218,7 +218,7 @@ class Clock(Operators):
         return Clock(whole, lax.select(condition, *rests), nonnegative)
 
     def within(self, length: Any) -> tuple[Clock, Clock, jax.Array]:
-        """How much of a length has passed and how much remains, both at least 0, and whether none does."""
+        """The parts of a length that have passed and remain, both at least 0, and whether it is over."""
         end = self.like(length)
         if self.rest is None and end.rest is None:
             passed = self.until(end)
@@ -234,12 +234,12 @@ class Clock(Operators):
             return self.number / unit
         time, unit = self.number, as_array(unit, self.dtype)
         huge = abs(time) > FOREVER * unit
-        # A number that is not normal may count as 0 here and not there.
+        # Some platforms flush subnormal numbers to 0.
         safe = jnp.where(huge | (unit < 2.0**-126), 1, unit)
         return jnp.where(huge, FOREVER * jnp.sign(time), time / safe)
 
     def slower(self, factor: Any) -> Clock:
-        """The clock that takes `factor` times as long."""
+        """The clock slowed down by `factor`."""
         whole = isinstance(factor, float) and factor.is_integer() and self.rest is None
         if self.dtype == np.float64 or not whole:
             return Clock.floating(self.ratio(factor))
@@ -247,7 +247,7 @@ class Clock(Operators):
         return Clock(periods.whole, within.number / factor, nonnegative=True)
 
     def periods(self, length: Any) -> tuple[Clock, Clock]:
-        """How many whole periods of `length` have passed, and the clock within the present one."""
+        """The number of whole periods of `length` that have passed, and the time in the current one."""
         period = self.like(length)
         if self.dtype == np.float32 and self.rest is None and period.rest is None:
             safe = lax.max(period.whole, np.int32(1))
@@ -256,7 +256,7 @@ class Clock(Operators):
             return Clock(passed, nonnegative=self.nonnegative), within
         count, within = _floored(self, period, Clock.floating(lax.floor(self.ratio(length))))
         if self.rest is None and period.rest is not None and not isinstance(length, float):
-            # A traced length is whole as a rule, and then integers are exact.
+            # A traced length is usually whole; integer arithmetic is then exact.
             exact = Clock(period.whole)
             whole = lax.bitwise_and(lax.eq(period.rest, lax.full_like(period.rest, 0)), exact >= 1)
             exact_count, exact_rest = self.periods(self.select(whole, exact, 1))
@@ -273,7 +273,7 @@ def _float(whole: jax.Array, rest: jax.Array | None) -> jax.Array:
 
 
 def _known(values: np.ndarray, dtype: Any, placed: Callable[[Any], jax.Array]) -> Clock:
-    """Concrete steps as a clock; `placed` makes arrays of NumPy's."""
+    """Concrete steps as a clock; `placed` turns a NumPy array into a JAX array."""
     nonnegative = bool((values >= 0).all())
     if dtype == np.float64:
         return Clock(placed(values), nonnegative=nonnegative)
@@ -284,25 +284,25 @@ def _known(values: np.ndarray, dtype: Any, placed: Callable[[Any], jax.Array]) -
 
 
 def on_grid(values: np.ndarray) -> np.ndarray:
-    """Numbers of steps in units so large that sums and differences of their rests are exact in float32."""
+    """Rounds steps of 1 or more to multiples of 2**-20: their fractions add exactly in float32."""
     return np.where(abs(values) < 1, values, np.floor(values * 2.0**20 + 0.5) * 2.0**-20)
 
 
 def _split_array(values: jax.Array) -> tuple[jax.Array, jax.Array | None]:
-    """Traced numbers of steps, at least 0 or all rest, as an int32 and a float32, exact."""
+    """Splits traced steps exactly into an int32 and a float32; a negative float is all rest."""
     if jnp.issubdtype(values.dtype, jnp.integer):
         if jnp.iinfo(values.dtype).max > LAST_STEP:
             values = lax.min(values, jnp.asarray(LAST_STEP, values.dtype))
         return lax.convert_element_type(values, np.int32), None
     values = lax.convert_element_type(values, np.float32)
-    # The largest float32 that an int32 can be.
+    # The largest float32 that fits an int32.
     most = np.float32(2**31 - 128)
     wholes = lax.clamp(np.float32(0), lax.floor(values), most)
     return lax.convert_element_type(wholes, np.int32), lax.sub(values, wholes)
 
 
 def _difference(a: Clock, b: Clock) -> Clock:
-    """`a - b`; int32 saturates, and the rest takes what that cuts off."""
+    """`a - b`. The int32 saturates, and the rest keeps the excess."""
     whole = lax.sub(a.whole, b.whole)
     if a.dtype == np.float64:
         return Clock(whole)
@@ -321,7 +321,7 @@ def _difference(a: Clock, b: Clock) -> Clock:
             lax.lt(a.whole, lax.full_like(a.whole, 0)),
             *(lax.full_like(whole, x) for x in (-LAST_STEP, LAST_STEP)),
         )
-        # What wrapped around once wraps back.
+        # The wrapped difference, minus the limit, wraps back to the excess.
         lost = _float(lax.sub(whole, end), None)
         lost = lax.select(overflow, lost, lax.full_like(lost, 0))
         whole = lax.select(overflow, end, whole)
@@ -330,7 +330,7 @@ def _difference(a: Clock, b: Clock) -> Clock:
 
 
 def _floored(time: Clock, period: Clock, about: Clock) -> tuple[Clock, Clock]:
-    """A quotient that was floored after it was rounded, corrected by one, and the remainder."""
+    """The quotient and the remainder. `about` is the quotient to within one, and is corrected."""
 
     def product(count: Clock) -> Clock:
         if time.dtype == np.float64:

@@ -1,8 +1,8 @@
-"""How a schedule is called: the one door between a caller's numbers and a formula.
+"""Calls a schedule with a step.
 
-The step becomes a `Clock`, `evaluate` runs in float64 where the platform has it and in float32 elsewhere,
-and its result is rounded once. A leaf that is a concrete number is a float in `evaluate`, so that what
-depends on it alone is worked out on the host; one that is traced is an array.
+The step becomes a `Clock`. `evaluate` runs in float64 on platforms that have it and in float32 elsewhere, and
+its result is rounded once. In `evaluate`, a concrete leaf is a Python float, and arithmetic on such leaves
+runs on the host; a traced leaf is an array.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def call(schedule: Any, step: Any) -> jax.Array:
     narrow = force_float32.get()
     here = not narrow and jax.default_backend() in FLOAT64_PLATFORMS and outside_of_programs()
     if here and is_concrete(leaves, step):
-        # One program serves all numbers but those for which a formula has a shorter form.
+        # One program serves all numbers, except those for which a formula has a shorter form.
         known = [
             leaf if type(leaf) is float and leaf in field.shortcuts else None
             for leaf, field in zip(leaves, _fields_of(structure), strict=True)
@@ -56,12 +56,12 @@ def call(schedule: Any, step: Any) -> jax.Array:
 
 @dataclasses.dataclass(frozen=True)
 class _Static:
-    """What a program is compiled for: the structure of a schedule and whatever else is known.
+    """The static argument of a compiled program: a schedule's structure and its known numbers.
 
     Attributes:
-      structure: the schedule's.
-      known: for each of its leaves the number or float64 array where it is known, else `None`.
-      step: the steps, float64, where they are known and no int32.
+      structure: the structure of the schedule.
+      known: a number or float64 array for each leaf that is known, `None` for the others.
+      step: the steps as float64, if they are known and not all whole numbers within int32.
     """
 
     structure: Any
@@ -83,18 +83,18 @@ class _Static:
         return hash(self._key)
 
     def unknown(self, leaves: list[Any]) -> list[Any]:
-        """The leaves that are not known, which are the program's arguments."""
+        """The leaves that are not known, as arguments of the program."""
         return [leaf for leaf, known in zip(leaves, self.known, strict=True) if known is None]
 
     def schedule(self, unknown: Any) -> Any:
-        """The schedule again, given those leaves."""
+        """Rebuilds the schedule from those leaves."""
         supply = iter(unknown)
         leaves = [next(supply) if known is None else known for known in self.known]
         return jax.tree.unflatten(self.structure, leaves)
 
 
 def _known(leaf: Any) -> Any:
-    """A concrete leaf as a float or a float64 array; `None` for one that is traced or on other hosts."""
+    """A concrete leaf as a float or float64 array, or `None` if it is traced or on other hosts."""
     if isinstance(leaf, jax.Array):
         if isinstance(leaf, jax.core.Tracer) or not leaf.is_fully_addressable:
             return None
@@ -103,9 +103,9 @@ def _known(leaf: Any) -> Any:
 
 
 def _on_mesh(rates: Any, unknown: Any, step: Any, **static: Any) -> jax.Array:
-    """The rates, spread as the steps are over a mesh whose axes are explicit.
+    """The rates, with the sharding of the steps on a mesh with explicit axes.
 
-    Inside they are left to the compiler, since a lookup in a list does not say where its result will be.
+    Inside, the axes are automatic: a list lookup has no explicit output sharding.
     """
     if isinstance(step, jax.Array) and step.ndim:
         sharding = jax.typeof(step).sharding
@@ -123,7 +123,7 @@ def _rates_here(unknown: Any, step: Any, static: _Static, result: Any) -> jax.Ar
 
 @functools.partial(jax.jit, static_argnames=("static", "result", "narrow"))
 def _rates_anywhere(unknown: Any, step: Any, static: _Static, result: Any, narrow: bool) -> jax.Array:
-    """The rates as part of a larger program, in the dtype of the platform that it is lowered for."""
+    """The rates as part of a larger program, in the dtype of the platform it is lowered for."""
     operands, structure = jax.tree.flatten((unknown, step))
 
     def computation(dtype: Any, *operands: jax.Array) -> list[jax.Array]:
@@ -153,29 +153,29 @@ def _rates(static: _Static, result: Any, dtype: Any, unknown: Any, step: Any) ->
     start = Clock.start(static.step if step is None else step, dtype)
     for _ in range(start.whole.ndim):
         at = jax.vmap(at)
-    # The caller's strict modes are about the caller's code.
+    # The caller's strict promotion modes do not apply to our code.
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         return at(start.whole, start.rest)
 
 
 def _enter(leaf: jax.Array, dtype: Any) -> jax.Array:
-    """A leaf that is not known, as `evaluate` sees it: a scalar as a float of `dtype`, a list as it is.
+    """Converts an unknown leaf for `evaluate`: a scalar to a float of `dtype`; a list is kept.
 
-    An integer that float32 may not hold stays one, since a clock counts in integers there.
+    In float32, a wide integer stays an integer, because the clock counts in integers there.
     """
-    leaf = jnp.asarray(leaf)  # It is one already, but for `jax.disable_jit`.
+    leaf = jnp.asarray(leaf)  # Only under `jax.disable_jit` is it not an array yet.
     whole = jnp.issubdtype(leaf.dtype, jnp.integer) and jnp.iinfo(leaf.dtype).bits > 16
     return leaf if leaf.ndim or (whole and dtype == np.float32) else lax.convert_element_type(leaf, dtype)
 
 
 @functools.lru_cache(maxsize=1024)
 def _fields_of(structure: Any) -> list[Field]:
-    """The field of each leaf of such a schedule."""
+    """The field of each leaf of a schedule with this structure."""
     return leaf_fields(jax.tree.unflatten(structure, [0.0] * structure.num_leaves))
 
 
 def leaf_fields(node: Any) -> list[Field]:
-    """The field that each leaf of a single schedule belongs to, in the order of `jax.tree.leaves`."""
+    """The field of each leaf of a single schedule, in the order of `jax.tree.leaves`."""
     if isinstance(node, tuple):
         return [field for item in node for field in leaf_fields(item)]
     if hasattr(node, "leaf_fields"):
@@ -188,17 +188,17 @@ def leaf_fields(node: Any) -> list[Field]:
 
 
 def fields_in(field: Field, value: Any) -> list[Field]:
-    """The field behind each leaf of what one field holds."""
+    """The field of each leaf of the value of one field."""
     if field.rank is not None:
         return [field] * (value is not None)
     return [] if field.static else leaf_fields(value)
 
 
 def batch_shape(schedule: Any) -> tuple[int, ...]:
-    """The leading axes that `jaxsched.stack` or a transformation gave the leaves: `()` for one schedule.
+    """The leading axes of the leaves, from `jaxsched.stack` or a transformation; `()` for one schedule.
 
     Raises:
-      ValueError: its leaves do not agree.
+      ValueError: the leaves have different leading axes.
     """
     leaves, structure = jax.tree.flatten(schedule)
     shapes = [np.shape(leaf) for leaf in leaves]

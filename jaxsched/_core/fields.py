@@ -1,8 +1,7 @@
-"""What the fields of a schedule accept: a number in a range, a list of numbers.
+"""The fields of a schedule: a number in a range, a list of numbers.
 
-A field says once what it is; from that follow the check at construction and whether it is a leaf of
-the pytree. Only concrete numbers are checked: under `jit` or `vmap` a constructor also meets tracers,
-which pass.
+The declaration of a field defines its check at construction and whether it is a leaf of the pytree. Only
+concrete numbers are checked; the tracers that a constructor gets under `jit` or `vmap` pass.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ import jax.numpy as jnp
 import numpy as np
 
 Number: TypeAlias = float | np.number[Any] | jax.Array
-"""What a field with one number takes. In `evaluate` it is a float where it is known, else an array."""
+"""The value of a field with one number. In `evaluate` it is a float if known, else an array."""
 
 Numbers: TypeAlias = Sequence[Number] | np.ndarray | jax.Array
-"""What a field with a list of numbers takes. In `evaluate` it is a NumPy or a JAX array."""
+"""The value of a field with a list of numbers. In `evaluate` it is a NumPy or JAX array."""
 
 LARGEST = float(np.finfo(np.float32).max)
-"""The largest number that a field takes, so that no rate overflows float32."""
+"""The largest number that a field accepts: the largest float32."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,10 +30,10 @@ class Field:
     """How a field is checked and kept.
 
     Attributes:
-      convert: `convert(name, value)` gives what is kept, or raises `TypeError` or `ValueError`.
-      rank: the rank of its leaves, or `None` where it holds schedules or is static.
-      static: whether it is structure, compared and never traced, rather than leaves.
-      shortcuts: the numbers for which a formula has a shorter form, its default among them.
+      convert: `convert(name, value)` returns the value to keep, or raises `TypeError` or `ValueError`.
+      rank: the rank of its leaves, or `None` if it holds schedules or is static.
+      static: whether it is part of the structure, and so never traced.
+      shortcuts: the numbers for which a formula has a shorter form, including its default.
     """
 
     convert: Callable[[str, Any], Any] = lambda name, value: value
@@ -59,22 +58,22 @@ def field(
 
 
 def field_of(specifier: dataclasses.Field[Any]) -> Field:
-    """The `Field` behind a dataclass field; one that says nothing is static."""
+    """The `Field` of a dataclass field; a plain dataclass field is static."""
     return specifier.metadata.get("jaxsched", Field(static=True))
 
 
 def is_concrete(*values: Any) -> bool:
-    """Whether nothing in `values`, numbers or pytrees of them, is traced."""
+    """Whether no leaf of `values` is traced."""
     return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
 
 
 def is_known(value: Any, *numbers: float) -> bool:
-    """Whether `value`, as `evaluate` sees it, is known to be one of some numbers."""
+    """Whether `value`, as seen in `evaluate`, is known to be one of `numbers`."""
     return isinstance(value, float) and value in numbers
 
 
 def show(value: Any) -> str:
-    """The shortest text of a number, at its own precision: `15` for 15.0, `0.1` for a float32 of that."""
+    """The shortest text of a number at its own precision: `15` for 15.0, `0.1` for `np.float32(0.1)`."""
     whole = float(value)
     if isinstance(value, jax.Array | np.ndarray | np.generic) and not whole.is_integer():
         kept = np.asarray(value)
@@ -91,7 +90,7 @@ def check_range(
     at_most: float | None = None,
     below: float | None = None,
 ) -> None:
-    """Raises `ValueError`, naming the argument, its value and what is allowed."""
+    """Raises a `ValueError` with the argument, its value and what is allowed."""
     if not abs(value) <= LARGEST:
         raise ValueError(f"`{name}` must be a finite float32 number, got {show(value)}.")
     limits = {
@@ -107,10 +106,10 @@ def check_range(
 
 
 def as_number(name: str, value: Any) -> float | jax.Array:
-    """`value` as a Python float, or unchanged where it is a scalar JAX array.
+    """`value` as a Python float, or as an array if it is a scalar JAX array.
 
     Raises:
-      TypeError: it is no real number, or no scalar.
+      TypeError: it is not a real number, or not a scalar.
       ValueError: it does not fit a float.
     """
     if isinstance(value, bool):
@@ -131,16 +130,16 @@ def as_number(name: str, value: Any) -> float | jax.Array:
 
 
 def _widened(value: Any) -> jax.Array:
-    """A narrow integer as an int32, so that sums and products of a few do not wrap."""
+    """Converts integers narrower than int32 to int32, where sums and products do not wrap as soon."""
     narrow = jnp.issubdtype(value.dtype, jnp.integer) and jnp.iinfo(value.dtype).bits < 32
     return jnp.asarray(value, np.int32) if narrow else jnp.asarray(value)
 
 
 def as_numbers(name: str, value: Any) -> np.ndarray | jax.Array:
-    """`value` as a read-only float64 array of rank 1, or as a JAX array where a part of it is one.
+    """`value` as a read-only float64 array of rank 1, or as a JAX array if it is one or contains one.
 
     Raises:
-      TypeError: it is no list or array of rank 1 of real numbers.
+      TypeError: it is not a list or rank-1 array of real numbers.
     """
     if isinstance(value, jax.Array | np.ndarray):
         if value.ndim != 1 or not _is_real(value.dtype):
@@ -157,7 +156,7 @@ def as_numbers(name: str, value: Any) -> np.ndarray | jax.Array:
 
 
 def stack_numbers(values: Sequence[Any]) -> np.ndarray | jax.Array:
-    """`values`, numbers or arrays of one shape, on a new first axis: in JAX where one of them is."""
+    """Stacks numbers or arrays of one shape on a new first axis, in JAX if one of them is a JAX array."""
     known = [value.dtype for value in values if isinstance(value, jax.Array)]
     if not known:
         return frozen(values)
@@ -166,18 +165,18 @@ def stack_numbers(values: Sequence[Any]) -> np.ndarray | jax.Array:
 
 
 def frozen(values: Any) -> np.ndarray:
-    """A float64 copy of `values` that cannot be written to."""
+    """A read-only float64 copy of `values`."""
     array = np.array(values, np.float64)
     array.flags.writeable = False
     return array
 
 
 def checked_number(name: str, value: Any, **limits: float) -> Any:
-    """`as_number`, and within limits, any of those of `check_range`, where it is concrete.
+    """`as_number`, then `check_range` with `limits` if the number is concrete.
 
     Raises:
-      TypeError: it is no number.
-      ValueError: it is outside of the limits.
+      TypeError: it is not a number.
+      ValueError: it is outside the limits.
     """
     kept = as_number(name, value)
     if is_concrete(kept):
@@ -201,15 +200,15 @@ def _is_real(dtype: Any) -> bool:
 
 
 def describe(value: Any) -> str:
-    """What an error message says that it got."""
+    """A value as an error message shows it, with its type."""
     return f"{brief(value)} ({getattr(value, 'dtype', type(value).__name__)})"
 
 
 def brief(value: Any) -> str:
-    """The `repr` of a value, without its middle where it is long."""
+    """The `repr` of a value, shortened in the middle if it is long."""
     try:
         text = repr(value)
-    except ValueError:  # Python writes integers of more than 4,300 digits in other bases only.
+    except ValueError:  # Python refuses to write integers of more than 4,300 digits in decimal.
         text = hex(value) if isinstance(value, int) else object.__repr__(value)
     return text if len(text) <= 100 else f"{text[:60]}...{text[-20:]}"
 
@@ -223,15 +222,15 @@ def number(
 ) -> Any:
     """A field that holds one number.
 
-    A Python or NumPy number is kept as a Python float, so that 0.3, 1 and `np.float64(0.2)` are the
-    same kind of leaf; a scalar JAX array is kept as it is.
+    A Python or NumPy number is kept as a Python float: 0.3, 1 and `np.float64(0.2)` are the same kind of
+    leaf. A scalar JAX array stays an array.
 
     Args:
-      default: its default; it is required where this is left out.
-      kw_only: whether it is passed by keyword alone.
-      shortcuts: numbers besides the default for which the formula has a shorter form: where the number is
-        known to be one of them, `evaluate` sees it as a float even where others are arrays.
-      **limits: what is allowed, any of `at_least`, `above`, `at_most` and `below`.
+      default: the default; without one, the field is required.
+      kw_only: whether the field is keyword-only.
+      shortcuts: numbers besides the default for which the formula has a shorter form. If the number is
+        known to be one of them, it is a float in `evaluate`, even if the other fields are arrays.
+      **limits: the allowed range, as any of `at_least`, `above`, `at_most` and `below`.
     """
     return field(
         lambda name, value: checked_number(name, value, **limits),
@@ -243,7 +242,7 @@ def number(
 
 
 def optional_number(default: None = None, **limits: float) -> Any:
-    """A field that holds one number or `None`, its default; which of the two is structure."""
+    """A field that holds one number, or `None`. `None` is the default, and part of the structure."""
 
     def convert(name: str, value: Any) -> Any:
         return None if value is None else checked_number(name, value, **limits)
@@ -255,8 +254,8 @@ def numbers(*, ascending: bool = False, **limits: float) -> Any:
     """A field that holds a list of numbers, kept as an array of rank 1.
 
     Args:
-      ascending: whether each must be at least the one before.
-      **limits: what is allowed for each, as in `number`.
+      ascending: whether each number must be at least the previous one.
+      **limits: the allowed range of each number, as in `number`.
     """
 
     def convert(name: str, value: Any) -> Any:

@@ -1,7 +1,7 @@
-"""Many schedules kept as few: equal kinds share one stacked pytree.
+"""Stores many schedules as a few stacked ones, one for each kind.
 
-A thousand cosines are one cosine whose leaves have a leading axis of a thousand, so that what is
-traced and compiled grows with the number of kinds, not of parts.
+A thousand cosines are stored as one cosine whose leaves have a leading axis of a thousand. The size of the
+traced program grows with the number of kinds, not with the number of parts.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from jaxsched._core.schedule import Schedule
 
 
 def kind_of(schedule: Schedule) -> Any:
-    """What two schedules must share to be stacked: their structure and the shapes of their leaves."""
+    """The structure of a schedule and the shapes of its leaves; schedules can be stacked if both agree."""
     leaves, structure = jax.tree.flatten(schedule)
     return structure, tuple(np.shape(leaf) for leaf in leaves)
 
 
 def stack_leaves(schedules: Sequence[Schedule]) -> Schedule:
-    """Schedules of one kind as one, each leaf with a new first axis."""
+    """Stacks schedules of one kind; each leaf gets a new first axis."""
     return jax.tree.map(lambda *leaves: stack_numbers(leaves), *schedules)
 
 
@@ -38,9 +38,9 @@ class Parts(Sequence[Schedule]):
     """An immutable sequence of schedules, grouped by kind.
 
     Attributes:
-      groups: one schedule a kind; a kind of several members is stacked.
-      layout: the group and the position in it of each member, int32 of shape (n, 2), as bytes, which
-        compare and hash fast.
+      groups: one schedule for each kind, stacked if the kind has several members.
+      layout: the group of each member and its position in the group, int32 of shape (n, 2). It is kept as
+        bytes, because they compare and hash fast.
     """
 
     def __init__(self, schedules: Sequence[Schedule]) -> None:
@@ -79,7 +79,7 @@ class Parts(Sequence[Schedule]):
         return listed(self)
 
     def leaf_fields(self) -> list[Field]:
-        """The field behind each leaf, whose rank is one more in a group of several."""
+        """The field of each leaf; in a group of several, its rank is one higher."""
         return [
             dataclasses.replace(field, rank=field.rank + 1, shortcuts=()) if size > 1 else field
             for group, size in zip(self.groups, self._sizes, strict=True)
@@ -96,7 +96,7 @@ class Parts(Sequence[Schedule]):
         return self.groups[group] if self._sizes[group] == 1 else take(self.groups[group], position)
 
     def evaluate(self, position: Position, t: Clock) -> Any:
-        """The value of the member at a position: one evaluation a kind, the right one selected."""
+        """The value of the member at a position. Each kind is evaluated once, and the result is selected."""
         places = self._places
         values = []
         for number, (group, size) in enumerate(zip(self.groups, self._sizes, strict=True)):
@@ -118,7 +118,7 @@ class Parts(Sequence[Schedule]):
 
 
 def _within(position: Position, places: np.ndarray, number: int) -> Position:
-    """The place within a group, right where the present part is of that group."""
+    """The position within a group. It is only meaningful if the current part is in that group."""
     members = np.flatnonzero(places[:, 0] == number)
     if len(members) == len(places):
         return position

@@ -1,8 +1,7 @@
-"""Numbers out of a list, at a position that is known only where the program runs.
+"""Looks up an entry of a list, at a position known only at run time.
 
-What depends on the list alone, as a logarithm or a difference of neighbours, is worked out in NumPy, in
-float64, while the list is concrete: `Entry` is such a number, and arithmetic among entries of one position
-stays on the host. As soon as an array takes part, the entry is looked up.
+An `Entry` is a lookup that has not been done yet. Arithmetic between entries at one position, or with known
+numbers, is done on the host, on the whole lists, in float64. The entry is looked up when it meets an array.
 """
 
 from __future__ import annotations
@@ -19,18 +18,18 @@ from jax import lax
 from jaxsched._core.operators import Operators
 
 TINY = 2.0**-126
-"""The least length that is divided by: what is less is 0 on some platforms, and nothing has passed of it."""
+"""The smallest length to divide by: some platforms flush smaller numbers to 0."""
 
 FEW = 8
-"""A list of at most so many numbers is looked up by comparing, a longer one by indexing."""
+"""The length up to which a list is looked up by comparisons; a longer one is indexed."""
 
 
 class Position:
     """A place in a list of `size` entries.
 
     Attributes:
-      size: how many entries there are.
-      passed: for few entries, whether entry 1, 2, ... has been reached; else `None`.
+      size: the number of entries.
+      passed: for a short list, whether entry 1, 2, ... has been reached; else `None`.
     """
 
     def __init__(
@@ -42,7 +41,7 @@ class Position:
 
     @property
     def index(self) -> jax.Array:
-        """The place, int32."""
+        """The index, int32."""
         if self._index is None:
             assert self.passed is not None
             ones = [lax.convert_element_type(each, np.int32) for each in self.passed]
@@ -50,7 +49,7 @@ class Position:
         return self._index
 
     def of(self, values: Any, dtype: Any) -> Any:
-        """The entry of `values` here: a float where all are the same, an `Entry`, or an array of them."""
+        """The entry of `values` here: a float if all are equal, else an `Entry` or an array."""
         if isinstance(values, np.ndarray):
             if values.ndim == 1 and (values == values[0]).all():
                 return float(values[0])
@@ -61,13 +60,13 @@ class Position:
         )
 
     def pick(self, values: np.ndarray) -> jax.Array:
-        """The entry of a concrete list here."""
+        """The entry of a concrete list here, as an array."""
         if self.passed is None:
             return take_row(_irregular(values), self.index)
         return self.select([jnp.asarray(value) for value in values])
 
     def select(self, candidates: Sequence[jax.Array]) -> jax.Array:
-        """The candidate here, of as many as there are entries."""
+        """Selects one of `size` candidates."""
         chosen = candidates[0]
         for i, candidate in enumerate(candidates[1:]):
             here = self.passed[i] if self.passed is not None else lax.gt(self.index, np.int32(i))
@@ -77,15 +76,15 @@ class Position:
 
 @jax.tree_util.register_pytree_node_class
 class Entry(Operators):
-    """A number of a concrete list, at a position that is not known yet.
+    """An entry of a concrete list, at a position that is not known yet.
 
-    It is a number: arithmetic with known numbers and entries of the same position stays on the host, and
-    everything else, the functions of `jax.numpy` among them, sees the array that is looked up.
+    It behaves like a number. Arithmetic with known numbers and with entries at the same position stays on the
+    host. Everything else, including the functions of `jax.numpy`, looks the entry up as an array.
 
     Attributes:
-      values: the list, float64, whose first axis the position is on.
-      position: where.
-      dtype: the dtype that it is looked up in.
+      values: the list, float64; the position indexes its first axis.
+      position: the position in the list.
+      dtype: the dtype of the array after the lookup.
     """
 
     def __init__(self, values: np.ndarray, position: Position, dtype: Any) -> None:
@@ -101,12 +100,12 @@ class Entry(Operators):
         return children[0]
 
     def map(self, function: Callable[[np.ndarray], np.ndarray]) -> Any:
-        """The entry of the list that `function`, of NumPy, makes of this one."""
+        """Applies a NumPy function to the list."""
         with np.errstate(all="ignore"):
             return self.position.of(function(self.values), self.dtype)
 
     def sorted(self, other: Entry) -> tuple[Any, Any, jax.Array]:
-        """The smaller and the larger of two entries in absolute value, and whether this is the larger."""
+        """The smaller and the larger entry in absolute value, and whether `self` is the larger."""
         larger = abs(self.values) >= abs(other.values)
         small, large = (np.where(mask, other.values, self.values) for mask in (larger, ~larger))
         at, dtype = self.position, self.dtype
@@ -143,14 +142,14 @@ class Entry(Operators):
 
 
 def as_array(value: Any, dtype: Any = None) -> jax.Array:
-    """A number or list in any form, an entry or a clock too, as an array of `dtype`, or of its own dtype."""
+    """Converts a number, list, entry or clock to an array, of `dtype` if given."""
     if not isinstance(value, jax.Array) and hasattr(value, "__jax_array__"):
         value = value.__jax_array__()
     return value if dtype is None else lax.convert_element_type(value, dtype)
 
 
 def safe_divide(number: Any, length: Any) -> Any:
-    """`number / length` for a length of at least 0; finite where it is 0."""
+    """`number / length` for a length of at least 0; finite if the length is 0."""
     if isinstance(length, Entry):
         return number * length.map(lambda lengths: 1 / np.maximum(np.where(lengths > 0, lengths, 1), TINY))
     if isinstance(length, float):
@@ -160,7 +159,7 @@ def safe_divide(number: Any, length: Any) -> Any:
 
 
 def take_row(values: jax.Array, index: jax.Array) -> jax.Array:
-    """`values[index]` along the first axis, the index clipped."""
+    """`values[index]` along the first axis; the index is clipped."""
     rest = values.shape[1:]
     dimensions = lax.GatherDimensionNumbers(
         offset_dims=tuple(range(len(rest))), collapsed_slice_dims=(0,), start_index_map=(0,)
@@ -169,5 +168,5 @@ def take_row(values: jax.Array, index: jax.Array) -> jax.Array:
 
 
 def _irregular(values: np.ndarray) -> jax.Array:
-    """A list as an array with one more entry, which keeps XLA from rebuilding it as a progression."""
+    """A list with one more entry, which keeps XLA from rewriting it as an arithmetic progression."""
     return jnp.asarray(np.concatenate([values, values[:1] * 0 - 7]))

@@ -1,7 +1,7 @@
-"""What a number needs that is no array yet: Python's operators, out of two methods.
+"""Python's operators for numbers that are not arrays yet, built from two methods.
 
-A `Clock` is exact as long as it can be, and an `Entry` stays on the host as long as it can. Both look like
-numbers to a formula, and become arrays where they must.
+A `Clock` stays exact, and an `Entry` stays on the host, for as long as possible. To a formula both look like
+numbers, and they become arrays when they have to.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Operator = Callable[[Any, Any], Any]
 
 
 def _both_ways(operation: Operator) -> tuple[Operator, Operator]:
-    """The methods for a number on the left of an operator, and on its right."""
+    """The methods for an operator and for its reflection."""
     return (
         lambda self, other: self._operate(other, operation),
         lambda self, other: self._operate(other, lambda a, b: operation(b, a)),
@@ -28,13 +28,14 @@ def _comparison(relation: Operator) -> Operator:
 
 
 class Operators:
-    """A number with every operator.
+    """The base of `Clock` and `Entry`.
 
-    A subclass has `_operate(other, operation)`, and `_compare(other, relation)` for a relation of `jax.lax`.
+    A subclass defines `_operate(other, operation)` and `_compare(other, relation)`; a relation comes from
+    `jax.lax`.
     """
 
     __slots__ = ()
-    __array_ufunc__ = None  # NumPy's numbers leave the operators to us.
+    __array_ufunc__ = None  # NumPy scalars defer to our operators.
     __hash__ = None  # type: ignore[assignment]
 
     __add__, __radd__ = _both_ways(operator.add)

@@ -1,11 +1,10 @@
-"""One computation in two dtypes: float64 where a platform has it, float32 elsewhere.
+"""One computation in two dtypes: float64 on platforms that have it, float32 elsewhere.
 
-`evaluate` says what is computed, given the dtype to compute in. Which of the two runs is decided when the
-program is lowered: one compiled for a TPU holds no float64, one compiled for a CPU no float32 twin.
+The dtype is chosen when the program is lowered. A program for a TPU contains no float64, and one for a CPU
+contains no float32 version of the computation.
 
-It is a primitive because that choice must stay whole under differentiation. `jvp`, `vmap` and transposition
-transform the computation in each dtype apart, in the x64 mode of that dtype. What is saved for a backward
-pass is the operands alone.
+The choice is a primitive, so it survives differentiation. `jvp`, `vmap` and transposition transform the
+computation separately for each dtype, in the x64 mode of that dtype. A backward pass saves only the operands.
 """
 
 from __future__ import annotations
@@ -20,19 +19,19 @@ import numpy as np
 from jaxsched._core.versions import enable_x64
 
 FLOAT64_PLATFORMS = ("cpu", "cuda", "rocm")
-"""The platforms that compute in float64; any other one computes in float32."""
+"""The platforms that compute in float64; all others compute in float32."""
 
 Computation = Callable[..., list[Any]]
-"""`computation(dtype, *operands)` gives a list of arrays, whose own dtypes are the same for both."""
+"""`computation(dtype, *operands)` returns a list of arrays whose dtypes do not depend on `dtype`."""
 
 
 def by_platform(computation: Computation, *operands: jax.Array) -> list[jax.Array]:
-    """`computation(dtype, *operands)` in the dtype of the platform that the program is lowered for."""
+    """`computation(dtype, *operands)` in the dtype of the platform the program is lowered for."""
     traced = {}
     for name, dtype in (("wide", np.float64), ("narrow", np.float32)):
         with x64_mode(dtype):
             traced[name] = jax.make_jaxpr(functools.partial(computation, dtype))(*operands)
-    # What a user's function holds of a transformation around it must be an operand to be transformed.
+    # Tracers that a user's function closes over become operands, so that they are transformed too.
     held = {id(x): x for each in traced.values() for x in each.consts if isinstance(x, jax.core.Tracer)}
     if not held:
         return _choose().bind(*operands, **traced)
@@ -49,18 +48,18 @@ def by_platform(computation: Computation, *operands: jax.Array) -> list[jax.Arra
 
 
 def x64_mode(dtype: Any) -> Any:
-    """The x64 mode for a dtype: on for float64, the caller's own for float32."""
+    """The x64 mode for a dtype: on for float64, the caller's mode for float32."""
     return enable_x64(dtype == np.float64 or x64_is_on())
 
 
 def x64_is_on() -> bool:
-    """Whether the x64 mode is on."""
+    """Whether x64 mode is on."""
     return jax.dtypes.canonicalize_dtype(np.float64) == np.float64
 
 
 @functools.cache
 def _choose() -> Any:
-    """The primitive; made when it is first needed, because what it is made with takes long to import."""
+    """The primitive. It is made on first use, because its imports are slow."""
     from jax.extend.core import Primitive, jaxpr_as_fun
     from jax.extend.mlir.dialects import stablehlo as hlo
     from jax.interpreters import ad, batching, mlir
@@ -69,7 +68,7 @@ def _choose() -> Any:
     choose.multiple_results = True
 
     def transformed(transform: Callable[[Callable[..., Any]], Any], *operands: Any, **traced: Any) -> Any:
-        """What `transform` makes of the computation, in each dtype."""
+        """Applies `transform` to the computation in each dtype."""
         functions = {np.float64: jaxpr_as_fun(traced["wide"]), np.float32: jaxpr_as_fun(traced["narrow"])}
         return by_platform(lambda dtype, *operands: list(transform(functions[dtype])(*operands)), *operands)
 
@@ -80,7 +79,7 @@ def _choose() -> Any:
     def lowering(name: str, dtype: Any) -> Any:
         def rule(context: Any, *operands: Any, **traced: Any) -> Any:
             with x64_mode(dtype):
-                # What inner functions are told of the platform, where there are several, is an int64 here.
+                # In a program for several platforms, inner functions take a platform index, here an int64.
                 index = mlir.ir.RankedTensorType.get(
                     [], mlir.dtype_to_ir_type(np.dtype(np.int64 if x64_is_on() else np.int32))
                 )

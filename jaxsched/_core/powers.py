@@ -1,7 +1,7 @@
-"""Logarithms and powers that keep their digits.
+"""Accurate logarithms and powers.
 
-All have finite gradients, at 0 too. Where a number is known they take the short way: a logarithm is worked
-out on the host in float64, and a small exponent is a product or a root.
+Their gradients are finite, even at 0. The logarithm of a known number is computed on the host in float64, and
+a known small exponent becomes a product or a root.
 """
 
 from __future__ import annotations
@@ -16,20 +16,17 @@ from jaxsched._core.fields import is_known
 from jaxsched._core.lookup import Entry
 
 POWERS = (0.5, 2.0, 3.0)
-"""The exponents, besides 1, that are products or a root."""
+"""The exponents, besides 1, that become products or a root."""
 
 LOG_LARGEST = 88.7
-"""The logarithm of a number that float32 holds, but none much larger."""
+"""Just below the logarithm of the largest float32."""
 
 LOG_OF_ZERO = -1e30
-"""What stands for the logarithm of 0: its exponential is 0, and 0 times it is 0."""
+"""Stands in for the logarithm of 0: its exponential is 0, and 0 times it is 0."""
 
 
 def log(x: Any) -> Any:
-    """The natural logarithm of `x >= 0`, with a finite gradient.
-
-    Where `x` is known it is worked out on the host, in float64.
-    """
+    """The natural logarithm of `x >= 0`, with a finite gradient."""
     if isinstance(x, float):
         return math.log(x) if x > 0 else LOG_OF_ZERO
     if isinstance(x, Entry):
@@ -61,7 +58,7 @@ def fraction_power(x: Any, rest: Any, exponent: Any) -> tuple[Any, Any]:
     raised = power(x, exponent)
     if is_known(exponent, 0.5):
         return raised, rest / (1 + raised)
-    # Near 1 the logarithm comes from what is left to 1.
+    # Near 1, compute the logarithm from `1 - x`.
     near = x > 0.5
     logarithm = jnp.where(
         near, jnp.log1p(-jnp.where(near, rest, 0)), jnp.log(jnp.where(near | (x <= 0), 1, x))

@@ -1,7 +1,7 @@
 """The text of a value: the shortest expression that builds it.
 
-`expression` writes a call of the class, `argument` what stands inside of one. A class that prints in another
-way as an argument says so in a method `_argument`.
+`expression` writes a call of the class, and `argument` one of its arguments. A class that prints differently
+as an argument defines the method `_argument`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from jaxsched._core.fields import field_of, is_concrete, show
 
 
 def expression(value: Any) -> str:
-    """The call that builds a frozen dataclass of checked fields; defaults are left out."""
+    """The call that builds a `Value`; defaults are left out."""
     arguments, positional = [], True
     for specifier in dataclasses.fields(value):
         each = getattr(value, specifier.name)
@@ -31,9 +31,9 @@ def expression(value: Any) -> str:
 
 
 def argument(value: Any) -> str:
-    """The text of what a field holds.
+    """The text of the value of a field.
 
-    Numbers that are traced, and functions, show as what they are in angle brackets.
+    Traced numbers and functions are described in angle brackets.
     """
     if hasattr(value, "_argument"):
         return str(value._argument())

@@ -1,17 +1,17 @@
 """The algebra of schedules.
 
 A `Schedule` is a function of the optimizer step that is also a value: a frozen dataclass whose numbers
-are the leaves of a pytree. There are three ways to get one:
+are the leaves of a pytree. There are three kinds:
 
-- a *shape* has a formula: `Constant` and `Lambda` below, and everything in `jaxsched.shapes`. A
-  `Transition` is a shape that goes from one value to another over a number of steps, so its class
-  serves as the curve of a ramp wherever one is asked for.
-- a *combinator* changes the clock or the value of other schedules: `Product` and `Sum` below, which
-  `*` and `+` build, and everything in `jaxsched.combinators`.
-- a *preset* or a *port* only composes these two.
+- A *shape* has a formula. Shapes are `Constant` and `Lambda` below, and everything in `jaxsched.shapes`. A
+  `Transition` is a shape that goes from one value to another over a number of steps; its class can also be
+  the curve of a ramp.
+- A *combinator* changes the clock or the value of other schedules. Combinators are `Product` and `Sum`
+  below, built by `*` and `+`, and everything in `jaxsched.combinators`.
+- A *preset* or a *port* composes shapes and combinators.
 
-Calling a schedule goes through one door (`evaluate.call`); inside, schedules call each other's `evaluate`,
-never the door, so that there is one clock and one rounding.
+Calling a schedule always goes through `evaluate.call`. Inside, schedules call each other's `evaluate`
+directly, so there is one clock and one rounding.
 """
 
 from __future__ import annotations
@@ -49,19 +49,19 @@ from jaxsched._core.span import MOST, Span
 from jaxsched._core.value import Value
 
 ScheduleLike: TypeAlias = "Schedule | Callable[[Any], ArrayLike] | ArrayLike"
-"""What passes for a schedule: itself, a number, or a function of the step."""
+"""Anything that can be converted to a schedule: a schedule, a number, or a function of the step."""
 
 registry: dict[str, type[Schedule]] = {}
-"""Every concrete schedule class by its name, as the text form finds it."""
+"""Every concrete schedule class by name, for the text form."""
 
 
 def part() -> Any:
-    """A field that holds one schedule; a number or a callable becomes one."""
+    """A field that holds one schedule; numbers and callables are converted."""
     return field(as_schedule)
 
 
 def parts() -> Any:
-    """A field that holds a list of schedules, as a tuple."""
+    """A field that holds a list of schedules, kept as a tuple."""
     return field(as_schedules)
 
 
@@ -71,14 +71,14 @@ def parts() -> Any:
 class Schedule(Value, abc.ABC, abstract=True):
     """A learning-rate schedule: a pure function of the optimizer step, and a value.
 
-    Subclass it for a shape of your own. Name the fields, say what they allow, and write the formula in
-    `evaluate`; the rest (checks, pytree, `repr`, `jaxsched.parse`, equality, operators, `jit`, `vmap`,
-    gradients) follows, and `jaxsched.testing.check_laws` proves it.
+    Subclass it to write your own shape. Declare the fields and their limits, and write the formula in
+    `evaluate`. Checks, `repr`, `jaxsched.parse`, equality, operators, `jit`, `vmap` and gradients then work;
+    `jaxsched.testing.check_laws` tests them.
 
     >>> import jax.numpy as jnp
     >>> import jaxsched as js
     >>> class Halving(js.Schedule):
-    ...     '''`init_value * 2 ** (-t / half_life)`, for ever.'''
+    ...     '''`init_value * 2 ** (-t / half_life)`.'''
     ...
     ...     init_value: js.Number = js.number()
     ...     half_life: js.Number = js.number(above=0)
@@ -92,10 +92,10 @@ class Schedule(Value, abc.ABC, abstract=True):
     Array([0.2 , 0.1 , 0.05], dtype=float32)
     """
 
-    __array_ufunc__ = None  # NumPy scalars leave `0.1 * schedule` to us.
+    __array_ufunc__ = None  # NumPy scalars defer to us in `0.1 * schedule`.
 
     _repr_html_: ClassVar[Callable[[Schedule], str | None]]
-    """What a notebook shows. `jaxsched._inspect.plot` puts it here, since pictures stand above the core."""
+    """The picture in a notebook. `jaxsched._inspect.plot` sets it, because the core does not import plots."""
 
     def __init_subclass__(cls, *, abstract: bool = False, **keywords: Any) -> None:
         if not abstract:
@@ -106,7 +106,7 @@ class Schedule(Value, abc.ABC, abstract=True):
 
     @classmethod
     def _enlist(cls) -> None:
-        """Takes the class up in the registry, unless its name or its parent forbids it."""
+        """Adds the class to the registry. Raises `TypeError` if its name or its base class is not allowed."""
         for base in cls.__mro__[1:]:
             if base in registry.values():
                 raise TypeError(
@@ -121,14 +121,14 @@ class Schedule(Value, abc.ABC, abstract=True):
 
     @abc.abstractmethod
     def evaluate(self: Any, t: Clock) -> Any:
-        """The value at the time `t`.
+        """The value at time `t`.
 
-        Here a field is a float where its number is known and an array where it is traced. `t` is a number of
-        steps, exact under `-`, comparisons, `//` and `%`; anything else makes a float of it.
+        In here, a field is a float if its number is known and an array if it is traced. `-`, `//`, `%` and
+        comparisons of `t` are exact; other operations convert it to a float.
 
         Args:
-          t: the time since the schedule's start in steps, a scalar, at least 0. Functions of `jax.lax` and
-            `jax.nn` want `jnp.asarray(t)`.
+          t: the time since the schedule's start in steps, a scalar, at least 0. Pass `jnp.asarray(t)` to
+            functions of `jax.lax` and `jax.nn`.
 
         Returns:
           A scalar, finite for every time.
@@ -138,12 +138,12 @@ class Schedule(Value, abc.ABC, abstract=True):
         """The rate at `step`.
 
         Args:
-          step: the number of updates already made, the first update sees 0: a Python, NumPy or JAX
-            number or array of any shape and any integer or floating dtype. Before 0 it is as at 0. It is
-            taken as it is up to 2**53, and an integer of JAX up to 2**31 - 1; beyond it is the last of them.
+          step: the number of updates already made, 0 at the first update. It is a Python, NumPy or JAX
+            number or array of any shape and any integer or floating dtype. It is clipped to at least 0 and
+            at most 2**53; integers of JAX are clipped to at most 2**31 - 1.
 
         Returns:
-          An array of the shape of `step`: float32, or float64 in JAX's x64 mode.
+          An array with the shape of `step`: float32, or float64 in JAX's x64 mode.
 
         Raises:
           TypeError: `step` is of another type.
@@ -156,7 +156,7 @@ class Schedule(Value, abc.ABC, abstract=True):
         return self._expression()
 
     def _expression(self) -> str:
-        """The text of one schedule that is no stack."""
+        """The text of a schedule that is not a stack."""
         return expression(self)
 
     def _member(self, index: int) -> Schedule:
@@ -164,29 +164,28 @@ class Schedule(Value, abc.ABC, abstract=True):
         return take(self, index)
 
     def _members(self, count: int) -> list[Schedule]:
-        """What `jaxsched.stack` makes this stack of."""
+        """The schedules that `jaxsched.stack` builds this stack from."""
         return [take(self, i) for i in range(count)]
 
     def spans(self, until: float) -> Iterator[Span]:
-        """What a composition looks like from outside: which part runs when, and on which clock.
+        """Describes a composition: which part runs when, and on which clock.
 
-        A combinator yields a `Span` for each stretch on which a part's clock is affine in its own, so that
-        `check`, `plot` and `show` see its parts and its boundaries. A shape has none, unless it has
-        boundaries to show.
+        A combinator yields a `Span` for each interval in which a part's clock is affine in its own. `check`,
+        `plot` and `show` find its parts and boundaries this way. A shape without boundaries needs none.
 
         Args:
-          until: where to stop, in steps; infinite for all of them, which may be endless.
+          until: the step to stop at. Infinity gives all spans, possibly without end.
 
         Returns:
-          The spans that begin before `until`, made one by one, in the order of time.
+          An iterator of the spans that begin before `until`, in order of time.
         """
         return iter(())
 
     def duration(self) -> float | None:
-        """The steps until nothing new comes, or `None` for what goes on for ever.
+        """The number of steps after which nothing new happens, or `None` if the schedule never ends.
 
-        By default it is what the spans say, or the longest duration of the parts, or `None` for a shape. The
-        numbers of the schedule must be known, as for `spans` and `peak`.
+        The default is the latest end of a span, or the longest duration of the parts, or `None` for a shape.
+        The numbers of the schedule must be known, as for `spans` and `peak`.
         """
         spans = [*itertools.islice(self.spans(math.inf), MOST + 1)]
         if len(spans) > MOST:
@@ -195,10 +194,9 @@ class Schedule(Value, abc.ABC, abstract=True):
         return _maximum(lengths)
 
     def peak(self) -> float | None:
-        """The largest absolute rate that it names, or `None`.
+        """The largest absolute rate among the numbers of the schedule, or `None` if unknown.
 
-        By default it is the largest that its parts name. Rates may go beyond it, and `jaxsched.check` says
-        where they do.
+        The default is the largest peak of the parts. A rate may exceed it; `jaxsched.check` then warns.
         """
         return _maximum([part.peak() for part in self._parts()])
 
@@ -207,7 +205,7 @@ class Schedule(Value, abc.ABC, abstract=True):
         return (span for span in self.spans(until) if span.until > since)
 
     def _parts(self) -> Iterator[Schedule]:
-        """The schedules in its fields; those of one kind in a list may come as a stack."""
+        """The schedules in its fields; those of one kind in a list may be stacked."""
         for specifier in dataclasses.fields(self):
             value = getattr(self, specifier.name)
             for each in getattr(value, "groups", value if isinstance(value, tuple) else (value,)):
@@ -237,7 +235,7 @@ class Schedule(Value, abc.ABC, abstract=True):
 
 
 def _on_any_clock(evaluate: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """`evaluate` that also takes a plain number as its time. Combinators outside of jaxsched give it one."""
+    """Lets `evaluate` accept a plain number as time, as combinators outside of jaxsched pass it."""
 
     @functools.wraps(evaluate)
     def on_clock(self: Any, t: Any) -> Any:
@@ -247,13 +245,13 @@ def _on_any_clock(evaluate: Callable[[Any, Any], Any]) -> Callable[[Any, Any], A
 
 
 def _maximum(values: Sequence[float | None]) -> float | None:
-    """The largest of some numbers, or `None` if there are none or one of them is unknown."""
+    """The largest number, or `None` if there are none or one is unknown."""
     known = [value for value in values if value is not None]
     return max(known) if known and len(known) == len(values) else None
 
 
 def largest(*values: Any) -> float:
-    """The largest absolute value in numbers and lists of numbers."""
+    """The largest absolute value among numbers and lists of numbers."""
     return max(float(np.max(np.abs(np.asarray(value, np.float64)))) for value in values)
 
 
@@ -265,7 +263,7 @@ def as_schedule(name: str, value: Any) -> Schedule:
     """`value` as a schedule: itself, a number as `Constant`, a callable as `Lambda`.
 
     Raises:
-      TypeError: it is none of these; `name` is what the message calls it.
+      TypeError: it is none of these; the message calls it `name`.
       ValueError: it is a stack of schedules.
     """
     if isinstance(value, Schedule):
@@ -284,10 +282,10 @@ def as_schedule(name: str, value: Any) -> Schedule:
 
 
 def as_schedules(name: str, value: Any) -> tuple[Schedule, ...]:
-    """A list of at least one of what `as_schedule` takes, as a tuple.
+    """Applies `as_schedule` to each item of a list.
 
     Raises:
-      TypeError: it is no list, or an item is no schedule.
+      TypeError: it is not a list, or `as_schedule` refuses an item.
       ValueError: it is empty, or an item is a stack of schedules.
     """
     if not isinstance(value, Sequence) or isinstance(value, str):
@@ -310,8 +308,8 @@ class Constant(Schedule):
       value: the rate.
 
     Raises:
-      TypeError: `value` is no number.
-      ValueError: it is not finite.
+      TypeError: `value` is not a number.
+      ValueError: `value` is not finite.
     """
 
     value: Number = number()
@@ -334,12 +332,12 @@ class Lambda(Schedule):
 
     $$f(t) = \text{fn}(t)$$
 
-    It compares by the identity of `fn` and has no text form. It is as exact as `fn` is, which sees a
-    float64 step (a float32 one on a backend without float64), and goes on for as long as `fn` does.
+    It compares by the identity of `fn` and has no text form. `fn` gets a float64 step, or a float32 step on
+    a platform without float64. The rate is as accurate as `fn`.
 
     Args:
-      fn: maps a floating scalar, the step, to a scalar. It is traced, so it is written with `jax.numpy`;
-        for a Python function that branches on its step or indexes a list with it see `jaxsched.table`.
+      fn: maps the step, a floating scalar, to a scalar. It is traced, so write it with `jax.numpy`. If it
+        branches on its step or indexes a list with it, use `jaxsched.table`.
 
     Raises:
       TypeError: `fn` is not callable, does not return a scalar, or branches on its step.
@@ -370,13 +368,13 @@ class Lambda(Schedule):
 
 
 class Product(Schedule):
-    """The product of schedules on one clock; `a * b` builds it."""
+    """The product of schedules on one clock, built by `a * b`."""
 
     schedules: Sequence[ScheduleLike] = parts()
 
     def evaluate(self: Any, t: Clock) -> Any:
         def product(a: Any, b: Any) -> Any:
-            # XLA multiplies known factors by each other first, which in float32 may overflow.
+            # XLA multiplies known factors first, and their product may overflow float32.
             if isinstance(a, float) and abs(a) > 1 and t.dtype == np.float32:
                 b = limited(b, t.dtype)
             if isinstance(b, float) and abs(b) > 1 and t.dtype == np.float32:
@@ -394,7 +392,7 @@ class Product(Schedule):
 
     @property
     def _negates(self) -> bool:
-        """Whether it is what `-` makes of a schedule."""
+        """Whether it is the negative of a schedule, as `-` builds it."""
         first, second = self.schedules[:2]
         if not isinstance(first, Constant) or isinstance(second, Constant):
             return False
@@ -408,7 +406,7 @@ class Product(Schedule):
 
 
 class Sum(Schedule):
-    """The sum of schedules on one clock; `a + b` builds it."""
+    """The sum of schedules on one clock, built by `a + b`."""
 
     schedules: Sequence[ScheduleLike] = parts()
 
@@ -419,7 +417,7 @@ class Sum(Schedule):
         return (Span(each, 0.0) for each in self.schedules)
 
     def peak(self: Any) -> float | None:
-        # Terms that move take turns, as a rule; what is constant comes on top.
+        # Terms that move usually take turns; constants add to them.
         constant = sum(each.peak() for each in self.schedules if isinstance(each, Constant))
         moving = [each.peak() for each in self.schedules if not isinstance(each, Constant)]
         highest = _maximum(moving) if moving else 0.0
@@ -435,14 +433,14 @@ class Sum(Schedule):
 
 
 def _spelled_out(operands: Sequence[Any], texts: list[str]) -> list[str]:
-    """`texts`, where two bare numbers in front would be read as one number."""
+    """`texts`, with the first one spelled out if two bare numbers in front would be read as one."""
     if len(operands) > 1 and all(isinstance(each, Constant) for each in operands[:2]):
         return [f"Constant({texts[0]})", *texts[1:]]
     return texts
 
 
 def _combine(kind: type[Product] | type[Sum], *operands: Any) -> Any:
-    """`Product` or `Sum` of the operands; one that is itself of that kind gives its own parts."""
+    """The `Product` or `Sum` of the operands; nested ones of the same kind are flattened."""
     known = Schedule | float | int | jax.Array | np.ndarray | np.generic
     if not all(isinstance(operand, known) for operand in operands):
         return NotImplemented
@@ -457,13 +455,13 @@ def _combine(kind: type[Product] | type[Sum], *operands: Any) -> Any:
 
 
 def _fold(operation: Callable[[Any, Any], Any], schedules: tuple[Schedule, ...], t: Clock) -> Any:
-    """Combines values pairwise, kept within float32 so that an infinity never meets a 0."""
+    """Combines values pairwise, limited to float32, so that infinity is never multiplied by 0."""
     values = [schedule.evaluate(t) for schedule in schedules]
     return functools.reduce(lambda a, b: limited(operation(a, b), t.dtype), values)
 
 
 def limited(value: Any, dtype: Any) -> Any:
-    """`value` within the numbers of float32."""
+    """`value`, clipped to the range of float32."""
     if isinstance(value, float):
         return max(-LARGEST, min(value, LARGEST))
     largest = np.dtype(dtype).type(LARGEST)

@@ -1,4 +1,4 @@
-"""Spans: what a composition says of its parts without being evaluated."""
+"""Spans: they describe when the parts of a composition run, without evaluating it."""
 
 from __future__ import annotations
 
@@ -8,24 +8,23 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 MOST = 1000
-"""Of the spans of a schedule only so many are looked at, the first ones."""
+"""The largest number of spans of a schedule that are looked at."""
 
 
 class Span(NamedTuple):
-    """A stretch of a schedule's time on which the clock of one of its parts is affine in its own.
+    """An interval of a schedule's time in which the clock of one of its parts is affine in its own.
 
-    At the time `t` of the schedule, `since <= t < until`, the part is at its own time
-    `time + speed * (t - since)`.
+    At time `t` of the schedule, `since <= t < until`, the part is at time `time + speed * (t - since)`.
 
     Attributes:
-      part: the schedule that runs here, or `None` for a stretch of the schedule's own making, as a ramp is.
-      since: where the span begins, in steps of the schedule.
-      until: where it ends.
-      time: the part's own time at `since`.
-      speed: the part's own steps in a step of the schedule; 0 where the part stands still, negative where it
-        runs backwards.
-      factor: what the part's value is multiplied by.
-      tick: the part's clock moves on in multiples of this, in its own steps; 0 for a smooth clock.
+      part: the schedule that runs here, or `None` if the rate comes from no part, as in a ramp.
+      since: the start of the span, in steps of the schedule.
+      until: the end of the span, in steps of the schedule.
+      time: the part's time at `since`.
+      speed: the part's steps per step of the schedule; 0 if the part stands still, negative if it runs
+        backwards.
+      factor: the factor on the part's value.
+      tick: the part's clock moves in multiples of this, in the part's steps; 0 for a smooth clock.
     """
 
     part: Any
@@ -37,11 +36,11 @@ class Span(NamedTuple):
     tick: float = 0.0
 
     def part_time(self, time: float) -> float:
-        """The part's own time, but for ticks, when the schedule is at `time`."""
+        """The part's time when the schedule is at `time`, ignoring ticks."""
         return self.time + self.speed * (time - self.since)
 
     def ends(self) -> float | None:
-        """The time of the schedule from which on the span shows nothing new; `None` where there is none."""
+        """The time of the schedule after which the span shows nothing new, or `None` if it never ends."""
         if self.until < math.inf or self.part is None:
             return self.until if self.until < math.inf else self.since
         if self.speed <= 0:
@@ -51,6 +50,6 @@ class Span(NamedTuple):
 
 
 def own_spans(boundaries: Any) -> Iterator[Span]:
-    """Spans without a part, from one sorted boundary to the next, the first from 0 on, the last for ever."""
+    """Spans without a part, between 0, the sorted boundaries and infinity."""
     edges = itertools.chain([0.0], map(float, boundaries), [math.inf])
     return (Span(None, since, until) for since, until in itertools.pairwise(edges) if since < until)

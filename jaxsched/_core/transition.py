@@ -1,7 +1,7 @@
-"""Transitions: shapes from one value to another, whose class is the curve of a ramp.
+"""Transitions: shapes from one value to another. Their classes are also the curves of ramps.
 
-A transition says what its `weights` are; `evaluate` makes a rate of them whose ends are exact. An `Easing`
-is a transition that has no ends yet: what `shape=` takes, as a class or as a `functools.partial` of one.
+A transition defines its `weights`, and `evaluate` turns them into a rate with exact ends. An `Easing` is a
+transition without ends yet; it is built from a `shape=` argument, a class or a `functools.partial` of one.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ ENDS = ("init_value", "end_value", "transition_steps")
 class Transition(Schedule, abstract=True):
     """A shape that goes from `init_value` to `end_value` over `transition_steps`, and stays there.
 
-    Its first three fields have these names. It says how it gets from one to the other in `weights`; the two
-    ends are exact and need no care there.
+    Its first three fields have these names. `weights` defines the path between the two ends, which are exact.
     """
 
     init_value: Number
@@ -38,16 +37,15 @@ class Transition(Schedule, abstract=True):
 
     @abc.abstractmethod
     def weights(self: Any, elapsed: Any, left: Any) -> tuple[Any, Any]:
-        """How much of the start and of the end there is in the value: $w$ and $1 - w$.
+        """The weights of the start and the end in the value: $w$ and $1 - w$.
 
         Args:
-          elapsed: the fraction of the way that has passed, a float from 0 to 1.
-          left: `1 - elapsed`, exact in relative error too, so that neither end needs a difference. Of a
-            length that is 0 both are 0.
+          elapsed: the fraction of the length that has passed, a float from 0 to 1.
+          left: `1 - elapsed`, computed without cancellation. For a length of 0, both are 0.
 
         Returns:
-          Both, whose sum is 1, each written so that it does not cancel. At the ends they are not used, but
-          they and their gradients must be finite there.
+          Both weights, each written without cancellation. They are not used at the ends, but they and their
+          gradients must be finite there.
         """
 
     def duration(self: Any) -> float:
@@ -57,16 +55,16 @@ class Transition(Schedule, abstract=True):
         return largest(self.init_value, self.end_value)
 
     def on_the_way(self: Any, passed: Clock, remaining: Clock) -> Any:
-        """The value when so many steps have passed and so many remain: the weighted mean of the ends."""
+        """The value between the ends: their weighted mean."""
         steps = self.transition_steps
         start, end = self.weights(_fraction(passed, steps), _fraction(remaining, steps))
         return weighted_mean(self.init_value, self.end_value, start, end)
 
     @property
     def symmetric(self) -> bool:
-        """Whether its weights are one function, of `left` and of `elapsed`, which is exactly 0 at 0.
+        """Whether both weights are the same function, of `left` and of `elapsed`, and exactly 0 at 0.
 
-        Known ends then take half the operations. A shape need not say so.
+        This halves the operations between known ends. It is an optional optimization.
         """
         return False
 
@@ -76,7 +74,7 @@ class Transition(Schedule, abstract=True):
             return end
         passed, remaining, ended = t.within(steps)
         if self.symmetric and isinstance(steps, float | Entry) and (known := _sorted(init, end)):
-            # The smaller end, exact, and how far the value is above it.
+            # The smaller end, exact, plus the distance from it.
             small, large, falls = known
             if isinstance(falls, bool):
                 away = remaining if falls else passed
@@ -91,16 +89,16 @@ class Transition(Schedule, abstract=True):
 
 
 def _fraction(time: Clock, steps: Any) -> Any:
-    """The fraction of a length that a time is."""
+    """`time` as a fraction of a length."""
     fraction = safe_divide(time.number, steps)
-    # XLA multiplies known factors by each other first, and 1 / steps by a large end may overflow.
+    # XLA multiplies known factors first, and 1 / steps times a large end may overflow.
     return jnp.minimum(fraction, 1) if isinstance(steps, float) and steps < 1 else fraction
 
 
 def weighted_mean(init: Any, end: Any, start_weight: Any, end_weight: Any) -> Any:
     """`init * start_weight + end * end_weight`, for weights whose sum is 1.
 
-    Known ends of one sign take one weight, that of the larger end, and one rounding less.
+    For known ends of one sign, only the weight of the larger end is used, with one rounding less.
     """
     if is_known(end, 0.0):
         return init * start_weight
@@ -113,7 +111,7 @@ def weighted_mean(init: Any, end: Any, start_weight: Any, end_weight: Any) -> An
 
 
 def _sorted(init: Any, end: Any) -> tuple[Any, Any, Any] | None:
-    """Known ends of one sign, the smaller first, and whether that is the end; `None` for others."""
+    """Known ends of one sign, the smaller first, and whether that is `end`; `None` for other ends."""
     if isinstance(init, Entry) and isinstance(end, Entry):
         return init.sorted(end) if (init.values * end.values >= 0).all() else None
     if isinstance(init, float) and isinstance(end, float) and init * end >= 0:
@@ -123,10 +121,9 @@ def _sorted(init: Any, end: Any) -> tuple[Any, Any, Any] | None:
 
 @jax.tree_util.register_pytree_node_class
 class Easing:
-    """A transition without its ends: a class and the keywords that shape it.
+    """A transition without its ends: a class and keyword arguments.
 
-    Combinators keep what they are given as `shape` in this form, so that its numbers are leaves and it
-    compares and prints by value.
+    Combinators keep their `shape` in this form. Its numbers are leaves, and it compares and prints by value.
     """
 
     def __init__(self, cls: type[Transition], keywords: dict[str, Any]) -> None:
@@ -150,7 +147,7 @@ class Easing:
         return cls(shape, {name: known[name] if name in known else next(rest) for name in names})
 
     def leaf_fields(self) -> list[Field]:
-        """The field behind each leaf."""
+        """The field of each leaf."""
         return [
             each for name, field in self._fields.items() for each in fields_in(field, self.keywords[name])
         ]
@@ -178,26 +175,27 @@ class Easing:
         return transition
 
     def check_ends(self, init_value: Any, end_value: Any) -> None:
-        """Raises what the transition's own constructor raises between these two values."""
+        """Raises the errors of the transition's constructor for these two values."""
         if is_concrete(self, init_value, end_value):
             self.cls(init_value, end_value, 1, **self.keywords)
 
     @property
     def cares_for_ends(self) -> bool:
-        """Whether not every pair of values will do."""
+        """Whether the transition refuses some pairs of values."""
         return self.cls.check is not Schedule.check
 
 
 EasingLike: TypeAlias = "type[Transition] | functools.partial[Any] | Easing"
-"""What passes for a curve: a transition's class, or a `functools.partial` of one with keywords."""
+"""A curve: a transition's class, or a `functools.partial` of one with keyword arguments."""
 
 
 def as_easing(name: str, value: EasingLike) -> Easing:
     """`value` as an `Easing`.
 
     Raises:
-      TypeError: it is no transition's class, or binds more than the keywords that shape it.
-      ValueError: a keyword's value is not allowed.
+      TypeError: it is not a transition's class, or it binds positional arguments, an end or an
+        unknown keyword.
+      ValueError: the value of a keyword argument is not allowed.
     """
     if isinstance(value, Easing):
         return value

@@ -1,8 +1,8 @@
 """Values: frozen dataclasses that are pytrees.
 
-Their numbers are leaves, everything else is structure. They check their fields once, in the constructor;
-`jax.tree.unflatten` skips it, since it also puts tracers and other objects where numbers were. Two values
-are equal if their structures and numbers are.
+Their numbers are leaves, and everything else is structure. The constructor checks the fields;
+`jax.tree.unflatten` skips it, because it also puts tracers and other objects in place of numbers. Two values
+are equal if their structures and their numbers are.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from jaxsched._core.printer import expression
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field, number, optional_number, numbers))
 class Value:
-    """The base of schedules, and of the rules and policies beside them.
+    """The base class of schedules, rules and policies.
 
-    A subclass is a frozen dataclass of checked fields (see `fields`), a pytree, and equal to what has the
-    same structure and numbers; it prints as the expression that builds it.
+    A subclass is a frozen dataclass of checked fields (see `fields`) and a pytree. It compares by structure
+    and numbers, and prints as the expression that builds it.
     """
 
     def __init_subclass__(cls, *, abstract: bool = False, **keywords: Any) -> None:
@@ -33,7 +33,7 @@ class Value:
             _register(cls)
 
     def check(self) -> None:
-        """Raises where fields that are right one by one do not fit together; called once they are."""
+        """Checks that the fields fit together, after each one has been checked."""
 
     def __post_init__(self) -> None:
         for specifier in dataclasses.fields(self):  # type: ignore[arg-type]
@@ -42,7 +42,7 @@ class Value:
         self.check()
 
     def __eq__(self, other: object) -> bool:
-        """Whether both are of the same structure with the same numbers."""
+        """Whether both have the same structure and the same numbers."""
         if not isinstance(other, Value):
             return NotImplemented
         mine, structure = self._concrete("compared")
@@ -53,7 +53,7 @@ class Value:
 
     def __hash__(self) -> int:
         leaves, structure = self._concrete("hashed")
-        # Adding 0 makes one zero of the two.
+        # Adding 0 turns -0 into 0; they are equal and must hash alike.
         return hash((structure, *((np.asarray(leaf, np.float64) + 0.0).tobytes() for leaf in leaves)))
 
     def _concrete(self, verb: str) -> tuple[list[Any], Any]:
@@ -68,12 +68,12 @@ class Value:
         return expression(self)
 
     def _argument(self) -> str:
-        """How it prints as an argument of something else."""
+        """The text of the value as an argument of a call."""
         return repr(self)
 
 
 def _register(cls: type[Value]) -> None:
-    """Makes `cls` a pytree whose unflattening skips the constructor, which tracers need not pass."""
+    """Registers `cls` as a pytree; unflattening skips the checks of the constructor."""
     specifiers = dataclasses.fields(cls)  # type: ignore[arg-type]
     names = [each.name for each in specifiers if not field_of(each).static]
     static_names = [each.name for each in specifiers if field_of(each).static]

@@ -1,4 +1,4 @@
-"""What differs between versions of JAX, each line with the version that lets it go."""
+"""Differences between versions of JAX, each with the version that makes it unnecessary."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import jax
 from jax._src.core import trace_state_clean
 
 outside_of_programs = trace_state_clean
-"""Whether no transformation is under way: what is called runs here. No version has a public name for it."""
+"""Whether no transformation is active. JAX has no public name for this."""
 
-# jax 0.8 has it as `jax.enable_x64`.
+# Public as `jax.enable_x64` from jax 0.8.
 enable_x64: Any = getattr(jax if hasattr(jax, "enable_x64") else jax.experimental, "enable_x64")  # noqa: B009
 
 
 def varying(tree: Any, axis: str) -> Any:
-    """A tree of arrays that are equal on all devices, each device's own copy from here on, in `shard_map`."""
-    # jax 0.8.2 has it as `jax.lax.pcast`.
+    """In `shard_map`, marks arrays that are equal on all devices as varying over `axis`."""
+    # Public as `jax.lax.pcast` from jax 0.8.2.
     lax: Any = jax.lax
     return lax.pcast(tree, axis, to="varying") if hasattr(lax, "pcast") else lax.pvary(tree, axis)
 
 
 def pmean(tree: Any, axis: str) -> Any:
-    """The means of each array of a tree over the devices, in `shard_map`."""
-    # jax 0.8.2 can give them to `jax.lax.pmean` together: before, one without a slope left all without.
+    """In `shard_map`, the mean of each array of a tree over the devices."""
+    # From jax 0.8.2 `pmean` takes a tree. Before, one leaf without a gradient left all leaves without.
     return jax.tree.map(lambda leaf: jax.lax.pmean(leaf, axis), tree)

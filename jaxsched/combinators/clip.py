@@ -1,4 +1,4 @@
-"""Limits to a rate."""
+"""Limits for a rate."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jaxsched._core.span import Span
 
 
 class clip(Schedule):
-    r"""A schedule kept between a floor and a ceiling.
+    r"""A schedule clipped to a minimum and a maximum.
 
     $$f(t) = \min(\max(s(t), \text{min}), \text{max})$$
 
@@ -25,13 +25,13 @@ class clip(Schedule):
     Array([0.8 , 0.75, 0.5 , 0.25, 0.25], dtype=float32)
 
     Args:
-      schedule: the schedule; a number is a constant.
-      min_value: the floor, or `None` for none.
-      max_value: the ceiling, not below the floor, or `None` for none.
+      schedule: the schedule, or a number for a constant rate.
+      min_value: the minimum, or `None` for none.
+      max_value: the maximum, at least `min_value`, or `None` for none.
 
     Raises:
       TypeError: an argument is of the wrong type.
-      ValueError: a limit is not finite, or the floor is above the ceiling.
+      ValueError: a limit is not finite, or `min_value` is above `max_value`.
     """
 
     schedule: ScheduleLike = part()

@@ -1,4 +1,4 @@
-"""Other clocks for a schedule: slower, later, ticking."""
+"""Combinators that change the clock of a schedule: delayed, slower, or in ticks."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from jaxsched._core.span import Span
 
 
 class shift(Schedule):
-    """A schedule that begins later, or has begun before: `shift(s, n)(t) == s(t - n)`.
+    """A schedule delayed by a number of steps: `shift(s, n)(t) == s(t - n)`.
 
     >>> import jaxsched as js
     >>> [float(js.shift(js.Linear(1.0, 0.0, 4), 10)(step)) for step in (0, 10, 12, 14)]
     [1.0, 1.0, 0.5, 0.0]
 
     Args:
-      schedule: the schedule; a number is a constant.
-      steps: by how many steps later, of any sign. Before its step 0 a schedule is at its first rate.
+      schedule: the schedule, or a number for a constant rate.
+      steps: the delay $n$; if negative, the schedule starts partway through. Before its step 0, the schedule
+        stays at its first rate.
 
     Raises:
       TypeError: an argument is of the wrong type.
@@ -40,19 +41,19 @@ class shift(Schedule):
 class stretch(Schedule):
     """A schedule on a slower clock: `stretch(s, k)(t) == s(t / k)`.
 
-    A schedule in epochs becomes one in steps, smoothly, by `stretch(s, steps_per_epoch)`.
+    `stretch(s, steps_per_epoch)` turns a schedule in epochs into a smooth one in steps.
 
     >>> import jaxsched as js
     >>> [float(js.stretch(js.Linear(1.0, 0.0, 4), 10)(step)) for step in (0, 5, 10, 40)]
     [1.0, 0.875, 0.75, 0.0]
 
     Args:
-      schedule: the schedule; a number is a constant.
-      factor: how many times as long it takes, above 0.
+      schedule: the schedule, or a number for a constant rate.
+      factor: the factor $k$ on the length of the schedule, above 0.
 
     Raises:
       TypeError: an argument is of the wrong type.
-      ValueError: `factor` is not finite or not above 0.
+      ValueError: `factor` is not finite, or not above 0.
     """
 
     schedule: ScheduleLike = part()
@@ -66,7 +67,7 @@ class stretch(Schedule):
 
 
 class staircase(Schedule):
-    r"""A schedule looked at every so many steps, and held in between.
+    r"""A schedule evaluated every $n$ steps, and held constant in between.
 
     $$f(t) = s(n \lfloor t / n \rfloor)$$
 
@@ -75,12 +76,12 @@ class staircase(Schedule):
     [1.0, 1.0, 0.5, 0.5, 0.0]
 
     Args:
-      schedule: the schedule; a number is a constant.
-      every: the number $n$ of steps between two looks, above 0.
+      schedule: the schedule, or a number for a constant rate.
+      every: the number of steps $n$ between two evaluations, above 0.
 
     Raises:
       TypeError: an argument is of the wrong type.
-      ValueError: `every` is not finite or not above 0.
+      ValueError: `every` is not finite, or not above 0.
     """
 
     schedule: ScheduleLike = part()
@@ -94,12 +95,12 @@ class staircase(Schedule):
 
 
 class per_epoch(Schedule):
-    r"""A schedule in epochs on a clock of steps, which ticks once an epoch.
+    r"""A schedule in epochs, on a clock that ticks once per epoch.
 
     $$f(t) = s(\lfloor t / n \rfloor)$$
 
-    where $n$ is `steps_per_epoch`: epoch $k$ is trained at $s(k)$. For a rate that moves within an
-    epoch see `stretch`.
+    where $n$ is `steps_per_epoch`. The rate in epoch $k$ is $s(k)$. If the rate should change within an
+    epoch, use `stretch`.
 
     >>> import jaxsched as js
     >>> [float(js.per_epoch(js.Linear(1.0, 0.0, 4), 3)(step)) for step in (0, 2, 3, 5, 6)]
@@ -107,11 +108,11 @@ class per_epoch(Schedule):
 
     Args:
       schedule: the schedule, in epochs; a number is a constant.
-      steps_per_epoch: the number of steps of an epoch, above 0.
+      steps_per_epoch: the number of steps per epoch, above 0.
 
     Raises:
       TypeError: an argument is of the wrong type.
-      ValueError: `steps_per_epoch` is not finite or not above 0.
+      ValueError: `steps_per_epoch` is not finite, or not above 0.
     """
 
     schedule: ScheduleLike = part()

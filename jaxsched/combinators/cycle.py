@@ -1,4 +1,4 @@
-"""Schedules that begin again."""
+"""Schedules that repeat."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from jaxsched._core.schedule import Schedule, ScheduleLike, limited, part
 from jaxsched._core.span import Span
 
 MOST_STARTS = 2**15
-"""The starts of at most so many growing cycles are listed."""
+"""The largest number of growing cycles whose starts are listed."""
 
 
 class reflect(Schedule):
-    r"""A schedule run there and back, again and again.
+    r"""A schedule run forwards and backwards, repeatedly.
 
     $$f(t) = s(\min(u, P - u)), \quad u = t \bmod P$$
 
-    where $P$ is `period`, the steps of one way there and back.
+    where $P$ is `period`, the number of steps of one run forwards and backwards.
 
     >>> import jaxsched as js
     >>> triangle = js.reflect(js.Linear(0.0, 1.0, 2), 4)
@@ -38,11 +38,11 @@ class reflect(Schedule):
 
     Args:
       schedule: the schedule; its first `period / 2` steps are used.
-      period: the number of steps after which it begins again, above 0.
+      period: the number of steps after which it repeats, above 0.
 
     Raises:
       TypeError: an argument is of the wrong type.
-      ValueError: `period` is not finite or not above 0.
+      ValueError: `period` is not finite, or not above 0.
     """
 
     schedule: ScheduleLike = part()
@@ -69,18 +69,20 @@ class reflect(Schedule):
 
 
 class cycle(Schedule):
-    r"""Warm restarts: a schedule begun again and again, in cycles that may grow and fade.
+    r"""Warm restarts: a schedule repeated in cycles, whose lengths and values may grow or shrink.
 
     $$f(t) = v^k\, s\!\left(\frac{t - t_k}{g^k}\right), \quad
     t_k = C\,\frac{g^k - 1}{g - 1}, \quad t_k \le t < t_{k+1}$$
 
-    where $C$ is `cycle_steps`, $g$ is `length_factor` ($t_k = kC$ for $g = 1$) and $v$ is
-    `value_factor`: cycle $k$ takes $g^k$ times as long as the first, and the schedule is stretched with
-    it. A start $t_k$ that lies within $2^{-22}$ (relative) of an integer is that integer, so that a
-    factor like 1.1, which no float is, restarts at the steps that its decimals say. (On a TPU that holds
-    where the numbers are known; traced ones may move a late restart by some steps.) With a number of
-    `cycles` it stays at the end of the last one; without one it goes on for ever. Source: Loshchilov and
-    Hutter, *SGDR: Stochastic Gradient Descent with Warm Restarts*, arXiv:1608.03983.
+    where $C$ is `cycle_steps`, $g$ is `length_factor` ($t_k = kC$ for $g = 1$) and $v$ is `value_factor`.
+    Cycle $k$ is $g^k$ times as long as the first, and the schedule is stretched with it. After `cycles`
+    cycles, it stays at the end of the last one.
+
+    A start $t_k$ within $2^{-22}$ (relative) of an integer is rounded to it. A factor such as 1.1, which no
+    float represents exactly, therefore restarts at the same steps as in decimal arithmetic. On a TPU, this
+    holds if the numbers are known; with traced numbers, a late restart may be off by some steps.
+
+    Source: Loshchilov and Hutter, *SGDR: Stochastic Gradient Descent with Warm Restarts*, arXiv:1608.03983.
 
     >>> import jaxsched as js
     >>> restarts = js.cycle(js.Linear(1.0, 0.0, 2), 2, length_factor=2, value_factor=0.5)
@@ -88,16 +90,16 @@ class cycle(Schedule):
     [1.0, 0.5, 0.5, 0.375, 0.25, 0.125, 0.25, 0.21875]
 
     Args:
-      schedule: what is repeated; its first `cycle_steps` steps are used.
+      schedule: the schedule to repeat; its first `cycle_steps` steps are used.
       cycle_steps: the length of the first cycle in steps, above 0.
-      length_factor: how much longer each cycle is than the one before, above 0.
-      value_factor: what each cycle's rates are multiplied with once more, at least 0.
-      cycles: how many cycles there are, at least 1, or `None` for no end.
+      length_factor: the ratio of each cycle's length to the previous one, above 0 and at most 1,000,000.
+      value_factor: the ratio of each cycle's rates to the previous ones, at least 0.
+      cycles: the number of cycles, at least 1, or `None` for no end.
 
     Raises:
       TypeError: an argument is of the wrong type.
-      ValueError: an argument is outside of its range, `cycles` is no whole number, or `length_factor` is
-        below 1 and `cycles` is `None`: such cycles would all be over after finite time.
+      ValueError: an argument is out of range, `cycles` is not a whole number, or `length_factor` is below 1
+        and `cycles` is `None`; infinitely many such cycles would end after a finite time.
     """
 
     schedule: ScheduleLike = part()
@@ -125,7 +127,7 @@ class cycle(Schedule):
             return _faded(self.schedule.evaluate(within), self.value_factor, count.number, t.dtype)
         starts = None
         known = self.cycle_steps, self.length_factor, self.cycles
-        # In float64 they can be worked out where they are needed.
+        # In float64 the starts are accurate enough to be computed when needed.
         if t.dtype == np.float32 and all(isinstance(each, float | None) for each in known):
             starts = _starts(*known)
         if starts is None:
@@ -152,7 +154,7 @@ class cycle(Schedule):
         # The quotients are rounded, so begin one cycle early.
         for i in itertools.count(max(math.floor(min(passed, most)) - 1, 0)):
             start, end = self._start(i), self._start(i + 1)
-            # Cycles that shrink come to be shorter than any number.
+            # The lengths of shrinking cycles round to 0 in the end.
             if i >= most or start >= min(end, until):
                 return
             if end > since:
@@ -162,12 +164,12 @@ class cycle(Schedule):
         return None if self.cycles is None else self._start(float(self.cycles))
 
     def _factor(self: Any, index: int) -> float:
-        """What the rates of a cycle are multiplied by."""
+        """The factor on the rates of a cycle."""
         base = float(self.value_factor)
         return math.inf if base > 1 and index * math.log(base) > LOG_LARGEST else base**index
 
     def _start(self: Any, index: float) -> float:
-        """The step at which a cycle begins, by the rule above."""
+        """The step at which a cycle begins, rounded as `evaluate` does it."""
         length, growth = float(self.cycle_steps), float(self.length_factor)
         if growth == 1:
             return min(index * length, FOREVER)
@@ -177,7 +179,7 @@ class cycle(Schedule):
 
 
 def _faded(value: Any, factor: Any, index: Any, dtype: Any) -> Any:
-    """A value times a factor for each cycle before it."""
+    """`value * factor ** index`, limited to float32."""
     if is_known(factor, 1.0):
         return value
     if isinstance(index, Entry) and isinstance(factor, float):
@@ -187,7 +189,7 @@ def _faded(value: Any, factor: Any, index: Any, dtype: Any) -> Any:
 
 
 def _starts(cycle_steps: float, length_factor: float, cycles: float | None) -> np.ndarray | None:
-    """The steps at which cycles begin, as far as a clock goes; `None` where there are too many to list."""
+    """The steps at which cycles begin, up to the end of a clock; `None` if there are too many to list."""
     count = np.inf if cycles is None else np.floor(cycles)
     if length_factor > 1:
         reach = math.log1p(LARGEST_STEP / cycle_steps * (length_factor - 1)) / math.log(length_factor)
@@ -199,7 +201,7 @@ def _starts(cycle_steps: float, length_factor: float, cycles: float | None) -> n
 
 
 def _growing(t: Clock, cycle_steps: Any, length_factor: Any, cycles: Any) -> tuple[Any, Any, Any]:
-    """The number of the present cycle, its start and its scale, from numbers of which some are not known."""
+    """The index, start and scale of the current cycle, computed from numbers that may be traced."""
     length, factor = as_array(cycle_steps, t.dtype), as_array(length_factor, t.dtype)
     last = as_array(FOREVER if cycles is None else cycles - 1, t.dtype)
     growing = factor != 1
@@ -210,7 +212,7 @@ def _growing(t: Clock, cycle_steps: Any, length_factor: Any, cycles: Any) -> tup
     early = jnp.floor(jnp.where(growing, jnp.log1p(gained) / jnp.log1p(growth), passed)) - 1
     index = lax.stop_gradient(jnp.clip(early, 0, last))
     scale = next_scale = factor**index
-    # What is 0 for equal cycles has a derivative with respect to their factor.
+    # For a factor of 1 the second term is 0, but its derivative with respect to the factor is not.
     equal = index + (factor - 1) * index * ((index - 1) / 2)
     next_start = length * jnp.where(growing, (scale - 1) / growth, equal)
     whole = growing & (factor == jnp.floor(factor)) & (length == jnp.floor(length))
@@ -222,7 +224,7 @@ def _growing(t: Clock, cycle_steps: Any, length_factor: Any, cycles: Any) -> tup
         rounded = t.like(jnp.where(growing, integer, start))
         if t.dtype == np.float64:
             return rounded
-        # Whole lengths and factors have whole starts, which an int32 holds where a float32 does not.
+        # Whole lengths and factors give whole starts: exact in int32, but not always in float32.
         return rounded.select(whole & (start < LAST_STEP - 256.0), Clock(count), rounded, nonnegative=True)
 
     start = begin(next_start, next_count)
@@ -238,10 +240,10 @@ def _growing(t: Clock, cycle_steps: Any, length_factor: Any, cycles: Any) -> tup
 
 
 def _sum_of_powers(factor: jax.Array, count: jax.Array) -> jax.Array:
-    """`1 + factor + factor**2 + ...`, so many terms, in int32, which holds no sum of more than 31."""
+    """`1 + factor + factor**2 + ...`, `count` terms, in int32; more than 31 terms would not fit."""
     total, power = jnp.zeros_like(factor), jnp.ones_like(factor)
     for bit in (16, 8, 4, 2, 1):
-        # Twice the terms that there are so far, then one more where the count has this bit.
+        # Double the number of terms, then add one if the count has this bit.
         total, power = total + total * power, power * power
         odd = (count & bit) > 0
         total, power = jnp.where(odd, total * factor + 1, total), jnp.where(odd, power * factor, power)
@@ -249,6 +251,6 @@ def _sum_of_powers(factor: jax.Array, count: jax.Array) -> jax.Array:
 
 
 def _snapped(starts: Any, numpy: Any) -> Any:
-    """Starts, or the integers that they are to within `2**-22`, relative."""
+    """Rounds the starts that are within `2**-22` (relative) of an integer."""
     nearest = numpy.floor(starts + 0.5)
     return numpy.where(abs(starts - nearest) <= starts * 2.0**-22, nearest, starts)

@@ -24,7 +24,7 @@ class join(Schedule):
 
     $$f(t) = s_k(t - b_k), \quad k = \#\{i \ge 1 : b_i \le t\}, \quad b_0 = 0$$
 
-    The step of a boundary is the next part's step 0. The last part goes on for ever.
+    A boundary is step 0 of the next part. The last part has no end.
 
     >>> import jaxsched as js
     >>> freeze_then_train = js.join([0.0, js.Cosine(0.1, 0.0, 100)], [50])
@@ -32,12 +32,12 @@ class join(Schedule):
     (0.0, 0.1)
 
     Args:
-      schedules: the parts, n at least 1; a number is a constant.
-      boundaries: the steps at which the next part begins, shape (n - 1,), sorted, at least 0.
+      schedules: n schedules, at least 1; a number is a constant rate.
+      boundaries: the steps at which the next schedule begins, shape (n - 1,), sorted, at least 0.
 
     Raises:
-      TypeError: `schedules` is no list of schedules, or `boundaries` no list of numbers.
-      ValueError: their lengths do not fit, a boundary is negative, or below the one before it.
+      TypeError: `schedules` is not a list of schedules, or `boundaries` is not a list of numbers.
+      ValueError: the lengths do not match, or a boundary is negative or below the previous one.
     """
 
     schedules: Sequence[ScheduleLike] = field(_grouped)

@@ -1,4 +1,4 @@
-"""Ramps into, out of and between rates."""
+"""Ramps to, from and between rates."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from jaxsched.shapes.linear import Linear
 
 
 class warmup(Schedule):
-    r"""A ramp to the first rate of a schedule, then the schedule from its own step 0.
+    r"""A ramp to the first rate of a schedule, then the schedule from its step 0.
 
     $$f(t) = \begin{cases}\text{ramp}(t + a) & t < W \\ s(t - W) & t \ge W\end{cases}$$
 
     where the ramp goes from `init_value` to $s(0)$ over $W$ = `warmup_steps`, and $a$ is `first_step`.
-    The warmup comes on top of the schedule's own length. `warmup(s, 0)` is `s`.
+    The warmup adds to the length of the schedule. `warmup(s, 0)` equals `s`.
 
     >>> import jax.numpy as jnp
     >>> import jaxsched as js
@@ -37,16 +37,16 @@ class warmup(Schedule):
     [0.06, 0.12, 0.18, 0.24, 0.3, 0.3]
 
     Args:
-      schedule: what follows; a number is a constant.
+      schedule: the schedule after the ramp, or a number for a constant rate.
       warmup_steps: the length of the ramp in steps, at least 0.
-      init_value: where it begins.
-      shape: its curve, a transition's class or a `functools.partial` of one.
-      first_step: 0 begins at `init_value`; 1 is the `(t + 1) / W` convention, whose first update is not
-        at `init_value`.
+      init_value: the rate at the start of the ramp.
+      shape: the curve of the ramp, a transition's class or a `functools.partial` of one.
+      first_step: the offset $a$ in the ramp, from 0 to 1. With 0, the first update is at `init_value`. Use 1
+        for the `(t + 1) / W` convention, in which it has already taken one step up the ramp.
 
     Raises:
       TypeError: an argument is of the wrong type.
-      ValueError: an argument is outside of its range, or the curve refuses its ends.
+      ValueError: an argument is out of range, or the curve refuses its ends.
     """
 
     schedule: ScheduleLike = part()
@@ -60,7 +60,7 @@ class warmup(Schedule):
             self.shape.check_ends(self.init_value, self.schedule(0))
 
     def evaluate(self: Any, t: Clock) -> Any:
-        # During the ramp the schedule stands at its step 0, after it the ramp at its end.
+        # During the ramp the schedule stays at its step 0; afterwards the ramp stays at its end.
         target = self.schedule.evaluate(t.since(self.warmup_steps))
         ramp = self.shape.between(self.init_value, target, self.warmup_steps)
         return ramp.evaluate(t if is_known(self.first_step, 0.0) else t.since(-self.first_step))
@@ -72,28 +72,28 @@ class warmup(Schedule):
 
 
 class cooldown(Schedule):
-    r"""A ramp out of a schedule, from the rate that it has there.
+    r"""A schedule, then a ramp from its current rate to `end_value`.
 
     $$f(t) = \begin{cases}s(t) & t < B \\ \text{ramp}(t - B) & t \ge B\end{cases}$$
 
-    where the ramp goes from $s(B)$ to `end_value` over `cooldown_steps` and $B$ is `start_step`. After
-    the ramp it stays at `end_value`. The start is a leaf like any other, so one compiled training step
-    can branch off at any time.
+    where $B$ is `start_step` and the ramp goes from $s(B)$ to `end_value` over `cooldown_steps`. Afterwards
+    it stays at `end_value`. `start_step` is a leaf, so one compiled training step can start the cooldown at
+    any time.
 
     >>> import jaxsched as js
     >>> [float(js.cooldown(1.0, 10, 4)(step)) for step in (9, 10, 12, 14, 15)]
     [1.0, 1.0, 0.5, 0.0, 0.0]
 
     Args:
-      schedule: what it leaves; a number is a constant.
-      start_step: the step at which it does, at least 0.
+      schedule: the schedule before the ramp, or a number for a constant rate.
+      start_step: the step at which the ramp starts, at least 0.
       cooldown_steps: the length of the ramp in steps, at least 0.
-      end_value: where the ramp ends.
-      shape: its curve, a transition's class or a `functools.partial` of one.
+      end_value: the rate at the end of the ramp.
+      shape: the curve of the ramp, a transition's class or a `functools.partial` of one.
 
     Raises:
       TypeError: an argument is of the wrong type.
-      ValueError: an argument is outside of its range, or the curve refuses its ends.
+      ValueError: an argument is out of range, or the curve refuses its ends.
     """
 
     schedule: ScheduleLike = part()
@@ -118,7 +118,7 @@ class cooldown(Schedule):
         start = float(self.start_step)
         if start > 0:
             yield Span(self.schedule, 0.0, start)
-        # The ramp goes on from the rate that the schedule stands at.
+        # During the ramp the schedule stands still.
         yield Span(self.schedule, start, time=start, speed=0.0)
 
     def duration(self: Any) -> float:
@@ -130,8 +130,8 @@ class knots(Schedule):
 
     $$f(t) = \text{ramp}_i(t - x_i), \quad x_i \le t < x_{i+1}$$
 
-    where $x_i$ are `steps` and the ramp goes from `values[i]` to `values[i + 1]`. Before the first step
-    it is at the first value, from the last step on at the last one; where two steps are equal it jumps.
+    where $x_i$ are `steps` and ramp $i$ goes from `values[i]` to `values[i + 1]`. The rate is the first value
+    before the first step, and the last value from the last step on. It jumps where two steps are equal.
 
     >>> import jaxsched as js
     >>> triangle = js.knots([0.1, 1.0, 0.1], [0, 10, 30])
@@ -140,13 +140,13 @@ class knots(Schedule):
 
     Args:
       values: the rates, shape (n,), n at least 1.
-      steps: the steps at which it has them, shape (n,), sorted, at least 0.
-      shape: the curve in between, a transition's class or a `functools.partial` of one.
+      steps: the steps of these rates, shape (n,), sorted, at least 0.
+      shape: the curve of the ramps, a transition's class or a `functools.partial` of one.
 
     Raises:
       TypeError: an argument is of the wrong type.
-      ValueError: the lengths differ or are 0, a step is negative or below the one before it, a value is
-        not finite, or the curve refuses its ends.
+      ValueError: the lengths differ or are 0, a step is negative or below the previous one, a value is not
+        finite, or the curve refuses its ends.
     """
 
     values: Numbers = numbers()
@@ -173,12 +173,12 @@ class knots(Schedule):
             # Nothing comes before the first step.
             starts = starts[1:]
         else:
-            # There it is at its end already, a transition of length 0.
+            # Before the first step, a transition of length 0 stays at the first value.
             firsts = values[:1], values[:1], steps[:1], steps[:1]
             lists = tuple(_joined(*both) for both in zip(firsts, lists, strict=True))
         position, since = segment(t, starts)
         if all(isinstance(each, np.ndarray) for each in lists):
-            # A ramp of length 0 is at its end.
+            # A ramp of length 0 stays at its end.
             inits, ends, *both = lists
             lists = np.where(both[0] == both[1], ends, inits), ends, *both
         init, end, start, stop = (position.of(each, t.dtype) for each in lists)
@@ -186,7 +186,7 @@ class knots(Schedule):
         return self.shape.between(init, end, steps).evaluate(since)
 
     def spans(self: Any, until: float) -> Iterator[Span]:
-        # The last ramp goes on into its end, unless it is a jump.
+        # The last ramp has no boundary at its end, unless it is a jump.
         *ramps, last = map(float, self.steps)
         return own_spans([*ramps, last] if ramps and ramps[-1] == last else ramps)
 
@@ -198,5 +198,5 @@ class knots(Schedule):
 
 
 def _joined(a: Any, b: Any) -> Any:
-    """Two lists as one, on the host where both are there."""
+    """Concatenates two lists, on the host if they are there."""
     return (np if isinstance(b, np.ndarray) else jnp).concatenate([a, b])

@@ -1,4 +1,4 @@
-"""Several schedules as one, which `jax.vmap` takes apart."""
+"""Several schedules as one, for `jax.vmap`."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from jaxsched._core.schedule import Schedule, ScheduleLike, as_schedule, parts
 from jaxsched._core.span import Span
 
 MOST_NUMBERS = 4_000_000
-"""A stack of mixed kinds holds no more numbers than this."""
+"""The largest number of numbers in a stack of mixed kinds."""
 
 
 class select(Schedule):
-    """One of several schedules, chosen by a number: what `stack` makes of schedules of mixed kinds.
+    """One of several schedules, chosen by an index. `stack` builds it from schedules of mixed kinds.
 
     Args:
-      schedules: the choice, at least one; a number is a constant.
-      index: which of them it is, 0 for the first: a leaf.
+      schedules: the schedules to choose from, at least one; a number is a constant rate.
+      index: the index of the chosen schedule, from 0. It is a leaf.
 
     Raises:
       TypeError: an argument is of the wrong type.
-      ValueError: `schedules` is empty, or `index` is none of theirs.
+      ValueError: `schedules` is empty, or `index` is out of range.
     """
 
     schedules: Sequence[ScheduleLike] = parts()
@@ -58,16 +58,16 @@ class select(Schedule):
 
     def _members(self, count: int) -> list[Schedule]:
         members = [self._member(i) for i in range(count)]
-        # Rows that `stack` would lay out in another way print as they are.
+        # Rows that `stack` would arrange differently print as they are.
         return members if batch_shape(members[0]) or stack(members) == self else super()._members(count)
 
 
 def stack(schedules: Sequence[ScheduleLike]) -> Schedule:
-    """Makes one schedule of many, for `jax.vmap` to train at once.
+    """Stacks many schedules into one, to train with all of them under `jax.vmap`.
 
-    Schedules of one kind become one whose leaves have a leading axis; mixed kinds become a `select`
-    with such leaves. What comes out is called under `jax.vmap` only. Stacks of equal length can be
-    stacked again where all are of one kind, for nested `jax.vmap`.
+    Schedules of one kind become a schedule of that kind whose leaves have a leading axis. Mixed kinds become
+    a `select` with such leaves. Call the result only under `jax.vmap`. For nested `jax.vmap`, stacks of equal
+    length and of one kind can be stacked again.
 
     >>> import jax
     >>> import jaxsched as js
@@ -76,15 +76,15 @@ def stack(schedules: Sequence[ScheduleLike]) -> Schedule:
     Array([0.05, 0.1 , 0.3 ], dtype=float32)
 
     Args:
-      schedules: n schedules, at least 1; a number is a constant.
+      schedules: n schedules, at least 1; a number is a constant rate.
 
     Returns:
-      A schedule whose leaves have a first axis of n.
+      A schedule whose leaves have a leading axis of n.
 
     Raises:
-      TypeError: `schedules` is no list of schedules.
-      ValueError: it is empty, mixes stacks of several lengths or kinds, or mixes so many kinds, each of
-        which every member has room for, that it would hold more than 4,000,000 numbers.
+      TypeError: `schedules` is not a list of schedules.
+      ValueError: `schedules` is empty, mixes stacks of several lengths or kinds, or mixes so many kinds that
+        the result would hold more than 4,000,000 numbers. Each member has room for every kind.
     """
     if not isinstance(schedules, list | tuple):
         raise TypeError(f"`schedules` must be a list of schedules, got {describe(schedules)}.")
@@ -112,7 +112,7 @@ def stack(schedules: Sequence[ScheduleLike]) -> Schedule:
         )
     rows = []
     for each in members:
-        # A row needs a schedule of every kind; only the one at its index is its own.
+        # A row holds a schedule of every kind; only the one at its index is used.
         row = {kind: group[0] for kind, group in kinds.items()} | {kind_of(each): each}
         rows.append(select(list(row.values()), list(row).index(kind_of(each))))
     return stack_leaves(rows)

@@ -1,1 +1,1 @@
-"""Shapes: schedules with a formula of their own, one family a file."""
+"""Shapes: schedules with a formula, one family per file."""

@@ -19,7 +19,7 @@ class Cosine(Transition):
 
     where $T$ is `transition_steps`, $n$ is `power` and $k$ is `warp`. Afterwards it stays at
     `end_value`. Source: Loshchilov and Hutter, *SGDR: Stochastic Gradient Descent with Warm Restarts*,
-    arXiv:1608.03983, one cycle of it; `power` is Optax's `exponent`, `warp` timm's `k_decay`.
+    arXiv:1608.03983 (one cycle). `power` is Optax's `exponent`, and `warp` is timm's `k_decay`.
 
     | step                    | 0   | 14      | 15   | 16   |
     |-------------------------|-----|---------|------|------|
@@ -28,14 +28,14 @@ class Cosine(Transition):
     Args:
       init_value: the rate at step 0.
       end_value: the rate from step `transition_steps` on.
-      transition_steps: the length in steps, at least 0; 0 is at its end at once.
-      power: the exponent $n$ of the whole, from 0 to 1,000,000.
-      warp: the exponent $k$ of the elapsed fraction, above 0 and at most 1,000,000. More than 1 stays
-        longer at `init_value`.
+      transition_steps: the length in steps, at least 0. If 0, the rate is `end_value` from step 0 on.
+      power: the exponent $n$ of the cosine, from 0 to 1,000,000.
+      warp: the exponent $k$ of the elapsed fraction, above 0 and at most 1,000,000. If above 1,
+        the rate stays near `init_value` for longer.
 
     Raises:
-      TypeError: an argument is no number.
-      ValueError: an argument is outside of its range, or not finite.
+      TypeError: an argument is not a number.
+      ValueError: an argument is out of range or not finite.
     """
 
     init_value: Number = number(shortcuts=(0.0,))

@@ -1,4 +1,4 @@
-"""Straight lines in the logarithm."""
+"""Exponential curves: straight lines on a logarithmic scale."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from jaxsched._core.transition import Transition
 
 
 class Geometric(Transition):
-    r"""A geometric interpolation: a straight line in the logarithm, from one value to another.
+    r"""A geometric interpolation between two values: a straight line on a logarithmic scale.
 
     $$f(t) = \text{init}^{1 - p}\,\text{end}^{p}, \quad p = \min(t / T, 1)$$
 
-    where $T$ is `transition_steps`; two negative values give the negative of their absolute values'
-    interpolation. Afterwards it stays at `end_value`.
+    where $T$ is `transition_steps`. Afterwards it stays at `end_value`. If both values are
+    negative, their absolute values are interpolated and the result is negated.
 
     | step                         | 0   | 9         | 10     | 11     |
     |------------------------------|-----|-----------|--------|--------|
@@ -29,13 +29,13 @@ class Geometric(Transition):
 
     Args:
       init_value: the rate at step 0, not 0.
-      end_value: the rate from step `transition_steps` on, not 0, of the sign of `init_value`.
-      transition_steps: the length in steps, at least 0; 0 is at its end at once.
+      end_value: the rate from step `transition_steps` on, not 0, with the sign of `init_value`.
+      transition_steps: the length in steps, at least 0. If 0, the rate is `end_value` from step 0 on.
 
     Raises:
-      TypeError: an argument is no number.
-      ValueError: an argument is not finite, `transition_steps` is negative, or an end is 0 or of the
-        other end's sign.
+      TypeError: an argument is not a number.
+      ValueError: an argument is not finite, `transition_steps` is negative, an end is 0, or the ends have
+        opposite signs.
     """
 
     init_value: Number = number()
@@ -57,7 +57,7 @@ class Geometric(Transition):
         return left, elapsed  # of the logarithms
 
     def on_the_way(self: Any, passed: Clock, remaining: Clock) -> Any:
-        # In two factors, since the ratio of the ends may be more than a float32 holds.
+        # In two factors, because the ratio of the ends may overflow float32.
         log_ratio = log(abs(self.end_value)) - log(abs(self.init_value))
         slope = safe_divide(log_ratio / 2, self.transition_steps)
         if isinstance(slope, float):
@@ -67,16 +67,16 @@ class Geometric(Transition):
 
 
 class Exponential(Schedule):
-    r"""A constant factor every `transition_steps`, for ever.
+    r"""Exponential decay or growth by a constant factor every `transition_steps`.
 
     $$f(t) = \text{init} \cdot r^{t / S}$$
 
-    where $r$ is `decay_rate` and $S$ is `transition_steps`. It goes on for ever; one that grows
-    stops before it overflows float32.
+    where $r$ is `decay_rate` and $S$ is `transition_steps`. It has no end; growth stops before it
+    overflows float32.
 
-    Passed as an argument of a `jit`-compiled function its numbers are rounded to float32, and a rate
-    near 1 is then ill-conditioned: `Exponential(0.1, 0.9999)` at step 300,000 is off by 0.5 %. Use a
-    decay over many steps instead, `Exponential(0.1, 0.5, half_life)`.
+    As an argument of a `jit`-compiled function, its numbers are rounded to float32. A `decay_rate` near 1 is
+    then ill-conditioned: `Exponential(0.1, 0.9999)` is off by 0.5 % at step 300,000. Use a decay over many
+    steps instead, such as `Exponential(0.1, 0.5, half_life)`.
 
     | step                       | 0   | 1       | 2     | 3       |
     |----------------------------|-----|---------|-------|---------|
@@ -85,12 +85,12 @@ class Exponential(Schedule):
 
     Args:
       init_value: the rate at step 0.
-      decay_rate: the factor, at least 0; above 1 the rate grows.
-      transition_steps: the number of steps that one factor takes, above 0.
+      decay_rate: the factor, at least 0. If above 1, the rate grows.
+      transition_steps: the number of steps per factor, above 0.
 
     Raises:
-      TypeError: an argument is no number.
-      ValueError: an argument is outside of its range, or not finite.
+      TypeError: an argument is not a number.
+      ValueError: an argument is out of range or not finite.
     """
 
     init_value: Number = number()
@@ -108,7 +108,7 @@ class Exponential(Schedule):
             exponent = t.ratio(self.transition_steps) * log_rate
         if isinstance(self.decay_rate, float) and self.decay_rate <= 1:
             return self.init_value * jnp.exp(exponent)
-        # The root of the factor is far from overflow; the rate stops at the end of float32.
+        # Two roots, because the factor may overflow; the rate stops at the end of float32.
         limit = jnp.minimum(LOG_LARGEST - log(abs(self.init_value)), 2 * LOG_LARGEST)
         root = jnp.exp(jnp.where(exponent < limit, exponent, 0) / 2)
         last = jnp.sign(as_array(self.init_value, t.dtype)) * math.exp(LOG_LARGEST)

@@ -1,4 +1,4 @@
-"""Levels: rates that are listed rather than computed."""
+"""Levels: rates from a list."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ class Piecewise(Schedule):
 
     $$f(t) = \text{values}[\#\{i : b_i \le t\}]$$
 
-    The step of a boundary has the new level already. After the last boundary it stays at the last
-    level.
+    The new level starts at the step of the boundary. The last level has no end.
 
     | step                                    | 0   | 9   | 10  | 20   |
     |-----------------------------------------|-----|-----|-----|------|
@@ -31,9 +30,9 @@ class Piecewise(Schedule):
       boundaries: the steps at which they change, shape (n,), sorted, at least 0.
 
     Raises:
-      TypeError: an argument is no list of numbers.
-      ValueError: `values` is not one longer than `boundaries`, a number is not finite, a boundary is
-        negative or below the one before it.
+      TypeError: an argument is not a list of numbers.
+      ValueError: `values` does not have one more entry than `boundaries`, a number is not finite, or a
+        boundary is negative or below the previous one.
     """
 
     values: Numbers = numbers()
@@ -61,7 +60,7 @@ class Table(Schedule):
 
     $$f(t) = \text{values}[\min(\lfloor t \rfloor, n - 1)]$$
 
-    After its end it stays at the last rate.
+    After the last entry it stays at the last rate.
 
     | step                     | 0   | 1   | 2   | 3   |
     |--------------------------|-----|-----|-----|-----|
@@ -71,8 +70,8 @@ class Table(Schedule):
       values: the rates, shape (n,), n at least 1.
 
     Raises:
-      TypeError: `values` is no list of numbers.
-      ValueError: it is empty, or a number is not finite.
+      TypeError: `values` is not a list of numbers.
+      ValueError: `values` is empty, or a number is not finite.
     """
 
     values: Numbers = numbers()
@@ -92,10 +91,10 @@ class Table(Schedule):
 
 
 def table(fn: Callable[[int], Any], steps: int) -> Table:
-    """Tabulates a Python function, once.
+    """Tabulates a Python function.
 
-    `fn` is called with 0, 1, 2, ... in this order, once each, so it may branch, index lists and carry
-    on from its last result (a recurrence). Afterwards nothing of it is left but its values.
+    `fn` is called once for each of the steps 0, 1, 2, ..., in this order. It may branch, index lists and
+    use its previous result (a recurrence). Only its values are kept.
 
     >>> import jaxsched as js
     >>> js.table(lambda step: 0.1 if step < 2 else 0.01, 3)
@@ -103,10 +102,10 @@ def table(fn: Callable[[int], Any], steps: int) -> Table:
 
     Args:
       fn: maps a step, an `int`, to a number.
-      steps: how many steps to tabulate, at least 1; after them the last value stays.
+      steps: the number of steps to tabulate, at least 1. Afterwards the rate stays at the last value.
 
     Raises:
-      TypeError: `fn` is not callable or does not return a number, or `steps` is no integer.
+      TypeError: `fn` is not callable or does not return a number, or `steps` is not an integer.
       ValueError: `steps` is below 1, or a value is not finite.
     """
     if not callable(fn):

@@ -22,10 +22,10 @@ class Linear(Transition):
     Args:
       init_value: the rate at step 0.
       end_value: the rate from step `transition_steps` on.
-      transition_steps: the length in steps, at least 0; 0 is at its end at once.
+      transition_steps: the length in steps, at least 0. If 0, the rate is `end_value` from step 0 on.
 
     Raises:
-      TypeError: an argument is no number.
+      TypeError: an argument is not a number.
       ValueError: an argument is not finite, or `transition_steps` is negative.
     """
 

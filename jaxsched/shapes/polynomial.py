@@ -1,4 +1,4 @@
-"""Polynomials, and the square root among them."""
+"""Polynomials and the square root."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jaxsched._core.transition import Transition
 
 
 class Polynomial(Transition):
-    r"""A polynomial of what is left.
+    r"""A power of the remaining fraction.
 
     $$f(t) = w\,\text{init} + (1 - w)\,\text{end}, \quad w = (1 - p^k)^n, \quad p = \min(t / T, 1)$$
 
@@ -25,15 +25,15 @@ class Polynomial(Transition):
     Args:
       init_value: the rate at step 0.
       end_value: the rate from step `transition_steps` on.
-      transition_steps: the length in steps, at least 0; 0 is at its end at once.
-      power: the exponent $n$ of what is left, from 0 to 1,000,000. 1 is a straight line; more falls
-        faster at first.
-      warp: the exponent $k$ of the elapsed fraction, above 0 and at most 1,000,000. More than 1 stays
-        longer at `init_value`.
+      transition_steps: the length in steps, at least 0. If 0, the rate is `end_value` from step 0 on.
+      power: the exponent $n$ of the remaining fraction, from 0 to 1,000,000. 1 is a straight line; larger
+        powers fall faster at first.
+      warp: the exponent $k$ of the elapsed fraction, above 0 and at most 1,000,000. If above 1,
+        the rate stays near `init_value` for longer.
 
     Raises:
-      TypeError: an argument is no number.
-      ValueError: an argument is outside of its range, or not finite.
+      TypeError: an argument is not a number.
+      ValueError: an argument is out of range or not finite.
     """
 
     init_value: Number = number(shortcuts=(0.0,))
@@ -48,14 +48,14 @@ class Polynomial(Transition):
 
 
 class OneMinusSqrt(Transition):
-    r"""A decay by the square root of time: steep at first, then nearly straight.
+    r"""A decay with the square root of time: steep at first, then nearly straight.
 
     $$f(t) = (1 - \sqrt p)\,\text{init} + \sqrt p\,\text{end}, \quad p = \min(t / T, 1)$$
 
-    where $T$ is `transition_steps`: `Polynomial(..., warp=0.5)`. Afterwards it stays at `end_value`.
-    The gradient with respect to the clock is infinite at step 0 and reported as 0 there. Source: Hägele
-    et al., *Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations*,
-    arXiv:2405.18392, as a cooldown.
+    where $T$ is `transition_steps`. Afterwards it stays at `end_value`. It equals
+    `Polynomial(..., warp=0.5)`. At step 0 the gradient with respect to the step is infinite; 0 is returned
+    instead. Source: Hägele et al., *Scaling Laws and Compute-Optimal Training Beyond Fixed Training
+    Durations*, arXiv:2405.18392, who use it as a cooldown.
 
     | step                       | 0   | 9      | 10 | 11 |
     |----------------------------|-----|--------|----|----|
@@ -64,10 +64,10 @@ class OneMinusSqrt(Transition):
     Args:
       init_value: the rate at step 0.
       end_value: the rate from step `transition_steps` on.
-      transition_steps: the length in steps, at least 0; 0 is at its end at once.
+      transition_steps: the length in steps, at least 0. If 0, the rate is `end_value` from step 0 on.
 
     Raises:
-      TypeError: an argument is no number.
+      TypeError: an argument is not a number.
       ValueError: an argument is not finite, or `transition_steps` is negative.
     """
 

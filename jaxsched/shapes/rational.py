@@ -1,4 +1,4 @@
-"""Quotients of straight lines."""
+"""Rational functions of time, and their powers."""
 
 from __future__ import annotations
 
@@ -30,12 +30,13 @@ class Rex(Transition):
     Args:
       init_value: the rate at step 0.
       end_value: the rate from step `transition_steps` on.
-      transition_steps: the length in steps, at least 0; 0 is at its end at once.
-      beta: the bend, above 0 and at most 1,000,000: 1 is a straight line, less stays high for longer.
+      transition_steps: the length in steps, at least 0. If 0, the rate is `end_value` from step 0 on.
+      beta: the curvature, above 0 and at most 1,000,000. 1 is a straight line; with smaller values the rate
+        stays near `init_value` for longer.
 
     Raises:
-      TypeError: an argument is no number.
-      ValueError: an argument is outside of its range, or not finite.
+      TypeError: an argument is not a number.
+      ValueError: an argument is out of range or not finite.
     """
 
     init_value: Number = number(shortcuts=(0.0,))
@@ -46,17 +47,17 @@ class Rex(Transition):
     def weights(self: Any, elapsed: Any, left: Any) -> tuple[Any, Any]:
         part = self.beta * elapsed
         whole = part + left
-        whole = jnp.where(whole > 0, whole, 1)  # Nothing has passed and nothing is left of length 0.
+        whole = jnp.where(whole > 0, whole, 1)  # Both are 0 for a length of 0.
         return left / whole, part / whole
 
 
 class InversePower(Schedule):
-    r"""A power of time: the inverse square root and its relatives, for ever.
+    r"""Decay with an inverse power of time, such as the inverse square root.
 
     $$f(t) = \text{init} \left(1 + \frac{t}{\tau}\right)^{-n}$$
 
-    where $\tau$ is `timescale` and $n$ is `power`: 0.5 is the inverse square root, 1 the inverse time
-    decay. It goes on for ever, towards 0.
+    where $\tau$ is `timescale` and $n$ is `power`. It has no end and tends to 0. A power of 0.5 is inverse
+    square root decay, and 1 is inverse time decay.
 
     | step                         | 0   | 10     | 30   | 990  |
     |------------------------------|-----|--------|------|------|
@@ -64,12 +65,12 @@ class InversePower(Schedule):
 
     Args:
       init_value: the rate at step 0.
-      timescale: the number of steps after which the base has doubled, above 0.
-      power: the exponent, from 0 to 1,000,000.
+      timescale: the step at which $1 + t / \tau$ is 2, above 0.
+      power: the exponent $n$, from 0 to 1,000,000.
 
     Raises:
-      TypeError: an argument is no number.
-      ValueError: an argument is outside of its range, or not finite.
+      TypeError: an argument is not a number.
+      ValueError: an argument is out of range or not finite.
     """
 
     init_value: Number = number()

@@ -1,4 +1,4 @@
-"""Hyperbolic curves: the tanh, the logistic function and the exponential relaxation."""
+"""The hyperbolic tangent, the logistic function and exponential relaxation."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from jaxsched._core.transition import Transition, weighted_mean
 
 
 class Tanh(Transition):
-    r"""A window of the hyperbolic tangent, scaled so that both ends are reached.
+    r"""A segment of the hyperbolic tangent, scaled to reach both ends.
 
     $$f(t) = w\,\text{init} + (1 - w)\,\text{end}, \quad
     w = \frac{\tanh U - \tanh((1 - p) L + p U)}{\tanh U - \tanh L}, \quad p = \min(t / T, 1)$$
 
     where $T$ is `transition_steps`, $L$ is `lower` and $U$ is `upper`. Afterwards it stays at
     `end_value`. Source: Hsueh, Li and Wu, *Stochastic Gradient Descent with Hyperbolic-Tangent Decay on
-    Classification*, arXiv:1806.01593, whose own form, $(1 - \tanh x)/2$, reaches neither end.
+    Classification*, arXiv:1806.01593. Its form, $(1 - \tanh x)/2$, reaches neither end.
 
     | step               | 0   | 9        | 10 | 11 |
     |--------------------|-----|----------|----|----|
@@ -31,13 +31,13 @@ class Tanh(Transition):
     Args:
       init_value: the rate at step 0.
       end_value: the rate from step `transition_steps` on.
-      transition_steps: the length in steps, at least 0; 0 is at its end at once.
-      lower: where the window begins, within 1,000,000 of 0.
-      upper: where it ends, above `lower`.
+      transition_steps: the length in steps, at least 0. If 0, the rate is `end_value` from step 0 on.
+      lower: the start of the segment, from -1,000,000 to 1,000,000.
+      upper: the end of the segment, above `lower` and at most 1,000,000.
 
     Raises:
-      TypeError: an argument is no number.
-      ValueError: an argument is outside of its range, or not finite.
+      TypeError: an argument is not a number.
+      ValueError: an argument is out of range or not finite.
     """
 
     init_value: Number = number(shortcuts=(0.0,))
@@ -51,7 +51,7 @@ class Tanh(Transition):
             raise ValueError(f"`upper` must be above `lower` ({show(self.lower)}), got {show(self.upper)}.")
 
     def weights(self: Any, elapsed: Any, left: Any) -> tuple[Any, Any]:
-        # tanh U - tanh x = sinh(U - x) / (cosh U cosh x), written with exponents that are not positive.
+        # tanh U - tanh x = sinh(U - x) / (cosh U cosh x), written with exponents of at most 0.
         low, up = self.lower, self.upper
         x = left * low + elapsed * up
         cosh = 1 + jnp.exp(-2 * abs(x))
@@ -70,14 +70,13 @@ def _rate(name: str, value: Any) -> Any:
 
 
 class Relaxation(Transition):
-    r"""An exponential approach to the end, scaled so that it is reached.
+    r"""An exponential approach to the end, scaled to reach it.
 
     $$f(t) = w\,\text{init} + (1 - w)\,\text{end}, \quad
     w = \frac{r^p - r}{1 - r}, \quad p = \min(t / T, 1)$$
 
-    where $T$ is `transition_steps` and $r$ is `rate`. Afterwards it stays at `end_value`. It is the
-    `exp` decay of timm's and, with $r = 1/2$, the exponential one of Megatron-LM's
-    warmup-stable-decay schedules.
+    where $T$ is `transition_steps` and $r$ is `rate`. Afterwards it stays at `end_value`. It is the `exp`
+    decay of timm's warmup-stable-decay schedule and, with $r = 1/2$, the exponential decay of Megatron-LM's.
 
     | step                     | 0   | 9        | 10 | 11 |
     |--------------------------|-----|----------|----|----|
@@ -86,13 +85,13 @@ class Relaxation(Transition):
     Args:
       init_value: the rate at step 0.
       end_value: the rate from step `transition_steps` on.
-      transition_steps: the length in steps, at least 0; 0 is at its end at once.
-      rate: what an unscaled exponential would have left at the end, above 0 and below 1 in float32 too:
-        from 1.18e-38, as less than that is 0 for XLA, to 0.99999994.
+      transition_steps: the length in steps, at least 0. If 0, the rate is `end_value` from step 0 on.
+      rate: the fraction that remains at the end of an unscaled exponential, above 0 and below 1. In float32
+        the limits are 1.18e-38, because XLA flushes smaller numbers to 0, and 0.99999994.
 
     Raises:
-      TypeError: an argument is no number.
-      ValueError: an argument is outside of its range, or not finite.
+      TypeError: an argument is not a number.
+      ValueError: an argument is out of range or not finite.
     """
 
     init_value: Number = number(shortcuts=(0.0,))
@@ -107,26 +106,26 @@ class Relaxation(Transition):
 
 
 class Logistic(Schedule):
-    r"""The logistic curve between two values that it never quite reaches.
+    r"""A logistic curve between two values that it only approaches.
 
     $$f(t) = \text{init} + \frac{\text{end} - \text{init}}{1 + e^{-(t - m)/\tau}}$$
 
-    where $m$ is `midpoint` and $\tau$ is `timescale`. It goes on for ever, towards `end_value`. It is
-    the `sigmoid` of Caffe and, with the ends exchanged, of Darknet.
+    where $m$ is `midpoint` and $\tau$ is `timescale`. It has no end and tends to `end_value`. It is the
+    `sigmoid` policy of Caffe and, with the ends exchanged, of Darknet.
 
     | step                         | 0      | 40     | 50  | 1000 |
     |------------------------------|--------|--------|-----|------|
     | `Logistic(0.3, 0.1, 50, 10)` | 0.2987 | 0.2462 | 0.2 | 0.1  |
 
     Args:
-      init_value: the rate long before the midpoint; at step 0 it has moved from there already.
+      init_value: the rate long before the midpoint. The rate at step 0 already differs from it.
       end_value: the rate long after the midpoint.
-      midpoint: the step of the mean of the two, of any sign.
-      timescale: the number of steps in which the odds change by the factor e, above 0.
+      midpoint: the step halfway between the two values; it may be negative.
+      timescale: the number of steps $\tau$, above 0. A smaller one makes the curve steeper.
 
     Raises:
-      TypeError: an argument is no number.
-      ValueError: an argument is outside of its range, or not finite.
+      TypeError: an argument is not a number.
+      ValueError: an argument is out of range or not finite.
     """
 
     init_value: Number = number(shortcuts=(0.0,))
