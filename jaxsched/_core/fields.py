@@ -123,7 +123,7 @@ def as_number(name: str, value: Any) -> float | jax.Array:
         if value.shape != ():
             raise TypeError(
                 f"`{name}` must be a single number, got an array of shape {value.shape}; "
-                "several schedules at once are `jaxsched.stack`."
+                "for several schedules at once, use `jaxsched.stack`."
             )
         return _widened(value) if isinstance(value, jax.Array) else float(value)
     raise TypeError(f"`{name}` must be a number, got {describe(value)}.")

@@ -268,11 +268,13 @@ def as_schedule(name: str, value: Any) -> Schedule:
     """
     if isinstance(value, Schedule):
         if batch := batch_shape(value):
-            raise ValueError(f"`{name}` must be one schedule, got a stack of {batch[0]}; stack the whole.")
+            raise ValueError(
+                f"`{name}` must be one schedule, got a stack of {batch[0]}; stack the outer schedules."
+            )
         return value
     if callable(value) and not isinstance(value, type):
         return Lambda(value)
-    hint = "; `jaxsched.parse` reads a text" if isinstance(value, str) else ""
+    hint = "; use `jaxsched.parse` for text" if isinstance(value, str) else ""
     try:
         return Constant(value)
     except TypeError:
@@ -358,8 +360,8 @@ class Lambda(Schedule):
             value = self.fn(step)
         except TypeError as error:
             raise TypeError(
-                "`fn` must be written with `jax.numpy`: its step is traced, so that it cannot branch on it, "
-                "index a list with it or make a Python number of it. Use `jnp.where`, or "
+                "`fn` must be written with `jax.numpy`: its step is traced, so it cannot branch on it, index "
+                "a list with it or convert it to a Python number. Use `jnp.where`, or "
                 "`jaxsched.table(fn, steps)`, which calls `fn` once for each step."
             ) from error
         if not jax.tree_util.all_leaves([value]) or np.shape(value) != ():

@@ -207,7 +207,7 @@ def as_easing(name: str, value: EasingLike) -> Easing:
             raise TypeError(f"`{name}` must bind its arguments by keyword, got {brief(value)}.")
     if not isinstance(cls, type) or not issubclass(cls, Transition):
         raise TypeError(
-            f"`{name}` must be a transition's class, as `Linear` or "
+            f"`{name}` must be a transition class, such as `Linear` or "
             f"`functools.partial(Polynomial, power=2)`, got {brief(value)}."
         )
     if bound := [end for end in ENDS if end in keywords]:

@@ -113,7 +113,7 @@ class cycle(Schedule):
             raise ValueError(f"`cycles` must be a whole number, got {show(self.cycles)}.")
         if self.cycles is None and is_concrete(self.length_factor) and self.length_factor < 1:
             raise ValueError(
-                f"`cycles` must be given where `length_factor` is below 1 ({show(self.length_factor)}), "
+                f"`cycles` must be given if `length_factor` is below 1 ({show(self.length_factor)}), "
                 "got None."
             )
 

@@ -47,7 +47,7 @@ class join(Schedule):
         parts, changes = len(self.schedules), len(self.boundaries)
         if changes != parts - 1:
             raise ValueError(
-                f"`boundaries` must have one entry less than `schedules`, which has {parts}, got {changes}."
+                f"`boundaries` must have one fewer entry than `schedules`, which has {parts}, got {changes}."
             )
 
     def evaluate(self: Any, t: Clock) -> Any:

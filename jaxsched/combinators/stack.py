@@ -103,7 +103,7 @@ def stack(schedules: Sequence[ScheduleLike]) -> Schedule:
     if len(kinds) == 1 and jax.tree.leaves(members[0]):
         return stack_leaves(members)
     if batches != {()}:
-        raise ValueError("`schedules` must be of one kind where they are stacks themselves.")
+        raise ValueError("`schedules` must be of one kind if they are stacks.")
     room = sum(np.size(leaf) for group in kinds.values() for leaf in jax.tree.leaves(group[0]))
     if room * len(members) > MOST_NUMBERS:
         raise ValueError(

@@ -49,7 +49,7 @@ class Geometric(Transition):
                 raise ValueError(f"`{name}` must not be 0 on a geometric path, got {show(value)}.")
         if is_concrete(self.init_value, self.end_value) and self.init_value * self.end_value < 0:
             raise ValueError(
-                f"`end_value` must have the sign of `init_value` ({show(self.init_value)}), "
+                f"`end_value` must have the same sign as `init_value` ({show(self.init_value)}), "
                 f"got {show(self.end_value)}."
             )
 

@@ -45,7 +45,7 @@ VALUE_ERRORS = {
     ),
     "geometric through 0": (
         lambda: js.Geometric(0.1, -1, 5),
-        "`end_value` must have the sign of `init_value` (0.1), got -1.",
+        "`end_value` must have the same sign as `init_value` (0.1), got -1.",
     ),
     "geometric warmup from 0": (
         lambda: js.warmup(0.1, 5, shape=js.Geometric),
@@ -84,7 +84,7 @@ VALUE_ERRORS = {
     ),
     "one boundary too many": (
         lambda: js.join([1, 2], [5, 7]),
-        "`boundaries` must have one entry less than `schedules`, which has 2, got 2.",
+        "`boundaries` must have one fewer entry than `schedules`, which has 2, got 2.",
     ),
     "join of nothing": (lambda: js.join([], []), "`schedules` must have at least one schedule, got none."),
     "knots of two lengths": (
@@ -99,7 +99,7 @@ VALUE_ERRORS = {
     ),
     "shrinking without end": (
         lambda: js.cycle(0.1, 5, 0.5),
-        "`cycles` must be given where `length_factor` is below 1 (0.5), got None.",
+        "`cycles` must be given if `length_factor` is below 1 (0.5), got None.",
     ),
     "no cycles": (lambda: js.cycle(0.1, 5, cycles=0), "`cycles` must be at least 1, got 0."),
     "no period": (lambda: js.reflect(0.1, 0), "`period` must be above 0, got 0."),
@@ -112,7 +112,7 @@ VALUE_ERRORS = {
     "stack of nothing": (lambda: js.stack([]), "`schedules` must have at least one schedule, got none."),
     "stack in a join": (
         lambda: js.join([0.1, js.stack([js.Constant(1), js.Constant(2)])], [3]),
-        "`schedules[1]` must be one schedule, got a stack of 2; stack the whole.",
+        "`schedules[1]` must be one schedule, got a stack of 2; stack the outer schedules.",
     ),
     "stack that is called": (
         lambda: js.stack([js.Constant(1), js.Constant(2)])(3),
@@ -128,8 +128,8 @@ TYPE_ERRORS = {
     "complex": (lambda: js.Constant(1j), "`value` must be a number, got 1j (complex)."),
     "array": (
         lambda: js.Constant(np.ones(3)),
-        "`value` must be a single number, got an array of shape (3,); several schedules at once are "
-        "`jaxsched.stack`.",
+        "`value` must be a single number, got an array of shape (3,); for several schedules at once, "
+        "use `jaxsched.stack`.",
     ),
     "JAX boolean": (
         lambda: js.Constant(jnp.array(True)),
@@ -153,8 +153,8 @@ TYPE_ERRORS = {
     ),
     "string for a schedule": (
         lambda: js.warmup("Constant(1)", 5),
-        "`schedule` must be a schedule, a number or a callable, got 'Constant(1)' (str); `jaxsched.parse` "
-        "reads a text.",
+        "`schedule` must be a schedule, a number or a callable, got 'Constant(1)' (str); use "
+        "`jaxsched.parse` for text.",
     ),
     "class for a schedule": (
         lambda: js.warmup(js.Constant, 5),
@@ -170,11 +170,11 @@ TYPE_ERRORS = {
     ),
     "instance for a shape": (
         lambda: js.warmup(0.1, 5, shape=js.Linear(0, 1, 5)),
-        "`shape` must be a transition's class, as `Linear` or",
+        "`shape` must be a transition class, such as `Linear` or",
     ),
     "no transition for a shape": (
         lambda: js.warmup(0.1, 5, shape=js.Exponential),
-        "`shape` must be a transition's class, as `Linear` or",
+        "`shape` must be a transition class, such as `Linear` or",
     ),
     "bound end of a shape": (
         lambda: js.warmup(0.1, 5, shape=partial(js.Polynomial, end_value=1)),
@@ -200,9 +200,9 @@ TYPE_ERRORS = {
     "Lambda of no function": (lambda: js.Lambda(0.1), "`fn` must be callable, got 0.1 (float)."),
     "Lambda that branches": (
         lambda: js.Lambda(lambda step: 0.1 if step < 5 else 0.01),
-        "`fn` must be written with `jax.numpy`: its step is traced, so that it cannot branch on it, index a "
-        "list with it or make a Python number of it. Use `jnp.where`, or `jaxsched.table(fn, steps)`, which "
-        "calls `fn` once for each step.",
+        "`fn` must be written with `jax.numpy`: its step is traced, so it cannot branch on it, index a "
+        "list with it or convert it to a Python number. Use `jnp.where`, or `jaxsched.table(fn, steps)`, "
+        "which calls `fn` once for each step.",
     ),
     "Lambda that converts": (
         lambda: js.warmup(lambda step: 0.1 * float(step), 5),

@@ -609,7 +609,7 @@ BAD_TYPES = {
     "text": (
         lambda: check("Cosine(0.3, 0, 10)", 10),
         "`schedule` must be a schedule, a number or a callable, got 'Cosine(0.3, 0, 10)' (str); "
-        "`jaxsched.parse` reads a text.",
+        "use `jaxsched.parse` for text.",
     ),
     "steps in words": (lambda: check(0.3, "10"), "`total_steps` must be a number, got '10' (str)."),
     "True steps": (lambda: check(0.3, True), "`total_steps` must be a number, got True (bool)."),

@@ -219,7 +219,7 @@ TYPE_ERRORS = {
     "`steps` must be an integer, got True (bool).": {"steps": True},
     "`min_value` must be a number, got '0.1' (str).": {"min_value": "0.1"},
     "`smoothing` must be a number, got None (NoneType).": {"smoothing": None},
-    "`shape` must be a transition's class, as `Linear` or": {"shape": js.Exponential},
+    "`shape` must be a transition class, such as `Linear` or": {"shape": js.Exponential},
     "`step` must return a pair, (state, metric), got float32[]": {"step": lambda state, rate, i: rate},
     "`step` must return a pair, (state, metric), got (1, 2, 3) (tuple).": {"step": returning(1, 2, 3)},
     "`step` must return a real scalar as its metric, got float32[3].": {

@@ -130,7 +130,7 @@ CYCLE = {"init_value": 0.0, "peak_value": 0.3, "warmup_steps": 2}
         ),
         (lambda: optax.sgdr_schedule([CYCLE]), "missing 1 required positional argument: 'decay_steps'"),
         (lambda: optax.sgdr_schedule([]), "`schedules` must have at least one schedule, got none."),
-        (lambda: optax.join_schedules([0.1], [5]), "`boundaries` must have one entry less"),
+        (lambda: optax.join_schedules([0.1], [5]), "`boundaries` must have one fewer entry"),
         (lambda: optax.join_schedules([1, 2, 3], [5, 4]), "`boundaries` must be sorted"),
     ],
 )

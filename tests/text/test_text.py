@@ -190,7 +190,10 @@ MISTAKES = {
     "1 + [2]": ("`+`, `-`, `*` and `/` stand between numbers and schedules.", "[2]"),
     "-True": ("`+`, `-`, `*` and `/` stand between numbers and schedules.", "True"),
     "1e300 * Constant(2)": ("`value` must be a finite float32 number, got 1e+300.", "*"),
-    "stack([1, 2]) * 2": ("`operand` must be one schedule, got a stack of 2; stack the whole.", "*"),
+    "stack([1, 2]) * 2": (
+        "`operand` must be one schedule, got a stack of 2; stack the outer schedules.",
+        "*",
+    ),
     # what is not part of the text, or is missing
     "[Constant(0.1)]": ("This is no schedule.", "["),
     "True": ("This is no schedule.", "True"),
