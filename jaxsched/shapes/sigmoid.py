@@ -86,8 +86,8 @@ class Relaxation(Transition):
       init_value: the rate at step 0.
       end_value: the rate from step `transition_steps` on.
       transition_steps: the length in steps, at least 0. If 0, the rate is `end_value` from step 0 on.
-      rate: the fraction that remains at the end of an unscaled exponential, above 0 and below 1. In float32
-        the limits are 1.18e-38, because XLA flushes smaller numbers to 0, and 0.99999994.
+      rate: the fraction that remains at the end of an unscaled exponential, from 1.18e-38 to 0.99999994:
+        above 0 and below 1 in float32, in which XLA flushes smaller numbers to 0.
 
     Raises:
       TypeError: an argument is not a number.
