@@ -1,4 +1,4 @@
-"""Learning-rate schedules as values: pure step -> rate functions that are frozen JAX pytrees."""
+"""Learning-rate schedules as values: pure functions, step -> rate, that are frozen JAX pytrees."""
 
 from jaxsched import ports
 from jaxsched._core.fields import Number, Numbers, number, numbers, optional_number

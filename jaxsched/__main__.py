@@ -18,10 +18,10 @@ from jaxsched._inspect.timeline import boundaries
 from jaxsched._text.parse import parse
 
 EVERY = 2**20
-"""Of a run of no more steps than this the peak is looked for among all of them."""
+"""The number of steps that are searched for the peak, evenly spread over a longer run."""
 
 MOST_BOUNDARIES = 20
-"""More than these are not listed."""
+"""The most boundaries that are listed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 0
     if options.log and not options.out:
-        show.error("argument --log: takes a picture to draw, --out")
+        show.error("argument --log: needs a picture, --out")
     warned = False
     for schedule in options.schedules:
         steps = options.steps or horizon(schedule)
@@ -50,40 +50,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
-    """The command line, and its command `show`."""
+    """The parser of the command line, and that of its command `show`."""
     parser = argparse.ArgumentParser("python -m jaxsched", description="Learning-rate schedules for JAX.")
     commands = parser.add_subparsers(dest="command", title="commands")
     show = commands.add_parser(
         "show",
-        help="what a schedule does in a run",
-        description="Prints the key rates of a schedule and what may be a mistake in it, and draws it. "
-        "The exit status is 0, or 1 with --strict where there is a warning, or 2 for wrong arguments.",
+        help="show what a schedule does in a run",
+        description="Prints the key rates of a schedule and its likely mistakes, and draws it. The exit "
+        "status is 2 for wrong arguments, 1 for a warning with --strict, and otherwise 0.",
     )
     show.add_argument(
         "schedules",
         metavar="EXPR",
         type=_schedules,
-        help='a schedule, as "warmup(Cosine(0.3, 0.01, 15), 5)"; "stack([..., ...])" shows several',
+        help='a schedule, such as "warmup(Cosine(0.3, 0.01, 15), 5)"; "stack([..., ...])" shows several',
     )
     show.add_argument(
         "--steps",
         metavar="N",
         type=_steps,
-        help="how many updates the run makes; left out, as many as it takes until nothing new comes",
+        help="the number of updates in the run; by default the run ends with the schedule",
     )
     show.add_argument(
         "--out",
         metavar="FILE",
         type=_file,
-        help=f"write a picture or a table: {', '.join(SUFFIXES)} (.png takes Matplotlib)",
+        help=f"write a picture or a table: {', '.join(SUFFIXES)} (.png needs Matplotlib)",
     )
     show.add_argument("--log", choices=LOGS[1:], default="", help="the logarithmic axes of the picture")
-    show.add_argument("--strict", action="store_true", help="exit with status 1 where there is a warning")
+    show.add_argument("--strict", action="store_true", help="exit with status 1 if there is a warning")
     return parser, show
 
 
 def _schedules(text: str) -> list[Schedule]:
-    """The schedules of a text: one, or the members of a stack."""
+    """The schedule in a text, or the members of a stack."""
     try:
         return [schedule for _, schedule in labelled(parse(text))[0]]
     except (TypeError, ValueError) as error:
@@ -103,7 +103,7 @@ def _file(text: str) -> Path:
 
 
 def _key_rates(schedule: Schedule, steps: int) -> list[str]:
-    """A table of the first rate, those at boundaries, the peak and the last one."""
+    """A table of the first rate, the rates at boundaries, the peak and the last rate."""
     seen = sampled_steps(schedule, steps, EVERY)
     rates = rates_of(schedule, seen)
     turns = boundaries(schedule, steps)

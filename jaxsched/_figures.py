@@ -1,4 +1,4 @@
-"""Figures with Matplotlib, where it is installed."""
+"""Matplotlib figures, if it is installed."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 STYLE: Any = {"axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.3}
-"""What every figure looks like, as Matplotlib's parameters."""
+"""The style of every figure, as Matplotlib's parameters."""
 
 
 def imported(name: str) -> Any:
-    """A module of Matplotlib.
+    """Imports a module of Matplotlib.
 
     Raises:
       ImportError: Matplotlib is not installed.
@@ -21,11 +21,11 @@ def imported(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise ImportError("A figure takes Matplotlib: `pip install matplotlib`.") from error
+        raise ImportError("Figures need Matplotlib: `pip install matplotlib`.") from error
 
 
 def new_axes() -> Axes:
-    """Axes in a figure of their own, which a notebook shows.
+    """The axes of a new figure, one that a notebook shows.
 
     Raises:
       ImportError: Matplotlib is not installed.

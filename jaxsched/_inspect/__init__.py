@@ -1,1 +1,1 @@
-"""What can be said and drawn of a schedule before the run."""
+"""Checks, plots and simulations of a schedule before the run."""

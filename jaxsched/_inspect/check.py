@@ -1,4 +1,4 @@
-"""Mistakes in a plan, found before the run."""
+"""Finds mistakes in a schedule before the run."""
 
 from __future__ import annotations
 
@@ -18,39 +18,38 @@ from jaxsched._core.span import MOST
 from jaxsched._inspect.timeline import Switch, Visit, boundaries, first_step, switches, visits, whole
 
 BLOCK = 2**12
-"""Rates are worked out so many at a time, so that every run takes one program a schedule."""
+"""Rates are evaluated in blocks of this size, so a schedule compiles once whatever the run's length."""
 
 ALL = 2**17
-"""Of a run of at most so many steps every one is looked at; of a longer one half as many, evenly spaced, and
-the steps around its ends and boundaries."""
+"""The longest run of which every step is checked. In a longer run `check` looks at half as many steps, evenly
+spaced, and at the steps around its ends and boundaries."""
 
 STANDS_OUT = 4.0
-"""A change stands out where it is more than so many times each change beside it."""
+"""A jump is more than this many times the change before it and the change after it."""
 
 ROUNDING = 1e-5
-"""What float32 may add to a ratio of two rates, with room to spare."""
+"""A generous bound on the rounding error of a ratio of two float32 rates."""
 
 SMALL = 1e-3
-"""A jump between rates of less than this fraction of the largest is none."""
+"""Jumps between rates below this fraction of the largest rate are ignored."""
 
 SHORT_BY = 0.01
-"""An end that is missed by at most this fraction of the way, or one step, is not worth a warning."""
+"""An end missed by at most this fraction of the length, or by one step, is a note and not a warning."""
 
 EARLY, EARLY_AT_ZERO = 0.5, 0.1
-"""An end is far too early where the rate stays there for more than this fraction of the run."""
-
+"""A schedule ends too early if the rate stays at its end for more than this fraction of the run."""
 
 MOST_SWITCHES = 1_000_000
-"""The jumps after more boundaries than these count as jumps, whatever they are."""
+"""After this many boundaries every jump is reported, even a restart of `cycle`."""
 
 
 class Finding(NamedTuple):
     """Something that `check` found.
 
     Attributes:
-      level: "warning" for what is likely a mistake, "note" for what is worth knowing.
-      step: the step of the run that it is about.
-      message: a sentence that says what it is and what to do.
+      level: "warning" for a likely mistake, "note" for something worth knowing.
+      step: the step at which it happens.
+      message: what it is, where, and what to do about it.
     """
 
     level: Literal["note", "warning"]
@@ -62,49 +61,49 @@ class Finding(NamedTuple):
 
 
 def check(schedule: ScheduleLike, total_steps: Number, *, jump_ratio: Number = 10.0) -> list[Finding]:
-    r"""Looks for mistakes in a plan before the run.
+    r"""Finds likely mistakes in a schedule before the run.
 
-    A warning is given for
+    It warns about
 
-    - a rate that is not finite, or negative;
-    - a rate above the peak that the plan names in `peak()`. A shape names the largest absolute value among
-      its values, a `warmup` or a `cooldown` that of the schedule it belongs to, a product the product of
-      what its factors name, a sum that of its largest term, and its constants on top; `clip` names its
-      `max_value`. So sums of several peaks, growing exponentials and cycles, and ramps that begin or end
-      above the schedule go above it. A `Lambda`, or a shape of your own that does not say, names none;
+    - a rate that is negative or not finite;
+    - a rate above the schedule's nominal peak, `peak()`. For a shape this is the largest absolute rate
+      among its arguments. `warmup` and `cooldown` take the peak of the schedule they wrap, and `clip` its
+      `max_value`. The peak of a product is the product of its factors' peaks; the peak of a sum is the
+      largest peak among its terms plus its constants. So a sum whose terms peak together rises above it, as
+      do growing exponentials and cycles, and ramps that start or end above their schedule. A `Lambda`, and a
+      shape of your own without `peak`, have none;
     - a jump: from one step to the next the rate changes by a factor of more than `jump_ratio`, and by more
-      than four times what it changes by before and after. The restarts of `cycle` are no jumps, nor is
-      what goes on below a thousandth of the largest rate;
-    - a part that the run never gets to: one that begins after its end, as what follows a warmup that is
-      longer than the run;
-    - an end that is never reached because the end of the run, or what follows in a `join` or a `cycle`, comes
-      too early, by more than a step and 1 %. A part may be left where it stands still or turns, as `cooldown`
-      and `reflect` leave theirs;
-    - an end value that is reached far too early: the rate falls to it, and stays there for more than half of
-      the run, or at 0 for more than a tenth of it (and more than a step).
+      than four times its change just before and just after. Restarts of `cycle` and jumps below a thousandth
+      of the largest rate are ignored;
+    - a part that the run never reaches, such as the schedule after a warmup longer than the run;
+    - a schedule that is cut off before its end by more than one step and 1 % of its length, at the end of the
+      run or by the next part of a `join` or `cycle`. A `cooldown` may hold its schedule, and `reflect` may
+      turn it, before its end;
+    - a schedule that ends far too early: the rate falls to its end value and stays there for more than half
+      of the run, or at 0 for more than a tenth of the run (and more than one step).
 
-    A first rate of 0 is a note, as are a jump from 0 or to 0 and an end that is missed by less.
+    It notes a first rate of 0, a jump to or from 0, and an end that is missed by less.
 
-    Every step of a run of up to 131,072 is looked at. Of longer ones 65,536 steps, evenly spaced, and those
-    around the boundaries of the parts are, and where the rate jumps between two of them, the step of the jump
-    is searched for; so what is narrower than that can be missed, in a `Table` or a `Lambda` for example.
+    Up to 131,072 steps, every step is checked. A longer run is sampled at 65,536 evenly spaced steps and
+    around its ends and boundaries. If the rate jumps between two samples, a search finds the step. A feature
+    narrower than the spacing can be missed, in a `Table` or a `Lambda` for example.
 
     >>> import jaxsched as js
     >>> js.check(js.warmup_cosine(0.3, 1000, 100, init_value=0.001), 1000)
     []
     >>> (finding,) = js.check(js.Cosine(0.3, 0.01, 1000), 800)
     >>> print(finding)  # doctest: +NORMALIZE_WHITESPACE
-    warning at step 799: `Cosine(0.3, 0.01, 1000)` is not at its end before step 1000; at step 800 the run
-    ends, after a rate of 0.03796. Fit its length to the run.
+    warning at step 799: `Cosine(0.3, 0.01, 1000)` would end at step 1000, but the run ends at step 800,
+    after a rate of 0.03796. Fit its length to the run.
 
     Args:
-      schedule: one concrete schedule; a number is a constant, a callable a function of the step.
-      total_steps: the length of the run, a whole number from 1 to 2^31 - 1: its last update sees
+      schedule: one concrete schedule; a number is a constant, a callable is a function of the step.
+      total_steps: the length of the run, a whole number from 1 to 2^31 - 1. The last update is at step
         `total_steps - 1`.
-      jump_ratio: the factor from one step to the next that is still no jump, above 1.
+      jump_ratio: the largest factor between two consecutive rates that is not a jump, above 1.
 
     Returns:
-      The findings, sorted by step; an empty list where there is nothing to say.
+      The findings, sorted by step; an empty list if there are none.
 
     Raises:
       TypeError: an argument is of the wrong type, or traced.
@@ -123,24 +122,24 @@ def check(schedule: ScheduleLike, total_steps: Number, *, jump_ratio: Number = 1
 
 
 def one_schedule(schedule: Any) -> Schedule:
-    """What passes for a schedule as one, where it is concrete.
+    """Converts a value to a single concrete schedule.
 
     Raises:
-      TypeError: it is traced, or none.
+      TypeError: it is traced, or not a schedule.
       ValueError: it is a stack.
     """
     if not is_concrete(schedule):
         raise TypeError("`schedule` must be concrete, got a traced one: call this outside of `jax.jit`.")
     if isinstance(schedule, Schedule) and (batch := batch_shape(schedule)):
-        raise ValueError(f"`schedule` must be one schedule, got a stack of {batch[0]}; take each by itself.")
+        raise ValueError(f"`schedule` must be one schedule, got a stack of {batch[0]}; pass one member.")
     return as_schedule("schedule", schedule)
 
 
 def whole_steps(name: str, steps: Any) -> int:
-    """A concrete whole number of steps, from 1 to 2^31 - 1, as an integer.
+    """Converts a concrete whole number of steps, from 1 to 2^31 - 1, to an integer.
 
     Raises:
-      TypeError: it is traced, or no number.
+      TypeError: it is traced, or not a number.
       ValueError: it is not whole, or out of range.
     """
     if not is_concrete(steps):
@@ -152,13 +151,13 @@ def whole_steps(name: str, steps: Any) -> int:
 
 
 class _Rates:
-    """The rates of a run at the steps that are looked at.
+    """The rates of a run at the steps that are checked.
 
     Attributes:
-      schedule: the plan.
-      total: the number of steps of the run.
-      steps: sorted steps, int64, the first and the last of the run among them.
-      values: the rates at these, float64.
+      schedule: the schedule.
+      total: the length of the run.
+      steps: the steps, sorted, int64, with the first and the last of the run.
+      values: the rates at these steps, float64.
     """
 
     def __init__(self, schedule: Schedule, total: int) -> None:
@@ -169,7 +168,7 @@ class _Rates:
         self.largest = float(np.abs(self.values).max())
 
     def at(self, steps: np.ndarray) -> np.ndarray:
-        """The rates at any steps, in their shape."""
+        """The rates at any steps, in the shape of `steps`."""
         padded = np.full(math.ceil(steps.size / BLOCK) * BLOCK, self.total - 1, np.int32)
         padded[: steps.size] = np.clip(steps.ravel(), 0, LAST_STEP)
         with jax.debug_nans(False), jax.debug_infs(False):
@@ -177,7 +176,7 @@ class _Rates:
         return np.concatenate(blocks)[: steps.size].reshape(steps.shape)
 
     def text(self, step: float) -> str:
-        """The rate at one step, as it is shown."""
+        """The rate at one step, formatted for a message."""
         return f"{float(self.at(np.array([step]))[0]):.4g}"
 
 
@@ -197,7 +196,7 @@ def _of_values(rates: _Rates) -> Iterator[Finding]:
         i = wrong[0]
         yield _warning(
             steps[i],
-            f"The rate is {values[i]} at step {steps[i]}; mend the function that gives it, in "
+            f"The rate is {values[i]} at step {steps[i]}. Fix the function that computes it, in "
             f"{_text(rates.schedule)}.",
         )
     negative = np.flatnonzero(values < 0)
@@ -205,22 +204,25 @@ def _of_values(rates: _Rates) -> Iterator[Finding]:
         i = negative[values[negative].argmin()]
         yield _warning(
             steps[i],
-            f"The rate is negative: it falls to {values[i]:.4g} at step {steps[i]}, where updates go uphill; "
-            "`clip(..., min_value=0)` ends at 0.",
+            f"The rate is negative: it falls to {values[i]:.4g} at step {steps[i]}, and updates go uphill. "
+            "Use `clip(..., min_value=0)` to keep it at 0 or above.",
         )
     if values[0] == 0:
         others = np.flatnonzero(values)
         if not others.size:
-            when = "at every step"
+            message = "No update does anything, because the rate is 0 at every step. Use a rate above 0."
         elif others[0] == 1:
-            when = "at step 0"
+            message = (
+                "The first update does nothing, because the rate is 0 at step 0. Use `first_step=1` in "
+                "`warmup` to start above 0."
+            )
         else:
-            when = f"at step 0, and stays 0 until step {steps[others[0]]}"
-        yield _note(
-            0,
-            f"The rate is 0 {when}, so that the first update changes nothing; begin above 0, as "
-            "`first_step=1` lets a `warmup`.",
-        )
+            first = steps[others[0]]
+            message = (
+                f"The first {first} updates do nothing, because the rate is 0 before step {first}. Start "
+                "above 0, unless the delay is intended."
+            )
+        yield _note(0, message)
 
 
 def _of_peak(rates: _Rates) -> Iterator[Finding]:
@@ -230,8 +232,8 @@ def _of_peak(rates: _Rates) -> Iterator[Finding]:
     if peak is not None and highest > peak * (1 + ROUNDING):
         yield _warning(
             rates.steps[i],
-            f"The rate rises to {highest:.4g} at step {rates.steps[i]}, above {peak:.4g}, the peak that "
-            f"{_text(rates.schedule)} names; where that is meant, name it: "
+            f"The rate rises to {highest:.4g} at step {rates.steps[i]}, above {peak:.4g}, the nominal peak "
+            f"of {_text(rates.schedule)}. If that is intended, state it with "
             f"`clip(..., max_value={highest:.4g})`.",
         )
 
@@ -246,17 +248,17 @@ def _of_jumps(rates: _Rates, ratio: float) -> Iterator[Finding]:
         if not places:
             continue
         step, place = places[0]
-        more = f", and at other steps, the next of them {places[1][0]}" if places[1:] else ""
+        more = f", and again at step {places[1][0]}" if places[1:] else ""
         before, after = rates.text(step - 1), rates.text(step)
         yield (_note if with_0 else _warning)(
             step,
-            f"The rate jumps from {before} to {after} at step {step}, in {_text(place)}{more}; let one part "
-            f"begin where the other ends, or raise `jump_ratio` ({show(ratio)}) where that is meant.",
+            f"The rate jumps from {before} to {after} at step {step}, in {_text(place)}{more}. Start each "
+            f"part where the last one ends, or raise `jump_ratio` ({show(ratio)}) if the jump is intended.",
         )
 
 
 def _jumps(rates: _Rates, ratio: float) -> Iterator[tuple[int, bool]]:
-    """The steps with a rate that the one before does not lead to, and whether one of the two is 0."""
+    """The step of each jump, and whether the rate jumps to or from 0."""
     beyond = ratio * (1 + ROUNDING)
 
     def factor(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -289,7 +291,7 @@ def _jumps(rates: _Rates, ratio: float) -> Iterator[tuple[int, bool]]:
 def _with_switches(
     jumps: Iterable[tuple[int, bool]], rates: _Rates
 ) -> Iterator[tuple[int, bool, list[Switch]]]:
-    """Each jump, in order, with what switches at its step, the outermost first."""
+    """Each jump, in order, with the switches at its step, outermost first."""
     following = itertools.islice(switches(whole(rates.schedule, rates.total)), MOST_SWITCHES)
     switch = next(following, None)
     for step, with_0 in jumps:
@@ -308,7 +310,7 @@ def _of_parts(rates: _Rates) -> Iterator[Finding]:
 
 
 def _furthest(visit: Visit) -> list[Visit]:
-    """Of each part directly in a visit the visit that gets furthest, the first of these."""
+    """For each part directly in a visit, the first of the visits that get furthest."""
     found: dict[int, Visit] = {}
     for child in itertools.islice(visits(visit), MOST):
         best = found.get(id(child.schedule))
@@ -318,12 +320,12 @@ def _furthest(visit: Visit) -> list[Visit]:
 
 
 def _reached(visit: Visit) -> float:
-    """The latest time on its own clock that a visit sees."""
+    """The latest time that a visit reaches on its own clock."""
     return max(visit.begin, visit.end)
 
 
 def _unfinished(visit: Visit, rates: _Rates) -> list[Finding]:
-    """What in a visit the run leaves before its end or never gets to, or else the visit itself."""
+    """The parts that the run never reaches or leaves early; if none, the visit itself if left early."""
     children = _furthest(visit)
     found = [finding for child in children for finding in _unfinished(child, rates)]
     found += itertools.islice(_never_reached(visit, children, rates), 1)
@@ -338,14 +340,14 @@ def _unfinished(visit: Visit, rates: _Rates) -> list[Finding]:
     return [
         (_note if nearly else _warning)(
             step,
-            f"{_text(schedule)} is not at its end before step {first_step(visit.to_run(length))}; {leaves}. "
+            f"{_text(schedule)} would end at step {first_step(visit.to_run(length))}, but {leaves}. "
             "Fit its length to the run.",
         )
     ]
 
 
 def _never_reached(visit: Visit, children: list[Visit], rates: _Rates) -> Iterator[Finding]:
-    """The parts directly in a visit that the run never gets to, in order."""
+    """The parts directly in a visit that the run never reaches, in order."""
     schedule = visit.schedule
     if schedule is None or visit.goes_on or visit.begin > visit.end:
         return
@@ -355,13 +357,13 @@ def _never_reached(visit: Visit, children: list[Visit], rates: _Rates) -> Iterat
             step, leaves = _leaving(visit, rates)
             yield _warning(
                 step,
-                f"The run never gets to {_text(span.part)} in {_text(schedule)}, which begins at step "
-                f"{first_step(visit.to_run(span.since))}; {leaves}. Fit the boundaries to the run.",
+                f"{_text(span.part)} in {_text(schedule)} is never reached: it would start at step "
+                f"{first_step(visit.to_run(span.since))}, but {leaves}. Fit the boundaries to the run.",
             )
 
 
 def _early(visit: Visit, rates: _Rates) -> Iterator[Finding]:
-    """What in a visit is at its end far too early, where nothing else moves the rate from there on."""
+    """The schedules in a visit that end far too early, after which the rate stays constant."""
     schedule = visit.schedule
     if schedule is None or visit.cut_by is not None:
         return
@@ -376,29 +378,29 @@ def _early(visit: Visit, rates: _Rates) -> Iterator[Finding]:
     if rates.total - step > allowed and rest.min() == rest.max() and rest[0] < rates.values.max():
         yield _warning(
             step,
-            f"{_text(schedule)} is at its end at step {step}, and the rate stays at {rest[0]:.4g} for "
-            f"the {rates.total - step} steps that are left of {rates.total}; fit its length to the run.",
+            f"{_text(schedule)} ends at step {step}, and the rate stays at {rest[0]:.4g} for the remaining "
+            f"{rates.total - step} of {rates.total} steps. Fit its length to the run.",
         )
 
 
 def _end_of(visit: Visit) -> int | None:
-    """The step of the run at which the schedule of a visit is at its end, if it gets there."""
+    """The step of the run at which the schedule of a visit ends, or `None` if it does not."""
     length = visit.schedule.duration() if visit.schedule else None
     return None if length is None or length > visit.end else first_step(visit.to_run(length))
 
 
 def _has_a_last_level(schedule: Schedule) -> bool:
-    """Whether its last span begins where nothing new comes any more, as a level that is named does."""
+    """Whether it ends in an explicit last level: its last span starts at its `duration()`."""
     *_, last = [None, *itertools.islice(schedule.spans(math.inf), MOST)]
     return last is not None and last.since == schedule.duration()
 
 
 def _leaving(visit: Visit, rates: _Rates) -> tuple[int, str]:
-    """The last step of the run in a visit, and what happens after it."""
+    """The last step of the run in a visit, and a clause on what ends it."""
     after = min(first_step(visit.left), rates.total)
     last = max(after - 1, 0)
-    what = "the run ends" if visit.cut_by is None else f"{_text(visit.cut_by)} goes on to something else"
-    return last, f"at step {after} {what}, after a rate of {rates.text(last)}"
+    leaves = "the run ends" if visit.cut_by is None else f"{_text(visit.cut_by)} moves on"
+    return last, f"{leaves} at step {after}, after a rate of {rates.text(last)}"
 
 
 def _text(schedule: Schedule) -> str:

@@ -1,4 +1,4 @@
-"""How many steps of a schedule there are to see, where nobody says how long the run is."""
+"""The number of steps to show of a schedule when the length of the run is not given."""
 
 from __future__ import annotations
 
@@ -13,45 +13,50 @@ from jaxsched._core.schedule import Schedule
 from jaxsched._core.span import MOST, Span
 
 UNKNOWN = 100.0
-"""How long what says nothing about itself is looked at."""
+"""The horizon, in steps, of a constant and of a rate that never settles."""
 
 ROUNDS = 3
-"""How many spans of what begins again and again are looked at, or more until it does."""
+"""The least number of spans to show of a schedule that repeats; the last repetition is shown whole."""
 
 SETTLED = 0.05
-"""An endless rate is looked at until twice the time changes it by less than this fraction of all its way."""
+"""An endless rate has settled when doubling the time changes it by less than this fraction of its range."""
 
-FADED, LIMITLESS = 20.0, 1e30
-"""One that grows to more than the latter is looked at until it has grown by the former factor."""
+FADED = 20.0
+"""An unbounded rate is shown until it has grown by this factor."""
+
+LIMITLESS = 1e30
+"""A rate that grows above this is unbounded."""
 
 
 def horizon(*schedules: Schedule) -> int:
-    """The number of updates that shows all of some schedules: until nothing new comes.
+    """The number of updates to show for some schedules: enough for all of them to end.
 
-    That is their `duration()`, the step at which it ends included. A last level, as of `Piecewise` or of a
-    `warmup` to a constant, is looked at for as long as what came before it. What never ends is looked at for
-    a good while: what begins again and again, as a `cycle`, for three spans and until it begins again, and
-    another rate until twice the time changes it by less than a twentieth of its way. A constant, and a rate
-    that does not settle, is looked at for 100 steps.
+    - A schedule that ends is shown for its `duration()`, and the step at which it ends.
+    - A last level, such as that of `Piecewise` or of a `warmup` to a constant, is shown for as long as the
+      level or ramp before it.
+    - A schedule that repeats, such as a `cycle`, is shown for at least three spans, up to its next start.
+    - Any other endless rate is shown until doubling the time changes it by less than a twentieth of its
+      range or, if it is unbounded, until it has grown 20-fold.
+    - A constant, and a rate that never settles, is shown for 100 steps.
 
     Args:
       *schedules: concrete schedules, no stacks.
 
     Returns:
-      From 1 to 2**31 - 1.
+      An integer from 1 to 2^31 - 1.
     """
     length = min(max(map(_length, schedules)) or UNKNOWN, float(LAST_STEP))
     return min(math.ceil(length) + 1, LAST_STEP)
 
 
 def rates_of(schedule: Schedule, steps: np.ndarray) -> np.ndarray:
-    """The rates at steps, also within a traced function, and also where they are not finite."""
+    """The rates at some steps, finite or not; it also works inside a traced function."""
     with jax.ensure_compile_time_eval(), jax.debug_nans(False), jax.debug_infs(False):
         return np.asarray(schedule(steps))
 
 
 def _length(schedule: Schedule) -> float:
-    """The time in which something happens, in steps; 0 for what stays at its rate."""
+    """The time in steps during which the rate changes; 0 for a constant rate."""
     duration = schedule.duration()
     spans = [*itertools.islice(schedule.spans(math.inf), MOST + 1)]
     if not spans:
@@ -68,14 +73,14 @@ def _length(schedule: Schedule) -> float:
 
 
 def _end(span: Span) -> float:
-    """The time until which a span is looked at."""
+    """The time up to which a span is shown."""
     if span.part is None or span.until < math.inf or span.speed <= 0:
         return span.ends() or 0.0
     return span.since + max(_length(span.part) - span.time, 0.0) / span.speed
 
 
 def _rounds(spans: list[Span]) -> float:
-    """The time just before an endless row of spans begins once more as it began."""
+    """The time just before an endless sequence of spans starts again as it began."""
     for span in spans[ROUNDS:]:
         if (span.time, span.speed > 0) == (spans[0].time, spans[0].speed > 0):
             return span.since - 1
@@ -83,7 +88,7 @@ def _rounds(spans: list[Span]) -> float:
 
 
 def _settling(schedule: Schedule) -> float:
-    """The time that an endless rate takes to settle, measured; 0 if it is constant or does not settle."""
+    """The time in which a rate settles, measured; 0 if it is constant or never settles."""
 
     def at(times: np.ndarray) -> np.ndarray:
         return rates_of(schedule, times).astype(np.float64)

@@ -1,4 +1,4 @@
-"""Pictures of schedules: with Matplotlib, in notebooks, and as files."""
+"""Plots of schedules: in Matplotlib, in notebooks and as files."""
 
 from __future__ import annotations
 
@@ -25,42 +25,42 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Drawable: TypeAlias = "ScheduleLike | Sequence[ScheduleLike] | Mapping[str, ScheduleLike]"
-"""What can be drawn: a schedule, a list or a stack of them, or each by its name."""
+"""What can be drawn: a schedule, a list or a stack of schedules, or a dict of schedules by name."""
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#f0e442")
-"""Okabe and Ito's, which the colour-blind can tell apart; after them they come again, dashed."""
+"""Okabe and Ito's colour-blind-safe palette. It repeats with dashed lines."""
 
 SUFFIXES = (".svg", ".png", ".csv")
-"""What `save` writes."""
+"""The file types that `save` writes."""
 
 LOGS = ("", "x", "y", "xy")
-"""Which axes may be logarithmic."""
+"""The allowed values of `log`: which axes are logarithmic."""
 
 MOST_CURVES = 16
-"""More than these cannot be told apart: a picture leaves them out, a legend is left out."""
+"""More curves than this cannot be told apart. A small picture omits the rest; a figure omits its legend."""
 
 MOST_MARKS = 40
-"""Where there are more boundaries, none is marked."""
+"""Above this number of boundaries none is marked."""
 
 FINE, COARSE = 2000, 1000
-"""At how many steps a schedule is looked at for a figure and for a small picture, boundaries aside."""
+"""The number of steps sampled for a figure and for a small picture, besides those at boundaries."""
 
 GOLDEN = (math.sqrt(5) - 1) / 2
-"""The multiples of the golden section, modulo 1, fill an interval evenly and without a period."""
+"""The multiples of the golden ratio, modulo 1, fill an interval evenly and without a period."""
 
 ROWS = 2**16
-"""So many steps are evaluated at once for a table."""
+"""The number of steps evaluated at once for a table."""
 
 
 def plot(schedules: Drawable, steps: int | None = None, ax: Axes | None = None, *, log: str = "") -> Axes:
-    """Draws schedules with Matplotlib.
+    """Plots schedules with Matplotlib.
 
-    Each update's rate is a level from its step to the next one, so that a jump is a jump. Of more than 2,000
-    steps so many are drawn, and both sides of every boundary. Boundaries (of `join`, `warmup`, `cooldown`,
-    `cycle` and the like) are marked by thin dotted lines, where there are at most 40.
+    Each rate is held from its step to the next, so a jump looks like a jump. A run of more than 2,000 steps
+    is sampled at 2,000 steps and on both sides of every boundary. Thin dotted lines mark the boundaries (of
+    `join`, `warmup`, `cooldown`, `cycle` and the like) if there are at most 40.
 
-    The axes get a title, the expression, where they show one schedule, and a legend where they show several,
-    also when these are drawn one by one; from 17 on there is no legend.
+    One schedule gets its expression as the title. Several get a legend, even if they are plotted one by one;
+    more than 16 get none.
 
     >>> import jaxsched as js
     >>> from matplotlib.figure import Figure
@@ -69,12 +69,12 @@ def plot(schedules: Drawable, steps: int | None = None, ax: Axes | None = None, 
     ['cosine', 'rex']
 
     Args:
-      schedules: a schedule, a list or a stack of schedules, or a dict of them by the name for the legend;
-        numbers and callables pass for schedules, as everywhere.
-      steps: how many updates to show, from 1 to 2**31 - 1. Left out, it is as many as it takes until nothing
-        new comes, such as the last ramp's end; for what never ends, a good while.
-      ax: the Matplotlib axes to draw on; a new figure where it is left out.
-      log: the axes that are logarithmic: `"x"`, `"y"` or `"xy"`. There what is not above 0 is left out.
+      schedules: a schedule, a list or a stack of schedules, or a dict from legend names to schedules.
+        Numbers and callables count as schedules, as everywhere.
+      steps: the number of updates to show, from 1 to 2^31 - 1. By default the plot ends just after the last
+        schedule does; a schedule without an end is shown until it has repeated or settled.
+      ax: the Matplotlib axes to draw on; by default those of a new figure.
+      log: the logarithmic axes: `"x"`, `"y"` or `"xy"`. They omit what is not above 0.
 
     Returns:
       The axes.
@@ -113,22 +113,22 @@ def plot(schedules: Drawable, steps: int | None = None, ax: Axes | None = None, 
 
 
 def save(schedules: Drawable, path: str | Path, steps: int | None = None, *, log: str = "") -> None:
-    """Writes schedules to a file: a picture as `.svg` or `.png`, a table as `.csv`.
+    """Saves schedules to a file: a picture as `.svg` or `.png`, a table as `.csv`.
 
-    The table has a line for each step, whose numbers are the shortest that read back as the same float32. The
-    SVG is drawn without Matplotlib, and is light or dark as its reader's screen is.
+    The table has one line per step. Each number is the shortest that reads back as the same float32. The SVG
+    needs no Matplotlib and follows the viewer's light or dark mode.
 
     Args:
       schedules: as in `plot`.
-      path: the file, which is replaced where there is one.
+      path: the file; an existing one is replaced.
       steps: as in `plot`.
-      log: as in `plot`; it means nothing to a table.
+      log: as in `plot`; ignored for a table.
 
     Raises:
-      ImportError: Matplotlib, which draws a `.png`, is not installed.
+      ImportError: `path` is a `.png`, and Matplotlib is not installed.
       OSError: the file cannot be written.
       TypeError: as in `plot`.
-      ValueError: as in `plot`, or the file's suffix is none of these.
+      ValueError: as in `plot`, or `path` has another suffix.
     """
     path = Path(path)
     match path.suffix.lower():
@@ -157,11 +157,11 @@ def svg(
     """A small picture as SVG, drawn without Matplotlib.
 
     Args:
-      schedules: as in `plot`; the first 16 are drawn.
+      schedules: as in `plot`; only the first 16 are drawn.
       steps: as in `plot`.
       log: as in `plot`.
-      labels: whether the expressions, or the names, stand below.
-      standalone: whether it is a file, light or dark as its reader's screen is, and not a part of a page.
+      labels: whether to print the names or expressions below the curves.
+      standalone: whether it is a file, with its own light and dark mode, rather than part of a page.
 
     Raises:
       TypeError: as in `plot`.
@@ -171,11 +171,10 @@ def svg(
 
 
 def to_html(schedule: Schedule) -> str | None:
-    """What a notebook shows for a schedule: its curve and its text, as an SVG inside of HTML.
+    """The notebook display of a schedule: its curve and its text, as an SVG in HTML.
 
-    Notebooks prefer HTML to an image, and what is part of the page takes its colours from it, which an image
-    does not. Where the numbers of a schedule are traced, or none that its constructor takes, as those of a
-    gradient may be, there is no picture, and a notebook shows its text.
+    An SVG in HTML takes its colours from the page; an image does not. There is no picture, only the text, if
+    the numbers of the schedule are traced or out of range, as those of a gradient may be.
     """
     try:
         named, left_out = labelled(schedule, MOST_CURVES)
@@ -202,11 +201,11 @@ def _svg(
 
 
 def labelled(schedules: Drawable, most: int | None = None) -> tuple[list[tuple[str, Schedule]], int]:
-    """The first `most` schedules, each checked and with its label, and how many are left out.
+    """The first `most` schedules, checked and labelled, and how many are left out.
 
     Raises:
-      TypeError: one is no schedule, or is traced.
-      ValueError: there is none, one is a stack in a list, or its numbers are none that its constructor takes.
+      TypeError: one is not a schedule, or is traced.
+      ValueError: there is none, a list holds a stack, or a number is out of its range.
     """
     items: list[tuple[str, Any]] = [("schedules", schedules)]
     names: list[str] | None = None
@@ -228,7 +227,7 @@ def labelled(schedules: Drawable, most: int | None = None) -> tuple[list[tuple[s
 
 
 def _checked(name: str, value: Any) -> Schedule:
-    """`value` as a schedule whose numbers are known and allowed; what JAX computed need not be."""
+    """Converts a value to a schedule whose numbers are concrete and in range; JAX may have changed them."""
     schedule = as_schedule(name, value)
     if not is_concrete(schedule):
         raise TypeError(f"`{name}` must be concrete: the numbers of a traced schedule are not known yet.")
@@ -237,7 +236,7 @@ def _checked(name: str, value: Any) -> Schedule:
 
 
 def _check_numbers(schedule: Schedule) -> None:
-    """Raises what the constructors of a schedule and of its parts raise for their arguments."""
+    """Runs the constructors of a schedule and its parts again, to check their arguments."""
     dataclasses.replace(schedule)
     for specifier in dataclasses.fields(schedule):
         value = getattr(schedule, specifier.name)
@@ -247,7 +246,7 @@ def _check_numbers(schedule: Schedule) -> None:
 
 
 def _checked_steps(steps: Any, named: Sequence[tuple[str, Schedule]]) -> int:
-    """`steps`, or the longest horizon where it is left out."""
+    """`steps`, or by default the longest horizon."""
     if steps is None:
         return horizon(*(schedule for _, schedule in named))
     if isinstance(steps, bool) or not isinstance(steps, int | np.integer):
@@ -258,11 +257,11 @@ def _checked_steps(steps: Any, named: Sequence[tuple[str, Schedule]]) -> int:
 
 
 def sampled_steps(schedule: Schedule, steps: int, most: int, log: str = "") -> np.ndarray:
-    """All steps of a run; of more than `most` so many, spread over the axis, and both sides of boundaries."""
+    """All steps of a run, or `most` spread over the axis and both sides of each boundary."""
     first = 1 if "x" in log else 0
     if steps <= most:
         return np.arange(first, steps)
-    # A regular grid would show what repeats fast as something slow.
+    # A regular grid would alias fast cycles to slow ones.
     places = (np.arange(most) + np.arange(most) * GOLDEN % 1) / most
     spread = np.power(float(steps), places) if first else places * steps
     turns = np.array(boundaries(schedule, steps), np.int64)
@@ -273,29 +272,29 @@ def sampled_steps(schedule: Schedule, steps: int, most: int, log: str = "") -> n
 def _curves(
     named: Sequence[tuple[str, Schedule]], steps: int, log: str, most: int, drawn: int = 0
 ) -> list[Curve]:
-    """The curves of a picture which has some already."""
+    """The curves to draw, where `drawn` others already have their colours."""
     if log not in LOGS:
         raise ValueError(f'`log` must be "x", "y" or "xy", got {log!r}.')
     if "x" in log and steps < 2:
-        raise ValueError('`log` must not have "x" where step 0 is the only one.')
+        raise ValueError('`log` must not have "x" for a run of one step.')
     curves = []
     for i, (label, schedule) in enumerate(named, start=drawn):
         at = sampled_steps(schedule, steps, most, log)
         dashed = i // len(COLOURS) % 2 == 1
         curves.append(Curve(label, COLOURS[i % len(COLOURS)], dashed, at, rates_of(schedule, at)))
     if "y" in log and not any((curve.rates > 0).any() for curve in curves):
-        raise ValueError('`log` must not have "y" where no rate is above 0.')
+        raise ValueError('`log` must not have "y" if no rate is above 0.')
     return curves
 
 
 def _marks(named: Sequence[tuple[str, Schedule]], steps: int) -> list[int]:
-    """The boundaries to mark."""
+    """The boundaries to mark; none if there are too many."""
     marks = {mark for _, schedule in named for mark in boundaries(schedule, steps)}
     return sorted(marks) if len(marks) <= MOST_MARKS else []
 
 
 def _write_table(schedules: Drawable, steps: int | None, path: Path) -> None:
-    """A line for each step, evaluated a block at a time."""
+    """Writes a line for each step, one block at a time."""
     named, _ = labelled(schedules)
     total = _checked_steps(steps, named)
     names = ["learning_rate"] if len(named) == 1 else [label for label, _ in named]
@@ -313,7 +312,7 @@ def _curve_lines(ax: Axes) -> list[Any]:
 
 
 def _entitle(ax: Axes) -> None:
-    """A title for one curve, a legend for several, which may have come one by one."""
+    """Sets a title for one curve, or a legend for several, even if they were added one by one."""
     labels = [str(line.get_label()) for line in _curve_lines(ax)]
     if len(labels) == 1 and not ax.get_title():
         ax.set_title(labels[0], family="monospace", fontsize=9)

@@ -1,4 +1,4 @@
-"""What a plateau would do with a trace of metrics."""
+"""Simulates a plateau on recorded metrics."""
 
 from __future__ import annotations
 
@@ -17,23 +17,22 @@ from jaxsched._inspect.check import one_schedule, whole_steps
 from jaxsched.plateau import PlateauState, Rule
 
 LONGEST_TABLE = 24
-"""A `Simulation` of more observations prints its first and last ones and those around its cuts, at most so
-many."""
+"""The most observations that a `Simulation` prints: the first, the last and those around its cuts."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Simulation:
-    """What `simulate` gives: one entry an observation, NumPy arrays of shape (n,), and where it cut.
+    """The result of `simulate`: NumPy arrays of shape (n,), one entry per observation, and the cuts.
 
     It prints as a table.
 
     Attributes:
-      step: updates made before the observation, int64; the next update sees this step.
-      metric: what was observed, float32.
+      step: the number of updates before the observation, int64; the next update is at this step.
+      metric: the observed metric, float32.
       rate: the rate of the next update, `schedule(step) * scale`, float32 (float64 in JAX's x64 mode).
       scale: the factor after the observation, float32.
-      bad_count: observations in a row without improvement, after it, int32.
-      cooldown_count: observations for which it still waits, after it, int32.
+      bad_count: observations in a row without improvement, int32.
+      cooldown_count: observations left of the cooldown, int32.
       best: the best metric so far, float32.
       reductions: the indices of the observations that cut the scale, int64.
     """
@@ -65,7 +64,7 @@ class Simulation:
         return "\n".join(line.rstrip() for line in lines)
 
     def _shown(self) -> list[int]:
-        """The observations that have a line in the table."""
+        """The observations to print."""
         last = len(self.step) - 1
         if last < LONGEST_TABLE:
             return list(range(last + 1))
@@ -76,15 +75,16 @@ class Simulation:
 def simulate(
     schedule: ScheduleLike, rule: Rule, metrics: Numbers, *, steps_per_observation: Number = 1
 ) -> Simulation:
-    r"""Shows what a plateau would have done with a trace of metrics.
+    r"""Simulates a plateau on recorded metrics.
 
-    Observation $i$, of `metrics[i]`, is made after $k$ more updates: its step is $(i + 1) k$, where $k$ is
-    `steps_per_observation`, the steps of an epoch for example. Up to the first one the scale is 1; from each
-    on the rates are
+    There are $k$ = `steps_per_observation` updates between observations, the steps of an epoch for example.
+    Observation $i$, of `metrics[i]`, is made at step $(i + 1) k$. Before the first one the scale is 1; after
+    observation $i$ the rates are
 
     $$\text{schedule}(t) \cdot \text{scale}_i, \quad (i + 1) k \le t < (i + 2) k$$
 
-    as `scale_by_plateau` beside `scale_by_learning_rate` applies them where `observe` gets the metrics.
+    These are the rates of an optimizer with `scale_by_learning_rate` and `scale_by_plateau` whose rule
+    observes the same metrics.
 
     >>> import jaxsched as js
     >>> rule = js.Plateau(factor=0.5, patience=1)
@@ -100,17 +100,18 @@ def simulate(
     array([3])
 
     Args:
-      schedule: the schedule beside the rule; a number is a constant.
+      schedule: the schedule that the plateau scales; a number is a constant.
       rule: a `Plateau`, or a plateau of `jaxsched.ports`.
-      metrics: one number an observation, shape (n,), n at least 1; NaN is what the rule makes of it.
+      metrics: one number per observation, shape (n,), n at least 1. The rule decides what NaN means.
       steps_per_observation: updates from one observation to the next, a whole number of at least 1.
 
     Returns:
-      What the rule remembers after each observation, the rate that follows from it, and where it cut.
+      The state of the rule and the rate after each observation, and the observations that cut.
 
     Raises:
       TypeError: an argument is of the wrong type, or traced.
-      ValueError: `schedule` is a stack, `metrics` is empty, or the last observation is after step 2^31 - 1.
+      ValueError: `schedule` is a stack, `metrics` is empty, an argument is out of range, or the last
+        observation is after step 2^31 - 1.
     """
     plan, every = one_schedule(schedule), whole_steps("steps_per_observation", steps_per_observation)
     if not isinstance(rule, Rule):
@@ -145,7 +146,7 @@ def simulate(
 
 @jax.jit
 def _observe_all(rule: Rule, metrics: jax.Array) -> tuple[jax.Array, PlateauState]:
-    """The scale and the plateau's state after each metric."""
+    """The scale and the state of the plateau after each metric."""
 
     def observe(state: Any, metric: jax.Array) -> tuple[Any, tuple[jax.Array, PlateauState]]:
         after = rule.observe(state, metric)

@@ -1,8 +1,8 @@
-"""Pictures of curves as SVG: a few kB of text, drawn by no other program.
+"""Small plots as SVG text, without Matplotlib.
 
-A picture takes the colour of the text around it (`currentColor`) for its axes and mixes it into its curves,
-which so are darker on a light page and lighter on a dark one. One that is a file of its own has no text
-around it: it brings its own page, light or dark as its reader's screen is.
+The axes have the colour of the surrounding text (`currentColor`). It is also mixed into the curves, which are
+then darker on a light page and lighter on a dark one. A standalone file brings its own background and follows
+the viewer's light or dark mode.
 """
 
 from __future__ import annotations
@@ -19,41 +19,41 @@ import numpy as np
 
 WIDTH = 400
 HEIGHT = 150
-"""Of the axes with their numbers, in pixels; labels come below."""
+"""The height of the axes with their numbers, in pixels; the labels come below."""
 
 TOP, RIGHT, BOTTOM = 22, 12, 34
-"""What is around the curves, for numbers and names; on the left it depends on the numbers."""
+"""The margins around the curves, in pixels; the left one depends on the width of the numbers."""
 
 CHARACTER = 6.1
-"""The width of a character of a label, in pixels, in a font of the size `FONT`."""
+"""The width of one character of a label at the font size `FONT`, in pixels."""
 
 FONT = 10
 LINE = 14
 MOST_LINES = 5
-"""A longer label is cut."""
+"""The most lines of a label; a longer one is cut."""
 
 TOLERANCE = 0.3
-"""By how many pixels a curve may be off."""
+"""The largest error of a curve, in pixels."""
 
 BLACK = "#000000"
-"""A curve of this colour is drawn in that of the text."""
+"""A curve of this colour takes the colour of the text."""
 
 PAGE = "svg.jaxsched{color:#1f2328;background:#fff}"
 DARK_PAGE = "svg.jaxsched{color:#e6edf3;background:#0d1117}"
 FILE_STYLE = f"<style>{PAGE}@media(prefers-color-scheme:dark){{{DARK_PAGE}}}</style>"
-"""What a file of its own has, as an element."""
+"""The style element of a standalone file."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A rate by step, each held until the next.
+    """Rates by step; each is held until the next.
 
     Attributes:
-      label: what it is.
-      colour: as `#0072b2`.
-      dashed: whether its line is.
+      label: a name or an expression.
+      colour: such as `#0072b2`.
+      dashed: whether the line is dashed.
       steps: ascending integers, shape (n,).
-      rates: shape (n,); what is not finite leaves a gap.
+      rates: shape (n,); a rate that is not finite leaves a gap.
     """
 
     label: str
@@ -75,13 +75,13 @@ def picture(
     """The curves as an `<svg>` element.
 
     Args:
-      curves: what to draw, at least one.
+      curves: the curves, at least one.
       end: the step at which the last rates end.
-      marks: steps to mark by a vertical line.
-      log: the axes that are logarithmic, out of `x` and `y`; there what is not above 0 leaves a gap.
-      labelled: whether the labels stand below.
-      note: what stands below them.
-      standalone: whether it is a file of its own, rather than a part of a page.
+      marks: the steps to mark with a vertical line.
+      log: the logarithmic axes, `""`, `"x"`, `"y"` or `"xy"`; what is not above 0 leaves a gap there.
+      labelled: whether to print the labels below the axes.
+      note: a line below the labels.
+      standalone: whether it is a file, rather than part of a page.
     """
     low, high = _limits([curve.rates for curve in curves], "y" in log)
     left = 12 + CHARACTER * max(len(_number(tick)) for tick in _ticks(low, high, "y" in log))
@@ -107,7 +107,7 @@ def picture(
 
 
 def opening(width: int, height: int) -> str:
-    """The tag that a picture of this size begins with."""
+    """The opening tag of a picture of this size."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="jaxsched" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" style="max-width:100%;height:auto" role="img" '
@@ -117,14 +117,14 @@ def opening(width: int, height: int) -> str:
 
 @dataclass(frozen=True)
 class _Scale:
-    """Where on the picture a number is.
+    """The map from numbers to pixels along one axis.
 
     Attributes:
       low: the number at `start`.
       high: the number at `stop`.
-      start: a place in pixels.
-      stop: another.
-      log: whether it is even in the logarithm.
+      start: the pixel at one end.
+      stop: the pixel at the other end.
+      log: whether the axis is logarithmic.
     """
 
     low: float
@@ -142,7 +142,7 @@ class _Scale:
 
 
 def _limits(rates: Sequence[np.ndarray], log: bool) -> tuple[float, float]:
-    """The lowest and the highest number of the axis of the rates."""
+    """The ends of the axis of the rates."""
     values = np.concatenate(rates).astype(float)
     values = values[np.isfinite(values) & ((values > 0) | (not log))]
     if not values.size:
@@ -162,7 +162,7 @@ def _limits(rates: Sequence[np.ndarray], log: bool) -> tuple[float, float]:
 
 
 def _ticks(low: float, high: float, log: bool) -> list[float]:
-    """Round numbers from `low` to `high`, about four."""
+    """About four round numbers from `low` to `high`."""
     if log:
         powers = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
         if len(powers) > 2:
@@ -177,18 +177,18 @@ def _ticks(low: float, high: float, log: bool) -> list[float]:
 
 
 def _number(value: float) -> str:
-    """A tick in few characters: `0.02`, `5e-5`, `2e9`."""
+    """A tick label in few characters: `0.02`, `5e-5`, `2e9`."""
     return re.sub(r"e\+?(-?)0*", r"e\1", f"{value:.6g}")
 
 
 def _unknown(curves: Sequence[Curve]) -> str:
-    """Where there is first something that cannot be drawn."""
+    """A note on the first step whose rate is not finite, if any."""
     steps = np.concatenate([curve.steps[~np.isfinite(curve.rates)] for curve in curves])
     return f", not finite at step {steps.min()}" if steps.size else ""
 
 
 def _axes(x: _Scale, y: _Scale, title: str) -> list[str]:
-    """The grid, the numbers at it, and what they are."""
+    """The grid, its tick labels and the names of the axes."""
     columns = [tick for tick in _ticks(x.low, x.high, x.log) if tick == int(tick)]
     rows = _ticks(y.low, y.high, y.log)
     grid = "".join(f"M{x.start:.1f} {y(tick):.1f}H{x.stop:.1f}" for tick in rows)
@@ -216,7 +216,7 @@ def _mark(place: float, y: _Scale) -> str:
 
 
 def _curve(curve: Curve, end: int, x: _Scale, y: _Scale) -> str:
-    """The line of a curve: level from a step to the next one, straight over steps that were left out."""
+    """The line of a curve: level from one step to the next, straight across steps that were not sampled."""
     steps, rates = np.asarray(curve.steps, float), np.asarray(curve.rates, float)
     if x.log:
         steps, rates = steps[steps >= 1], rates[steps >= 1]
@@ -235,7 +235,7 @@ def _run(points: np.ndarray) -> str:
 
 
 def _thinned(points: np.ndarray) -> np.ndarray:
-    """The points that a line needs to be off by no more than `TOLERANCE`: Douglas and Peucker's."""
+    """The points that keep a line within `TOLERANCE`, by the Douglas-Peucker algorithm."""
     needed = {0, len(points) - 1}
     open_ends = [(0, len(points) - 1)]
     while open_ends:
@@ -253,13 +253,13 @@ def _thinned(points: np.ndarray) -> np.ndarray:
 
 
 def wrapped(label: str, columns: int) -> list[str]:
-    """A label in lines of so many characters."""
+    """A label in lines of at most `columns` characters."""
     short = _cut(label, columns * MOST_LINES)
     return textwrap.wrap(short, columns, break_on_hyphens=False, max_lines=MOST_LINES, placeholder=" …")
 
 
 def _labels(curves: Sequence[Curve], labels: Sequence[list[str]], left: int) -> list[str]:
-    """The labels below the axes; where there are several, each after a piece of its line."""
+    """The labels below the axes; several curves each get a sample of their line."""
     elements = []
     y = HEIGHT + 4
     for i, lines in enumerate(labels):
@@ -272,7 +272,7 @@ def _labels(curves: Sequence[Curve], labels: Sequence[list[str]], left: int) -> 
 
 
 def _stroke(curve: Curve) -> str:
-    """How a line looks; who does not know `color-mix` takes the plain colour."""
+    """The style of a line; a viewer without `color-mix` uses the plain colour."""
     dashes = ' stroke-dasharray="6 3"' if curve.dashed else ""
     if curve.colour == BLACK:
         return f'stroke="currentColor" stroke-width="2"{dashes}'
@@ -285,5 +285,5 @@ def _cut(text: str, length: int) -> str:
 
 
 def _escaped(text: str) -> str:
-    """`text` as it stands in XML, which has no word for most control characters."""
+    """`text` escaped for XML, which does not allow most control characters."""
     return html.escape("".join(character if character.isprintable() else "\ufffd" for character in text))

@@ -1,7 +1,7 @@
-"""A composition in the time of a run: which parts it is in when, and where it goes over from one to the next.
+"""The timeline of a composition: which part runs when, and where it switches from one part to the next.
 
-A `Visit` is a schedule inside of a composition while a run is in it. `visits` goes one level down, along the
-spans of the schedule, and `switches` all the way.
+A `Visit` is a stretch of a run inside one schedule of a composition. `visits` goes one level down, along the
+spans of the schedule; `switches` goes all the way down.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from jaxsched._core.schedule import Schedule
 from jaxsched._core.span import MOST, Span
 
 MOST_BACKWARDS = 100_000
-"""A run that goes backwards through a schedule sees no more than so many of its spans, the first ones."""
+"""A run that goes backwards through a schedule sees only its first spans, at most this many."""
 
 
 ROUNDED = 1e-12
-"""What a time may be off, relative, for having been rounded."""
+"""The relative rounding error of a time."""
 
 
 class Visit(NamedTuple):
-    """A schedule inside of a composition, and when a run is in it.
+    """A stretch of a run inside one schedule of a composition.
 
     Attributes:
-      schedule: the schedule, or `None` for a stretch of the composition's own.
-      begin: where on its own clock the run comes to it.
-      end: where on its own clock the run leaves it; below `begin` where it runs backwards.
-      entered: the time of the run at which it comes.
-      left: the time of the run at which it leaves.
-      to_run: the time of the run at which its own clock gets to a time; it never falls.
-      cut_by: the schedule in which something else follows, or `None` where the run ends.
-      goes_on: whether the same part follows from where it was left, as where it stands still or turns.
-      follows: whether another visit came before it.
-      restarts: whether that was of the same part, and ended at another time of its clock.
+      schedule: the schedule, or `None` for a stretch that belongs to no part, such as a ramp.
+      begin: the time on its own clock when the visit starts.
+      end: the time on its own clock when the visit ends; below `begin` if its clock runs backwards.
+      entered: the time of the run when the visit starts.
+      left: the time of the run when the visit ends.
+      to_run: maps a time on its own clock to the time of the run; non-decreasing.
+      cut_by: the schedule that moves on to its next span, or `None` if the run ends.
+      goes_on: whether the next visit continues the same part, as where its clock stops or turns.
+      follows: whether another visit comes before it.
+      restarts: whether that visit is of the same part, and the part's clock jumps in between.
     """
 
     schedule: Schedule | None
@@ -100,12 +100,12 @@ def _meet(one: Any, other: Any, edge: float) -> bool:
 
 
 class Switch(NamedTuple):
-    """A schedule, and a time of the run at which it goes over to its next span.
+    """The moment when a schedule moves on to its next span.
 
     Attributes:
       time: the time of the run.
       schedule: the schedule.
-      restarts: whether one of its parts begins once more there.
+      restarts: whether one of its parts starts again there.
     """
 
     time: float
@@ -114,12 +114,12 @@ class Switch(NamedTuple):
 
 
 def whole(schedule: Schedule, total_steps: float) -> Visit:
-    """The visit of a whole schedule in a run."""
+    """The visit of a whole run to a schedule."""
     return Visit(schedule, 0.0, total_steps, 0.0, total_steps, to_run=lambda time: time)
 
 
 def visits(visit: Visit) -> Iterator[Visit]:
-    """The visits directly in one, as the run comes to them; those of a `cycle` may go on for ever."""
+    """The visits directly inside a visit, in the order of the run; those of a `cycle` may be endless."""
     if visit.schedule is None or visit.begin == visit.end:
         return
     low, high = sorted((visit.begin, visit.end))
@@ -137,10 +137,10 @@ def visits(visit: Visit) -> Iterator[Visit]:
 
 
 def switches(visit: Visit) -> Iterator[Switch]:
-    """What switches in a visit, and in anything inside of it, sorted by time, the outermost first."""
+    """The switches in a visit and in all its parts, sorted by time, outermost first."""
     if visit.schedule is None:
         return
-    # Parts on one clock, as those of a product, take turns: the next switch of each, and what comes after it.
+    # Parts that run at once, as in a product, are merged: a heap holds the next switch of each.
     inner: list[tuple[float, int, Switch, Iterator[Switch]]] = []
     order = itertools.count()
 
@@ -163,22 +163,21 @@ def switches(visit: Visit) -> Iterator[Switch]:
 
 
 def boundaries(schedule: Schedule, total_steps: int) -> tuple[int, ...]:
-    """The steps of a run at which a composition goes over from one span to the next.
+    """The steps of a run at which a composition moves from one span to the next.
 
     These are the boundaries of `join` and `Piecewise`, the end of a `warmup`, the start of a `cooldown`, the
-    steps between `knots`, the restarts of `cycle`, the turns of `reflect`, and what the spans of your own
-    schedules say, seen through the clocks and arithmetic around them.
+    steps between `knots`, the restarts of `cycle`, the turns of `reflect`, and the edges of the spans of your
+    own schedules, all in steps of the run.
 
     Args:
       schedule: a concrete schedule, no stack.
       total_steps: the length of the run.
 
     Returns:
-      Sorted steps above 0 and below `total_steps`: each is the first of what begins there. There are at most
-      `MOST`, the first ones.
+      The first step of each new span, sorted, above 0 and below `total_steps`; at most the first `MOST`.
     """
     steps: set[int] = set()
-    # Many of them may be within one step.
+    # Many switches may fall within one step.
     for switch in itertools.islice(switches(whole(schedule, total_steps)), 10 * MOST):
         step = first_step(switch.time)
         if 0 < step < total_steps:
@@ -189,5 +188,5 @@ def boundaries(schedule: Schedule, total_steps: int) -> tuple[int, ...]:
 
 
 def first_step(time: float) -> int:
-    """The first step at or after a time, which is rounded."""
+    """The first step at or after a time, up to the rounding error of that time."""
     return math.ceil(min(time - abs(time) * ROUNDED, FOREVER))

@@ -1,4 +1,4 @@
-"""Findings: each from a case that has it and one that has not."""
+"""Findings: for each, a schedule that has it and one that does not."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from jaxsched._inspect.check import Finding, check
 from jaxsched.testing import float32_path
 
 LAST = 2**31 - 1
-NOTHING_YET = "so that the first update changes nothing"
 
 
 class Halving(js.Schedule):
@@ -33,7 +32,7 @@ class Halving(js.Schedule):
 
 
 class Bumpy(js.Transition):
-    """A transition of a user's own that goes beyond its ends."""
+    """A user's transition that overshoots its ends."""
 
     init_value: js.Number = js.number()
     end_value: js.Number = js.number()
@@ -59,27 +58,32 @@ COSINE = js.Cosine(0.3, 0.01, 100)
 HALVES = js.join([js.Linear(0.3, 0.1, 50), js.Cosine(0.1, 0.01, 50)], [50])
 
 TRIGGERS = {
-    "first rate of 0": ("note", 0, js.warmup(COSINE, 10), 110, f"The rate is 0 at step 0, {NOTHING_YET}"),
-    "0 for long": ("note", 0, js.join([0, COSINE], [40]), 140, "at step 0, and stays 0 until step 40,"),
-    "0 at every step": ("note", 0, 0.0, 10, "The rate is 0 at every step, "),
-    "infinite": ("warning", 6, broken, 10, "The rate is inf at step 6; mend "),
-    "not a number": ("warning", 2, lambda step: jnp.log(1.5 - step), 10, "The rate is nan at step 2; mend "),
+    "first rate of 0": (
+        "note",
+        0,
+        js.warmup(COSINE, 10),
+        110,
+        "because the rate is 0 at step 0. Use ",
+    ),
+    "0 for long": ("note", 0, js.join([0, COSINE], [40]), 140, "The first 40 updates do nothing, "),
+    "0 at every step": ("note", 0, 0.0, 10, "because the rate is 0 at every step. "),
+    "infinite": ("warning", 6, broken, 10, "The rate is inf at step 6. Fix "),
+    "not a number": ("warning", 2, lambda step: jnp.log(1.5 - step), 10, "The rate is nan at step 2. Fix "),
     "negative": ("warning", 6, wave, 10, "The rate is negative: it falls to -0.1 at step 6, "),
     "product beyond its peak": (
         "warning",
         20,
         0.3 * js.Linear(1, 0.9, 40) * js.Exponential(1, 1.1, 5),
         21,
-        "The rate rises to 0.4173 at step 20, above 0.3, the peak that `0.3 * Linear(1, 0.9, 40) * ",
+        "The rate rises to 0.4173 at step 20, above 0.3, the nominal peak of `0.3 * Linear(1, 0.9, 40) * ",
     ),
     "sum beyond its peak": (
         "warning",
         0,
         COSINE + js.Linear(0.1, 0, 100),
         100,
-        "0.4 at step 0, above 0.3, the peak that "
-        "`Cosine(0.3, 0.01, 100) + Linear(0.1, 0, 100)` names; where that is meant, name it: "
-        "`clip(..., max_value=0.4)`.",
+        "0.4 at step 0, above 0.3, the nominal peak of `Cosine(0.3, 0.01, 100) + Linear(0.1, 0, 100)`. "
+        "If that is intended, state it with `clip(..., max_value=0.4)`.",
     ),
     "growing cycles": (
         "warning",
@@ -109,7 +113,8 @@ TRIGGERS = {
         js.join([js.Linear(0.3, 0.0, 50), js.Linear(0.3, 0.1, 50)], [50]),
         100,
         "The rate jumps from 0.006 to 0.3 at step 50, in `join([Linear(0.3, 0, 50), Linear(0.3, 0.1, 50)], "
-        "[50])`; let one part begin where the other ends, or raise `jump_ratio` (10) where that is meant.",
+        "[50])`. Start each part where the last one ends, or raise `jump_ratio` (10) if the jump is "
+        "intended.",
     ),
     "jump down": ("warning", 50, js.Piecewise([0.3, 0.02], [50]), 100, "The rate jumps from 0.3 to 0.02 at "),
     "several jumps": (
@@ -118,7 +123,7 @@ TRIGGERS = {
         js.Piecewise([0.3, 0.02, 0.3, 0.02], [20, 40, 60]),
         100,
         "from 0.3 to 0.02 at step 20, in "
-        "`Piecewise([0.3, 0.02, 0.3, 0.02], [20, 40, 60])`, and at other steps, the next of them 40; ",
+        "`Piecewise([0.3, 0.02, 0.3, 0.02], [20, 40, 60])`, and again at step 40. ",
     ),
     "peak of one step": (
         "warning",
@@ -167,107 +172,113 @@ TRIGGERS = {
         49,
         js.warmup(0.3, 80, 0.1),
         50,
-        "The run never gets to `Constant(0.3)` in `warmup(0.3, 80, 0.1)`, which begins at step 80; at step "
-        "50 the run ends, after a rate of 0.2225. Fit the boundaries to the run.",
+        "`Constant(0.3)` in `warmup(0.3, 80, 0.1)` is never reached: it would start at step 80, but the run "
+        "ends at step 50, after a rate of 0.2225. Fit the boundaries to the run.",
     ),
     "warmup longer than its cycle": (
         "warning",
         9,
         js.cycle(js.warmup(0.3, 15, 0.1), 10),
         50,
-        "which begins at step 15; at step 10 `cycle(warmup(0.3, 15, 0.1), 10)` goes on to something else",
+        "it would start at step 15, but `cycle(warmup(0.3, 15, 0.1), 10)` moves on at step 10, ",
     ),
     "a part never reached": (
         "warning",
         59,
         js.join([js.Linear(0.3, 0.1, 50), 0.1, js.Linear(0.1, 0.01, 50)], [50, 80]),
         60,
-        "The run never gets to `Linear(0.1, 0.01, 50)` in `join([Linear(0.3, 0.1, 50), 0.1, Linear(0.1, "
-        "0.01, 50)], [50, 80])`, which begins at step 80; at step 60 the run ends, after a rate of 0.1.",
+        "`Linear(0.1, 0.01, 50)` in `join([Linear(0.3, 0.1, 50), 0.1, Linear(0.1, 0.01, 50)], [50, 80])` is "
+        "never reached: it would start at step 80, but the run ends at step 60, after a rate of 0.1. Fit ",
     ),
     "a level never reached": (
         "warning",
         49,
         js.multi_step(0.4, 0.5, [20, 80]),
         50,
-        "`Piecewise([0.4, 0.2, 0.1], [20, 80])` is not at its end before step 80; at step 50 the run ends, "
-        "after a rate of 0.2. Fit its length to the run.",
+        "`Piecewise([0.4, 0.2, 0.1], [20, 80])` would end at step 80, but the run ends at step 50, after a "
+        "rate of 0.2. Fit its length to the run.",
     ),
     "a part never reached in epochs": (
         "warning",
         99,
         js.shift(js.per_epoch(js.join([0.3, 0.1], [15]), 10), 20),
         100,
-        "which begins at step 170; ",
+        "it would start at step 170, but ",
     ),
     "end never reached": (
         "warning",
         79,
         COSINE,
         80,
-        "`Cosine(0.3, 0.01, 100)` is not at its end before step 100",
+        "`Cosine(0.3, 0.01, 100)` would end at step 100, ",
     ),
     "end in a product never reached": (
         "warning",
         79,
         0.5 * COSINE,
         80,
-        "`Cosine(0.3, 0.01, 100)` is not at ",
+        "`Cosine(0.3, 0.01, 100)` would end at ",
     ),
-    "end just missed": ("note", 98, COSINE, 99, "`Cosine(0.3, 0.01, 100)` is not at its end before step 100"),
+    "end just missed": ("note", 98, COSINE, 99, "`Cosine(0.3, 0.01, 100)` would end at step 100, "),
     "end of a join's part never reached": (
         "warning",
         49,
         js.join([COSINE, 0.1], [50]),
         100,
-        "before step 100; at step 50 `join([Cosine(0.3, 0.01, 100), 0.1], [50])` goes on to something else, "
-        "after a rate of 0.1596.",
+        "would end at step 100, but `join([Cosine(0.3, 0.01, 100), 0.1], [50])` moves on at step 50, after a "
+        "rate of 0.1596.",
     ),
     "end of a cycle never reached": (
         "warning",
         49,
         js.cycle(COSINE, 50),
         200,
-        "at step 50 `cycle(Cosine(0.3, ",
+        "but `cycle(Cosine(0.3, 0.01, 100), 50)` moves on at step 50, ",
     ),
     "cooldown never reached": (
         "warning",
         49,
         js.cooldown(0.3, 80, 10),
         50,
-        "is not at its end before step 90; ",
+        "would end at step 90, ",
     ),
-    "knots never reached": ("warning", 49, js.one_cycle(0.1, 0.3, 0.01, 99), 50, "its end before step 99; "),
-    "cycles never reached": ("warning", 49, js.cycle(js.Linear(0.3, 0.1, 20), 20, cycles=4), 50, "step 80; "),
+    "knots never reached": ("warning", 49, js.one_cycle(0.1, 0.3, 0.01, 99), 50, "would end at step 99, "),
+    "cycles never reached": (
+        "warning",
+        49,
+        js.cycle(js.Linear(0.3, 0.1, 20), 20, cycles=4),
+        50,
+        "would end at step 80, ",
+    ),
     "end reached far too early": (
         "warning",
         100,
         COSINE,
         300,
-        "`Cosine(0.3, 0.01, 100)` is at its end at step 100, and the rate stays at 0.01 for the 200 steps "
-        "that are left of 300; fit its length to the run.",
+        "`Cosine(0.3, 0.01, 100)` ends at step 100, and the rate stays at 0.01 for the remaining 200 of 300 "
+        "steps. Fit its length to the run.",
     ),
     "at 0 far too early": (
         "warning",
         100,
         js.Linear(0.3, 0, 100),
         120,
-        "stays at 0 for the 20 steps that are ",
+        "stays at 0 for the remaining 20 of 120 steps. ",
     ),
     "epochs taken for steps": (
         "warning",
         100,
         js.per_epoch(js.Linear(0.3, 0, 10), 10),
         10_000,
-        "`Linear(0.3, 0, 10)` is at its end at step 100, and the rate stays at 0 for the 9900 steps",
+        "`Linear(0.3, 0, 10)` ends at step 100, and the rate stays at 0 for the remaining 9900 of 10000",
     ),
-    "table far too short": ("warning", 2, js.Table([0.3, 0.2, 0.1]), 10, "is at its end at step 2, and the "),
+    "table far too short": ("warning", 2, js.Table([0.3, 0.2, 0.1]), 10, "ends at step 2, and the "),
     "few cycles": (
         "warning",
         20,
         js.cycle(js.Linear(0.3, 0.1, 10), 10, cycles=2),
         100,
-        "at its end at step 20",
+        "ends at step 20, ",
     ),
 }
 
@@ -327,22 +338,22 @@ def test_jump_ratio():
 
 
 def spike(at):
-    """A function that is high at one step alone, so that `check` sees it if it looks at that step."""
+    """A function that is high at one step only: `check` finds it if it looks at that step."""
     return js.Lambda(lambda step: jnp.where(step == at, 0.3, 0.001))
 
 
 def rising(*changes):
-    """A table from 1 on, each rate above the one before it by so much."""
+    """A table that starts at 1 and adds each of `changes` in turn."""
     return js.Table(np.cumsum([1, *changes, 0]).tolist())
 
 
 def falling(*factors):
-    """A table from 1 on, each rate so many times the one before it; the last one stays."""
+    """A table that starts at 1 and multiplies by each of `factors` in turn; it holds the last rate."""
     return js.Table(np.cumprod([1, *factors, 1]).tolist())
 
 
 def twenty_fold_at(rate):
-    """It falls to a rate by less than the `jump_ratio` at a time, stays there, and jumps."""
+    """Falls to `rate` in steps below `jump_ratio`, holds it, and jumps."""
     return js.Table([1.0, 0.2, 0.04, 0.008, 0.0016, rate, rate, rate / 20, rate / 20])
 
 
@@ -351,12 +362,12 @@ def to_0_from(rate):
 
 
 GRID = 30_000 * (LAST - 1) // 65_535
-"""The 30,000th of 65,536 steps that are spread evenly over the longest run; between two are 32,767 others."""
+"""The 30,000th of 65,536 evenly spaced steps of the longest run; 32,767 others lie between two of them."""
 
 EVEN = js.join([0.001, 0.001], [10**9])
 
 EDGES = {
-    # What is found, at which step, by which words, and what is not: each on its side of one constant.
+    # Level, step and words of a finding, a schedule that just has it, and one that just does not.
     "jump_ratio": (
         "warning",
         5,
@@ -426,29 +437,37 @@ EDGES = {
         *("warning", 10**9 - 2, "jumps", EVEN + spike(10**9 - 2), EVEN + spike(10**9 - 3), LAST, {}),
     ),
     "missed by more than a hundredth": (
-        *("warning", 98_998, "not at its end", js.Linear(0.3, 0.1, 10**5), None, 98_999, {}),
+        *("warning", 98_998, "would end at", js.Linear(0.3, 0.1, 10**5), None, 98_999, {}),
     ),
-    "missed by a hundredth": ("note", 98_999, "not at its end", js.Linear(0.3, 0.1, 10**5), None, 99_000, {}),
+    "missed by a hundredth": ("note", 98_999, "would end at", js.Linear(0.3, 0.1, 10**5), None, 99_000, {}),
     "missed by more than a step": (
-        *("warning", 48, "not at its end", js.Linear(0.3, 0.1, 50.001), None, 49, {}),
+        *("warning", 48, "would end at", js.Linear(0.3, 0.1, 50.001), None, 49, {}),
     ),
     "missed by a step": (
         "note",
         48,
-        "not at its end",
+        "would end at",
         js.Linear(0.3, 0.1, 50),
         js.Linear(0.3, 0.1, 49),
         49,
         {},
     ),
     "at its end for half of the run": (
-        *("warning", 9999, "at its end", js.Linear(0.3, 0.1, 9999), js.Linear(0.3, 0.1, 10_000), 20_000, {}),
+        *(
+            "warning",
+            9999,
+            "ends at step",
+            js.Linear(0.3, 0.1, 9999),
+            js.Linear(0.3, 0.1, 10_000),
+            20_000,
+            {},
+        ),
     ),
     "at 0 for a tenth of the run": (
-        *("warning", 8999, "at its end", js.Linear(0.3, 0.0, 8999), js.Linear(0.3, 0.0, 9000), 10_000, {}),
+        *("warning", 8999, "ends at step", js.Linear(0.3, 0.0, 8999), js.Linear(0.3, 0.0, 9000), 10_000, {}),
     ),
     "at 0 for a step": (
-        *("warning", 4, "at its end", js.Linear(0.3, 0.0, 4), js.Linear(0.3, 0.0, 5), 6, {}),
+        *("warning", 4, "ends at step", js.Linear(0.3, 0.0, 4), js.Linear(0.3, 0.0, 5), 6, {}),
     ),
 }
 
@@ -601,7 +620,7 @@ BAD_VALUES = {
     "no ratio": (lambda: check(0.3, 10, jump_ratio=1), "`jump_ratio` must be above 1, got 1."),
     "stack": (
         lambda: check(js.stack([0.1, 0.2]), 10),
-        "`schedule` must be one schedule, got a stack of 2; take each by itself.",
+        "`schedule` must be one schedule, got a stack of 2; pass one member.",
     ),
 }
 

@@ -1,4 +1,4 @@
-"""What pictures show: read back from the SVG and from Matplotlib's lines, and held to the rates."""
+"""Plots, read back from the SVG and from Matplotlib's lines, against the rates."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def parsed(text):
 
 
 def curves(root):
-    """The points of each curve of a picture, in pixels; runs are parted by a row of NaN."""
+    """The points of each curve of a picture, in pixels; a row of NaN separates its runs."""
     paths = [path for path in root.iter(f"{SVG}path") if path.get("stroke-linejoin")]
     gap = [[np.nan, np.nan]]
     return [
@@ -57,7 +57,7 @@ def curves(root):
 
 
 def scales(root):
-    """How to get from pixels to steps and to rates, by two numbers at each axis."""
+    """The maps from pixels to steps and to rates, from two tick labels of each axis."""
     found = []
     for anchor, place, offset in (("middle", "x", 0.0), ("end", "y", -3.5)):
         group = next(g for g in root.iter(f"{SVG}g") if g.get("text-anchor") == anchor)
@@ -68,7 +68,7 @@ def scales(root):
 
 
 def shown_rates(text, steps):
-    """The rates that a reader of a picture sees in the middle of each step, and how far a pixel is off."""
+    """The rates seen in the middle of each step of a picture, and the height of a pixel as a rate."""
     root = parsed(text)
     to_step, to_rate = scales(root)
     (points,) = curves(root)
@@ -245,7 +245,7 @@ def contrast(a, b):
 
 
 def mixed(colour, text):
-    """What `color-mix(in srgb, colour 75%, text)` is."""
+    """The value of `color-mix(in srgb, colour 75%, text)`."""
     return "#" + "".join(
         f"{round(0.75 * int(colour[i : i + 2], 16) + 0.25 * int(text[i : i + 2], 16)):02x}" for i in (1, 3, 5)
     )
@@ -367,7 +367,7 @@ def test_log_axes(log):
 
 @pytest.mark.parametrize("log", ["x", "y", "xy"])
 def test_log_axes_of_an_svg(log):
-    """A power law is straight where both axes are logarithmic, an exponential where that of the rates is."""
+    """A power law is straight on two logarithmic axes, an exponential on a logarithmic axis of rates."""
     schedule = js.InversePower(1.0, 1e-9, 1.0) if log == "xy" else js.Geometric(1.0, 1e-6, 9999)
     points = curves(parsed(svg(schedule, 10_000, log=log)))[0][:-1]
     straight = np.interp(points[:, 0], points[[0, -1], 0], points[[0, -1], 1])
@@ -408,7 +408,7 @@ def test_pyplot_is_not_imported_where_axes_are_given():
 def test_without_matplotlib(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     for draw in (lambda: plot(0.1, 10), new_axes):
-        with pytest.raises(ImportError, match=r"A figure takes Matplotlib: `pip install matplotlib`\."):
+        with pytest.raises(ImportError, match=r"Figures need Matplotlib: `pip install matplotlib`\."):
             draw()
 
 
@@ -432,8 +432,8 @@ def test_without_matplotlib(monkeypatch):
         ),
         ((0.1, 10), {"log": "z"}, ValueError, '`log` must be "x", "y" or "xy", got \'z\'.'),
         ((0.1, 10), {"log": True}, ValueError, '`log` must be "x", "y" or "xy", got True.'),
-        ((0.1, 1), {"log": "x"}, ValueError, '`log` must not have "x" where step 0 is the only one.'),
-        ((-0.1, 10), {"log": "y"}, ValueError, '`log` must not have "y" where no rate is above 0.'),
+        ((0.1, 1), {"log": "x"}, ValueError, '`log` must not have "x" for a run of one step.'),
+        ((-0.1, 10), {"log": "y"}, ValueError, '`log` must not have "y" if no rate is above 0.'),
     ],
 )
 def test_bad_arguments(arguments, keywords, error, message):

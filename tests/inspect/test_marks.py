@@ -1,4 +1,4 @@
-"""Boundaries: where a composition goes over from one part to the next."""
+"""Boundaries: the steps at which a composition moves from one part to the next."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ SWITCHING = {
     "stairs": lambda a, b, c: js.staircase(js.Piecewise([0.5, 0.4, 0.3], [a, a + b]), c),
     "cycle": lambda a, b, c: js.cycle(js.join([0.5, 0.4], [a]), a + b, value_factor=0.9),
     "reflect": lambda a, b, c: js.reflect(js.join([0.5, 0.4], [a]), a + b),
-    "there and back in epochs": lambda a, b, c: js.per_epoch(js.reflect(js.join([0.5, 0.4], [a]), a + b), c),
-    "cycles there and back": lambda a, b, c: js.reflect(js.cycle(js.join([0.5, 0.4], [a]), a + b), 2 * b + c),
+    "reflect in epochs": lambda a, b, c: js.per_epoch(js.reflect(js.join([0.5, 0.4], [a]), a + b), c),
+    "cycles reflected": lambda a, b, c: js.reflect(js.cycle(js.join([0.5, 0.4], [a]), a + b), 2 * b + c),
     "cycles in epochs": lambda a, b, c: js.shift(
         js.per_epoch(js.cycle(js.join([0.5, 0.4], [a]), b / 2), c), -a
     ),

@@ -1,4 +1,4 @@
-"""A shape and a combinator that are not the package's own are treated like those that are."""
+"""A shape and a combinator written outside the package are treated like its own."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Parabola(js.Schedule):
 
 
 class doubling(js.Schedule):
-    """A plan in tokens: a step sees `batch` of them, and every 10 steps, three times, twice as many."""
+    """A schedule in tokens: a step sees `batch` of them, and the batch doubles at steps 10, 20 and 30."""
 
     schedule: js.ScheduleLike = js.part()
     batch: js.Number = js.number(above=0)
@@ -48,13 +48,13 @@ class doubling(js.Schedule):
 
 
 TOKENS = 4 * (10 + 20 + 40 + 8 * 15)
-"""After 45 steps, of 4 tokens at first."""
+"""The tokens seen after 45 steps with an initial batch of 4."""
 
 PLAN = doubling(js.join([Parabola(0.3, 300), js.Linear(0.1, 0.01, TOKENS - 360)], [360]), 4)
 
 
 def tokens(step):
-    """By counting them."""
+    """The tokens seen before a step, counted one step at a time."""
     return sum(4 * 2 ** min(each // 10, 3) for each in range(step))
 
 
@@ -69,18 +69,18 @@ def test_the_numbers():
 
 
 def test_its_parts_are_checked():
-    """360 tokens are seen after 32.5 steps, the plan's end after 45."""
+    """The run sees 360 tokens after 32.5 steps, and the schedule ends after 45."""
     assert [str(each) for each in js.check(PLAN, 45) if each.level == "warning"] == []
-    early = [each for each in js.check(PLAN, 40) if "before step 45" in each.message]
+    early = [each for each in js.check(PLAN, 40) if "would end at step 45" in each.message]
     assert early[0].step == 39
-    assert "is not at its end before step 45; at step 40 the run ends" in early[0].message
+    assert "would end at step 45, but the run ends at step 40, " in early[0].message
     shorter = js.check(doubling(js.join([Parabola(0.3, 700), 0.1], [360]), 4), 45)
-    assert any("`Parabola(0.3, 700)` is not at its end before step 44" in each.message for each in shorter)
+    assert any("`Parabola(0.3, 700)` would end at step 44, " in each.message for each in shorter)
     never = js.check(PLAN, 30)
-    assert any("never gets to `Linear(0.1, 0.01, 400)`" in each.message for each in never)
-    assert any("which begins at step 33; at step 30 the run ends" in each.message for each in never)
+    assert any("`Linear(0.1, 0.01, 400)` in `join(" in each.message for each in never)
+    assert any("it would start at step 33, but the run ends at step 30, " in each.message for each in never)
     late = js.check(PLAN, 200)
-    assert any("`Linear(0.1, 0.01, 400)` is at its end at step 45" in each.message for each in late)
+    assert any("`Linear(0.1, 0.01, 400)` ends at step 45, " in each.message for each in late)
 
 
 def test_a_rate_above_its_peak_and_a_jump():
@@ -111,7 +111,7 @@ def test_it_is_simulated_and_retargeted():
     np.testing.assert_array_equal(result.rate, np.asarray(PLAN(np.array([10, 20]))) * [1, 0.5])
     moved = js.retarget(PLAN, js.Linear(0.2, 0.0, 60), 20, js.Continue())
     assert moved(19) == PLAN(19)
-    assert any("`Parabola(0.3, 300)` is not at its end" in each.message for each in js.check(moved, 60))
+    assert any("`Parabola(0.3, 300)` would end at step " in each.message for each in js.check(moved, 60))
 
 
 def test_it_trains(tmp_path):
@@ -119,4 +119,4 @@ def test_it_trains(tmp_path):
     arguments = ["--schedule", text, "--epochs", "2", "--out", str(tmp_path / "run"), "--no-cache"]
     result = CliRunner().invoke(train, [*arguments, "--devices", "1"])
     assert result.exit_code == 0, result.output
-    assert "`Parabola(0.2, 900)` is not at its end before step" in result.output
+    assert "`Parabola(0.2, 900)` would end at step " in result.output

@@ -16,7 +16,7 @@ WARMUP_COSINE = "warmup(Cosine(0.3, 0.01, 15), 5)"
 
 
 def refused(arguments, capsys):
-    """What `main` says on the way out with status 2."""
+    """The message with which `main` exits with status 2."""
     with pytest.raises(SystemExit) as error:
         main(arguments)
     assert error.value.code == 2
@@ -46,7 +46,7 @@ def test_without_steps_it_shows_everything(capsys):
     assert ["20", "0.01", "last"] in rows(capsys.readouterr().out)
 
 
-def test_no_finding_is_said(capsys):
+def test_it_says_when_there_are_no_findings(capsys):
     assert main(["show", "Cosine(0.3, 0.001, 100)", "--steps", "101", "--strict"]) == 0
     assert capsys.readouterr().out.endswith("\n\nno findings\n\n")
 
@@ -129,7 +129,7 @@ def test_the_table_reads_back_as_the_same_rates(tmp_path):
             "missing/schedule.csv cannot be written: No such file or directory",
         ),
         (["--log", "z", "--out", "schedule.svg"], "--log: invalid choice: 'z'"),
-        (["--log", "y"], "--log: takes a picture to draw, --out"),
+        (["--log", "y"], "--log: needs a picture, --out"),
         (["--log", "x", "--steps", "1", "--out", "schedule.svg"], '`log` must not have "x"'),
     ],
 )
@@ -138,10 +138,10 @@ def test_what_cannot_be_written(arguments, message, tmp_path, monkeypatch, capsy
     assert message in refused(["show", "Constant(0.1)", *arguments], capsys)
 
 
-def test_a_png_takes_matplotlib(tmp_path, monkeypatch, capsys):
+def test_a_png_needs_matplotlib(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     message = refused(["show", "0.1", "--out", str(tmp_path / "x.png")], capsys)
-    assert "A figure takes Matplotlib: `pip install matplotlib`." in message
+    assert "Figures need Matplotlib: `pip install matplotlib`." in message
 
 
 def test_alone_it_shows_help(capsys):

@@ -1,4 +1,4 @@
-"""Simulated plateaus: against the traces of the originals, the docstring, and an optimizer."""
+"""Simulated plateaus, against the traces of the originals, the docstring and an optimizer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GOLDENS = Path(__file__).parents[1] / "goldens"
 
 
 def padded(metrics, length=30):
-    """One length for all traces, so that they share a program; NaN at their end changes nothing before."""
+    """Pads a trace with NaN, so that all traces share one compiled program; what comes before stays."""
     return [*metrics, *[math.nan] * (length - len(metrics))]
 
 
@@ -33,7 +33,7 @@ def test_simulate_does_what_pytorch_did():
         for i, rate in trace["cuts"]:
             rates[i:] = rate
         np.testing.assert_allclose(result.scale[: len(rates)], rates, rtol=1e-6, err_msg=str(trace))
-        # PyTorch lists a cut that changes nothing, by a factor of 1 for example, as none.
+        # PyTorch does not list a cut that changes nothing, by a factor of 1 for example.
         before = np.array([1.0, *rates[:-1]])
         assert (
             result.reductions[result.reductions < len(rates)].tolist()

@@ -311,5 +311,5 @@ def test_no_matplotlib(monkeypatch):
     found = play(BOWL, 0.9, 4.0, "min")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(ImportError, match=re.escape("A figure takes Matplotlib: `pip install matplotlib`.")):
+    with pytest.raises(ImportError, match=re.escape("Figures need Matplotlib: `pip install matplotlib`.")):
         found.plot()
