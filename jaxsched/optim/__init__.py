@@ -1,1 +1,1 @@
-"""Gradient transformations, and what reads and moves their clocks."""
+"""Gradient transformations for schedules, and functions that read and set their state."""

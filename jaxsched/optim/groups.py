@@ -1,4 +1,4 @@
-"""Which group each parameter belongs to: labels, held against the tree that they label."""
+"""The group of each parameter: labels, checked against the tree that they label."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ Path: TypeAlias = tuple[Any, ...]
 def labels_of(labels: Any, tree: Any, groups: Iterable[str]) -> list[str]:
     """The label of each leaf of `tree`.
 
-    A place without leaves (`None`, an `optax.MaskedNode`, an empty branch) takes any labels or none. Where
-    there is one, a label may be out of use, as its parameters may be hidden there.
+    An empty subtree (`None`, an `optax.MaskedNode`, a branch without leaves) may have any labels or none. If
+    there is one, a label may be unused, because its parameters may be masked there.
 
     Args:
-      labels: a tree of labels, or one label; each holds for all that lies below its place in `tree`.
+      labels: a tree of labels, or one label; each applies to the whole subtree at its path in `tree`.
       tree: parameters or updates.
-      groups: the labels that there are.
+      groups: the allowed labels.
 
     Raises:
-      ValueError: a label is none of `groups`, or the labels and the leaves do not match.
+      ValueError: a label is not in `groups`, or the labels and the leaves do not match.
     """
     given: dict[Path, Any] = dict(jax.tree.leaves_with_path(labels))
     unknown = sorted({str(label) for label in given.values()} - set(groups))
@@ -52,7 +52,7 @@ def _is_empty(node: Any) -> bool:
 
 
 def _starts(path: Path) -> list[Path]:
-    """The path and those of all branches above it, the whole tree first."""
+    """All prefixes of a path, the empty one first."""
     return [path[:length] for length in range(len(path) + 1)]
 
 
@@ -61,6 +61,6 @@ def _all_starts(paths: Iterable[Path]) -> set[Path]:
 
 
 def _named(paths: list[Path], there: set[Path]) -> list[str]:
-    """Paths for a message, each cut behind the first branch that is not `there`."""
+    """Paths for a message, each cut after the first branch that is not `there`."""
     cut = [next((start for start in _starts(path) if start not in there), path) for path in paths]
     return [f"`{jax.tree_util.keystr(path)}`" if path else "the whole" for path in dict.fromkeys(cut)]

@@ -1,4 +1,4 @@
-"""The learning rate as a gradient transformation with a state that can be read."""
+"""The learning rate as a gradient transformation that stores its rate."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from jaxsched._core.schedule import Schedule, ScheduleLike, as_schedule
 from jaxsched.optim.groups import labels_of
 
 Rates: TypeAlias = "jax.Array | dict[str, jax.Array]"
-"""A rate, or one for each group of parameters by its label."""
+"""A rate, or a dict of rates by the label of their parameters."""
 
 
 class LearningRateState(NamedTuple):
     """The state of `scale_by_learning_rate`.
 
     Attributes:
-      count: the clock, int32: how many updates have been made. It stops at the largest int32.
-      learning_rate: the rate that the latest update applied, float32; before the first update, the one
-        that it will apply. With groups, a dict of them by label.
+      count: the number of updates made, int32: the clock of the schedule. It stops at the largest int32.
+      learning_rate: the rate that the latest update applied, float32; before the first update, the rate
+        that it will apply. With groups, a dict of rates by label.
     """
 
     count: jax.Array  # type: ignore[assignment]  # hides a method of tuples, as Optax's states do
@@ -36,10 +36,10 @@ def scale_by_learning_rate(
     param_labels: Any = None,
     flip_sign: bool = True,
 ) -> optax.GradientTransformationExtraArgs:
-    """Multiplies updates by a schedule's rate, and remembers the rate.
+    """Multiplies updates by a schedule's rate, and stores the rate in its state.
 
-    It takes the place of `optax.scale_by_learning_rate` as the last part of a chain. The rate is worked
-    out in float32 or better, and only the product is rounded to the dtype of the update.
+    It replaces `optax.scale_by_learning_rate` as the last transformation of a chain. The rate is computed in
+    float32 or better, and only the product is rounded to the dtype of the update.
 
     >>> import jax.numpy as jnp
     >>> import jaxsched as js
@@ -53,7 +53,7 @@ def scale_by_learning_rate(
     >>> js.learning_rate(state)
     Array(0.1, dtype=float32)
 
-    With `param_labels` each group of parameters has its own schedule, on one clock:
+    With `param_labels` each group of parameters has its own schedule; all share one clock:
 
     >>> groups = js.scale_by_learning_rate(
     ...     {"body": js.Linear(0.01, 0.0, 10), "head": 0.1}, param_labels={"dense": "body", "out": "head"}
@@ -61,28 +61,28 @@ def scale_by_learning_rate(
     >>> js.learning_rate(groups.init({"dense": jnp.ones(2), "out": jnp.ones(2)}))
     {'body': Array(0.01, dtype=float32), 'head': Array(0.1, dtype=float32)}
 
-    `update(..., schedule=other)` takes another schedule for that call, of the same form: passed into a
-    compiled step as an argument, a hundred schedules of one structure are one trace.
+    `update(..., schedule=other)` uses another schedule for that call: one schedule, or a dict with the same
+    labels. If it is an argument of your compiled step, a hundred schedules of one structure take one trace.
 
     Args:
       schedule: the schedule; a number is a constant, a function of the step is a `Lambda`. With
-        `param_labels`, a dict of them by label.
-      param_labels: a tree of labels, a prefix of the parameters' tree, or a function that makes one of
-        it, as in `optax.partition`. Where parameters are `None` or masked it may have any labels or none.
-      flip_sign: whether to multiply by the negative rate, so that updates descend. Give `False` behind
-        an optimizer that flips the sign itself, as `optax.adamw(1.0)` does.
+        `param_labels`, a dict of schedules by label.
+      param_labels: a tree of labels that is a prefix of the parameters, or a function from the parameters
+        to one, as in `optax.partition`. Parameters that are `None` or masked may have any label or none.
+      flip_sign: whether to multiply by the negative rate, for gradient descent. Pass `False` after an
+        optimizer that flips the sign itself, such as `optax.adamw(1.0)`.
 
     Raises:
-      TypeError: `schedule` is no schedule, or `flip_sign` no boolean.
-      ValueError: there is a dict of schedules without labels or the other way round, or, in `init`, a
-        label without a schedule, a parameter without a label, a label without a parameter.
+      TypeError: `schedule` is not a schedule, or `flip_sign` is not a boolean.
+      ValueError: `schedule` is a dict and `param_labels` is missing, or the reverse. In `init` and
+        `update`: a label has no schedule, a parameter has no label, or a label has no parameter.
     """
     grouped = param_labels is not None
     mine = _schedules(schedule, grouped)
     sign = -1 if checked_flag("flip_sign", flip_sign) else 1
 
     def labelled(tree: Any) -> list[str]:
-        """The label of each leaf; one label for all where there are no groups."""
+        """The label of each leaf; without groups all have the same."""
         if not grouped:
             return [ONE] * len(jax.tree.leaves(tree))
         return labels_of(param_labels(tree) if callable(param_labels) else param_labels, tree, mine)
@@ -120,7 +120,7 @@ def scale_by_learning_rate(
 
 
 ONE = ""
-"""The label of all parameters where there are no groups."""
+"""The label of all parameters without groups."""
 
 
 def _schedules(schedule: Any, grouped: bool) -> dict[str, Schedule]:
@@ -135,7 +135,7 @@ def _schedules(schedule: Any, grouped: bool) -> dict[str, Schedule]:
 
 
 def scaled_by(update: jax.Array, factor: jax.Array) -> jax.Array:
-    """`update` times a factor of at least float32, rounded to the update's dtype once."""
+    """`update` times a factor, in float32 or better, rounded once to the dtype of the update."""
     update = jnp.asarray(update)
     dtype = jnp.promote_types(update.dtype, jnp.float32)
     return (update.astype(dtype) * factor.astype(dtype)).astype(update.dtype)

@@ -1,4 +1,4 @@
-"""A plateau's scale as a gradient transformation."""
+"""The scale of a plateau as a gradient transformation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class ScaleByPlateauState(NamedTuple):
     """The state of `scale_by_plateau`.
 
     Attributes:
-      plateau: the rule's own memory.
+      plateau: the state of the rule.
       scale: the factor that the latest update applied, float32.
     """
 
@@ -25,11 +25,11 @@ class ScaleByPlateauState(NamedTuple):
 
 
 def scale_by_plateau(rule: Rule, *, metric: str | None = "value") -> optax.GradientTransformationExtraArgs:
-    """Multiplies updates by a plateau's scale, and hands it a metric where `update` gets one.
+    """Multiplies updates by the scale of a plateau.
 
-    It multiplies whatever schedule stands in the chain, a warmup included. Observe where the metric is
-    made, with `rule.observe(opt_state, metric)`, or give it to every update: `update(..., value=loss)`
-    applies the scale so far and then observes.
+    The scale multiplies any schedule in the same chain, warmup included. Call `rule.observe(opt_state,
+    metric)` after each evaluation, or pass a metric to every update: `update(..., value=loss)` applies the
+    current scale and then observes the loss.
 
     >>> import jax.numpy as jnp
     >>> import jaxsched as js
@@ -46,10 +46,10 @@ def scale_by_plateau(rule: Rule, *, metric: str | None = "value") -> optax.Gradi
 
     Args:
       rule: the plateau.
-      metric: the name of the extra argument of `update` to observe; `None` observes none.
+      metric: the name of the extra argument of `update` to observe, or `None` to observe none.
 
     Raises:
-      TypeError: `rule` is no `Plateau`, or `metric` no string.
+      TypeError: `rule` is not a plateau, or `metric` is not a string.
     """
     if not isinstance(rule, Rule):
         raise TypeError(f"`rule` must be a Plateau, got {rule!r}.")

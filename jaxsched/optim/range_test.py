@@ -1,4 +1,4 @@
-"""The range test: how large a learning rate a model takes."""
+"""The learning-rate range test: the largest rate at which a model trains."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Step: TypeAlias = "Callable[[Any, jax.Array, jax.Array], tuple[Any, Any]]"
-"""`step(state, rate, i) -> (state, metric)`: what a range test repeats."""
+"""`step(state, rate, i) -> (state, metric)`: the training step of a range test."""
 
 SMOOTHED, RAW, STEEPEST, TENTH = "#0072b2", "#999999", "#d55e00", "#009e73"
-"""Okabe and Ito's colours, which the colour-blind can tell apart, and a grey."""
+"""Okabe and Ito's colour-blind-safe colours, and a grey."""
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, eq=False)
 class RangeTest:
-    """What a `range_test` found: a value and a pytree, whose arrays are float32 unless it says otherwise.
+    """The result of `range_test`: a value and a pytree. Its arrays are float32 unless stated otherwise.
 
     Attributes:
-      rates: the ramp, shape (steps,), also beyond the stop.
-      metrics: the metric that each try gave, shape (steps,); NaN after the stop.
+      rates: all rates of the ramp, including those after the stop, shape (steps,).
+      metrics: the metric of each try, shape (steps,); NaN after the stop.
       smoothed: the smoothed metric, shape (steps,); NaN after the stop.
-      count: how many tries were made, int32, the one that stopped the test included.
-      diverged: whether it stopped because the metric diverged or was not finite, a boolean.
-      steepest: the rate after which the smoothed metric improves most on the way to its best; NaN where it
-        never improves.
-      tenth_of_best: a tenth of the rate with the best smoothed metric; NaN where none is finite.
-      mode: `"min"` or `"max"`, which metric is better; static.
-      log_scale: whether the ramp is straight in the logarithm, and so drawn; static.
+      count: the number of tries, int32, including the last one.
+      diverged: whether the test stopped because the metric diverged or was not finite, a boolean.
+      steepest: the rate whose update improves the smoothed metric most, before its best; NaN if none
+        improves it.
+      tenth_of_best: a tenth of the rate with the best smoothed metric; NaN if none is finite.
+      mode: `"min"` or `"max"`: whether a lower or a higher metric is better; static.
+      log_scale: whether the ramp is geometric, and so drawn on a logarithmic axis; static.
     """
 
     rates: jax.Array = dataclasses.field(repr=False)
@@ -55,12 +55,12 @@ class RangeTest:
     log_scale: bool = dataclasses.field(metadata={"static": True})
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draws the metric against the rate, raw and smoothed, and marks both suggestions.
+        """Plots the raw and the smoothed metric against the rate, and marks both suggestions.
 
-        The axis of the metric shows what came before the stop; what is worse than that leaves the figure.
+        If the test diverged, the axis covers the metrics before the stop, and the last try may lie outside.
 
         Args:
-          ax: the Matplotlib axes to draw on; a new figure where it is left out.
+          ax: the Matplotlib axes to draw on; by default those of a new figure.
 
         Returns:
           The axes.
@@ -68,13 +68,13 @@ class RangeTest:
         Raises:
           ImportError: Matplotlib is not installed.
           TypeError: the result is traced.
-          ValueError: it holds several tests, as `jax.vmap` makes them.
+          ValueError: it holds several tests, from `jax.vmap` for example.
         """
         if not is_concrete(self):
-            raise TypeError("A traced range test cannot be drawn: its numbers are not known yet.")
+            raise TypeError("A traced range test cannot be drawn, because its numbers are not known yet.")
         if np.ndim(self.count):
             raise ValueError(
-                f"These are {np.size(self.count)} range tests; draw one: "
+                f"A batch of {np.size(self.count)} range tests cannot be drawn; draw one of them: "
                 "`jax.tree.map(lambda leaf: leaf[0], tests).plot()`."
             )
         ax = ax or new_axes()
@@ -101,8 +101,8 @@ class RangeTest:
         return ax
 
     def _limits(self, metrics: np.ndarray, smoothed: np.ndarray) -> tuple[float, float] | None:
-        """Of a test that diverged: from its best raw metric to the worst smoothed one before the stop."""
-        # Until the smoothed metric stops the test, the raw one may have grown by orders of magnitude.
+        """The limits for a test that diverged: its best raw and its worst smoothed metric before the stop."""
+        # The raw metric may grow by orders of magnitude before the smoothed one stops the test.
         before = smoothed[:-1]
         if not self.diverged or not len(before):
             return None
@@ -127,27 +127,27 @@ def range_test(
     smoothing: Number = 0.9,
     divergence: Number = 4.0,
 ) -> RangeTest:
-    r"""Trains at a growing learning rate, until the metric diverges.
+    r"""Trains at an increasing learning rate until the metric diverges.
 
-    Try $i$ is at the rate $r_i = \text{ramp}(i)$, where the ramp goes from `min_value` to `max_value` over
-    `steps` tries, both included. Its metric $m_i$ is smoothed with $\beta$ = `smoothing`, an exponential
-    moving average with bias correction:
+    Try $i$ uses the rate $r_i = \text{ramp}(i)$. The ramp goes from `min_value` at the first of `steps` tries
+    to `max_value` at the last. The metric $m_i$ is smoothed by an exponential moving average with bias
+    correction and $\beta$ = `smoothing`:
 
     $$s_i = \frac{\sum_{j \le i} \beta^{i - j} m_j}{\sum_{j \le i} \beta^{i - j}}$$
 
-    The test stops where $m_i$ is not finite, or $s_i$ is worse than the best so far by more than the factor
-    `divergence`: of a positive metric to minimise, as a loss, above `divergence` times its lowest; of one
-    to maximise, as an accuracy, below its highest divided by `divergence`; a negative metric is as its
-    positive with the other mode.
+    The test stops if $m_i$ is not finite, or if $s_i$ is worse than the best so far by more than the factor
+    `divergence`. For a positive metric to minimise, such as a loss, that is above `divergence` times its
+    lowest value. For a positive metric to maximise, such as an accuracy, it is below its highest value
+    divided by `divergence`. A negative metric counts as its absolute value with the other mode.
 
-    Two rates are suggested. `steepest` is the $r_i > 0$ before the best try for which the improvement by its
-    update, from $s_i$ to $s_{i+1}$, is greatest: on a geometric ramp, the steepest slope against the
-    logarithm of the rate. `tenth_of_best` is a tenth of the rate of the best try. Smoothing delays the
-    curve, and with it both, by about $\beta / (1 - \beta)$ tries.
+    There are two suggestions. `steepest` is the rate $r_i > 0$ before the best try whose update improves the
+    metric most, from $s_i$ to $s_{i+1}$. On a geometric ramp this is the steepest slope against the logarithm
+    of the rate. `tenth_of_best` is a tenth of the rate of the best try. Smoothing delays the curve, and so
+    both suggestions, by about $\beta / (1 - \beta)$ tries.
 
-    The loop is one compiled program. It is pure: `state` is left as it was, and `range_test` may be called
-    under `jax.jit` and `jax.vmap`. Outside of them each call compiles again; to test the same `step` often,
-    use `jax.jit(lambda state: jaxsched.optim.range_test(step, state))`.
+    The loop is one compiled program. It does not change `state`, and you can call `range_test` under
+    `jax.jit` and `jax.vmap`. Without `jax.jit` each call compiles again. To run the same `step` often, use
+    `jax.jit(lambda state: jaxsched.range_test(step, state))`.
 
     Gradient descent on a quadratic of curvature 8 diverges at rates above 2/8:
 
@@ -161,19 +161,19 @@ def range_test(
     0.0043
 
     Args:
-      step: `step(state, rate, i) -> (state, metric)`, a training step written with JAX: `rate` is a
-        float32 scalar, `i` the int32 number of the try, from 0, by which it can choose a batch, and
-        `metric` a real scalar, such as the loss of the batch.
-      state: where training begins, a pytree: parameters, optimizer state, a random key.
+      step: `step(state, rate, i) -> (state, metric)`, a training step in JAX. `rate` is a float32 scalar.
+        `i` is the index of the try, an int32 from 0, with which it can choose a batch. `metric` is a real
+        scalar, such as the loss of the batch.
+      state: the initial state, a pytree: parameters, optimizer state, a random key.
       min_value: the first rate, at least 0; above 0 on a geometric ramp.
       max_value: the last rate, above `min_value`.
-      steps: how many rates to try, at least 2.
-      shape: the ramp, a transition's class or a `functools.partial` of one: `Geometric` is the
-        exponential ramp, `Linear` the original's.
-      mode: whether to minimise (`"min"`) the metric or to maximise (`"max"`) it, as the original does.
-      smoothing: the weight of the past, at least 0 and below 1; 0 leaves the metric as it is.
-      divergence: the factor of worsening that ends the test, above 1. Give a small one for an accuracy
-        that chance keeps high.
+      steps: the number of rates to try, at least 2.
+      shape: the shape of the ramp, a class of transitions or a `functools.partial` of one. `Geometric` is
+        the exponential ramp, `Linear` that of the paper.
+      mode: `"min"` for a metric to minimise, `"max"` for one to maximise, as in the paper.
+      smoothing: the weight of the past, at least 0 and below 1; 0 means no smoothing.
+      divergence: the factor of worsening that ends the test, above 1. Use a small one for an accuracy that
+        is high by chance.
 
     Returns:
       The curve and the suggestions, a `RangeTest`.
@@ -181,9 +181,9 @@ def range_test(
     Raises:
       TypeError: an argument is of the wrong type, or `step` does not return a pair of a state like `state`
         and a real scalar.
-      ValueError: an argument is outside of its range, or the ramp refuses its ends.
+      ValueError: an argument is out of range, or the ramp does not allow its ends.
 
-    Source: Smith, Cyclical Learning Rates for Training Neural Networks, arXiv:1506.01186, section 3.3. The
+    Source: Smith, *Cyclical Learning Rates for Training Neural Networks*, arXiv:1506.01186, section 3.3. The
     smoothing and the suggestions are later practice.
     """
     if not callable(step):
@@ -205,14 +205,14 @@ def range_test(
         rates=ramp(jnp.arange(steps)).astype(jnp.float32),
     )
     sign = 1 if mode == "min" else -1
-    # Not a number is what this program is after: it is no bug to be found here.
+    # The program trains until NaN on purpose, so `jax_debug_nans` must not stop it.
     with jax.debug_nans(False):
         found = jax.jit(lambda state, sweep: _run(step, state, sweep, sign))(state, sweep)
     return RangeTest(sweep.rates, **found, mode=mode, log_scale=easing.cls is Geometric)
 
 
 class _Sweep(NamedTuple):
-    """What a sweep goes by, in float32: the numbers of `range_test`, and the ramp."""
+    """The parameters of a sweep, in float32: the numbers of `range_test`, and the ramp."""
 
     decay: jax.Array
     tolerance: jax.Array
@@ -220,17 +220,17 @@ class _Sweep(NamedTuple):
 
 
 class _Progress(NamedTuple):
-    """A sweep under way.
+    """The state of the loop.
 
     Attributes:
-      i: the number of the next try.
-      state: what `step` is given next.
+      i: the index of the next try.
+      state: the next argument of `step`.
       total: the sum of the metrics so far, each weighted by `decay` to the power of its age.
       weight: the sum of these weights.
-      best: the lowest smoothed cost so far; a cost is a metric to minimise, the negative of one to maximise.
+      best: the lowest smoothed cost so far. The cost is the metric, negated if it is to be maximised.
       diverged: whether to stop.
-      metrics: so far, then NaN.
-      smoothed: so far, then NaN.
+      metrics: the metrics so far, then NaN.
+      smoothed: the smoothed metrics so far, then NaN.
     """
 
     i: jax.Array
@@ -244,7 +244,7 @@ class _Progress(NamedTuple):
 
 
 def _run(step: Step, state: Any, sweep: _Sweep, sign: int) -> dict[str, jax.Array]:
-    """The fields of a `RangeTest` that are not known before; `sign` times a metric is its cost."""
+    """The fields of a `RangeTest` that the loop computes; the cost is `sign` times the metric."""
 
     def tried(now: _Progress) -> _Progress:
         state, metric = _try(step, now.state, sweep.rates[now.i], now.i)
@@ -292,7 +292,7 @@ def _run(step: Step, state: Any, sweep: _Sweep, sign: int) -> dict[str, jax.Arra
 
 
 def _try(step: Step, state: Any, rate: jax.Array, i: jax.Array) -> tuple[Any, jax.Array]:
-    """One call of `step`, whose metric is checked and made float32."""
+    """Calls `step` once, checks its result and converts the metric to float32."""
     result = step(state, rate, i)
     if not isinstance(result, tuple) or len(result) != 2:
         raise TypeError(f"`step` must return a pair, (state, metric), got {_in_words(result)}.")
@@ -301,7 +301,7 @@ def _try(step: Step, state: Any, rate: jax.Array, i: jax.Array) -> tuple[Any, ja
     returned: Any = jax.tree.structure(after)
     if returned != given:
         raise TypeError(
-            f"`step` must return a state of the structure that it was given, {given}, got {returned}."
+            f"`step` must return a state with the structure of its argument, {given}, got {returned}."
         )
     if not _is_real_scalar(metric):
         raise TypeError(f"`step` must return a real scalar as its metric, got {_in_words(metric)}.")
@@ -315,15 +315,15 @@ def _is_real_scalar(value: Any) -> bool:
 
 
 def _in_words(value: Any) -> str:
-    """What `step` returned: the type of an array, as `float32[3]`, as its numbers are not known."""
+    """A result of `step` for a message; a traced array only has a type, such as `float32[3]`."""
     return str(jax.typeof(value)) if isinstance(value, jax.Array) else describe(value)
 
 
 def _suggestions(rates: jax.Array, costs: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The rate whose update lowers the cost most on the way to the lowest, and that of the lowest."""
+    """The rate before the lowest cost whose update lowers the cost most, and the rate of the lowest cost."""
     known = jnp.where(jnp.isfinite(costs), costs, jnp.inf)
     best = known.argmin()
-    # What follows a rate of 0, where a ramp may begin, is noise.
+    # A ramp may begin at 0, and a change of the cost after that try is noise.
     on_the_way = (jnp.arange(len(rates) - 1) < best) & (rates[:-1] > 0)
     falls = jnp.where(on_the_way, costs[:-1] - costs[1:], 0)
     steepest = jnp.where(falls.max() > 0, rates[falls.argmax()], jnp.nan)

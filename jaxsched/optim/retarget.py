@@ -1,4 +1,4 @@
-"""Going over from one plan to another in the middle of a run."""
+"""Switches from one schedule to another in the middle of a run."""
 
 from __future__ import annotations
 
@@ -18,45 +18,45 @@ from jaxsched.combinators.ramps import warmup
 
 
 class Policy(Value, abc.ABC, abstract=True):
-    """How `retarget` goes over to the new plan."""
+    """How `retarget` continues with the new schedule."""
 
     @abc.abstractmethod
     def onwards(self, new: Schedule, step: float, rate: float) -> Schedule:
-        """What follows, on a clock that is 0 at `step`, where the old plan is at `rate`."""
+        """The schedule from `step` on, on a clock that is 0 there; `rate` is the old rate at `step`."""
 
 
 class HoldToPlan(Policy):
-    r"""The new plan's own value at each step: $f(t) = \text{new}(t)$, whatever jump that is."""
+    r"""Follows the new schedule at once: $f(t) = \text{new}(t)$. The rate may jump."""
 
     def onwards(self, new: Schedule, step: float, rate: float) -> Schedule:
         return shift(new, -step)
 
 
 class Continue(Policy):
-    r"""From where the rate stands to the new plan's end, along the new plan's curve.
+    r"""Goes from the current rate to the end value of the new schedule, along its curve.
 
     $$f(t) = e + (\text{new}(t) - e) \, \frac{\text{old}(n) - e}{\text{new}(n) - e}$$
 
-    where $n$ is the step of the change and $e$ the last value of the new plan. There is no jump, and the
-    end is reached when the new plan reaches it. This is for a new plan that decays from $n$ on: one that
-    still warms up there would have its peak scaled by the same factor, and one that is at its end has no
-    curve left, an error. A new plan that goes on for ever, a `cycle` for one, has no end either: its value at
-    step 2^31 - 1 is taken for it.
+    where $n$ is the step of the switch and $e$ the end value of the new schedule. There is no jump, and the
+    rate reaches $e$ when the new schedule does. It is meant for a new schedule that decays from $n$ on. If it
+    still warms up at $n$, its peak is scaled by the same factor. If it is already at $e$, there is no curve
+    left to follow, and `retarget` raises an error. $e$ is the value at step 2^31 - 1, also for a schedule
+    without an end, such as a `cycle`.
     """
 
     def onwards(self, new: Schedule, step: float, rate: float) -> Schedule:
         end, here = _values(new, [LAST_STEP, step])
         if here == end:
             raise ValueError(
-                f"`new` is at its end, {show(end)}, at step {show(step)} already, so that nothing of it is "
-                "left to follow; `HoldToPlan()` or `Rewarmup(warmup_steps)` go there."
+                f"`new` must not be at its end at step {show(step)}, got its end value {show(end)}; use "
+                "`HoldToPlan()` or `Rewarmup(warmup_steps)`."
             )
         factor = (rate - end) / (here - end)
         return factor * (shift(new, -step) - end) + end if end else factor * shift(new, -step)
 
 
 class Rewarmup(Policy):
-    r"""A straight ramp from where the rate stands to the new plan, which it meets after `warmup_steps`.
+    r"""Goes from the current rate to the new schedule in a linear ramp of `warmup_steps`.
 
     $$f(t) = \begin{cases}
     \text{old}(n) + (\text{new}(n + W) - \text{old}(n)) \, (t - n) / W & t < n + W \\
@@ -67,7 +67,7 @@ class Rewarmup(Policy):
       warmup_steps: the length of the ramp, $W$, at least 0.
 
     Raises:
-      TypeError: `warmup_steps` is no number.
+      TypeError: `warmup_steps` is not a number.
       ValueError: it is negative or not finite.
 
     Source: Ibrahim et al., *Simple and Scalable Strategies to Continually Pre-train Large Language Models*,
@@ -81,10 +81,10 @@ class Rewarmup(Policy):
 
 
 def retarget(old: ScheduleLike, new: ScheduleLike, step: Number, policy: Policy) -> Schedule:
-    """Goes over from one plan to another at a step, as at a resume with a changed horizon.
+    """Switches from one schedule to another at a step, for example to resume a run with a new horizon.
 
-    Both plans and the result count all steps of the run from 0, so the clock in the optimizer state stays
-    as it is.
+    Both schedules and the result count steps from the start of the run, so the clock in the optimizer state
+    does not change.
 
     >>> import jaxsched as js
     >>> old, new = js.Linear(1.0, 0.0, 100), js.Linear(1.0, 0.0, 200)
@@ -99,17 +99,17 @@ def retarget(old: ScheduleLike, new: ScheduleLike, step: Number, policy: Policy)
     [0.51, 0.5, 0.6, 0.7, 0.0]
 
     Args:
-      old: the plan so far; a number is a constant.
-      new: the plan from now on.
-      step: the first step of the new plan, at least 0: the count of the optimizer state.
+      old: the schedule so far; a number is a constant.
+      new: the schedule from now on.
+      step: the first step of the new schedule, at least 0: the count of the optimizer state.
       policy: `Continue()`, `HoldToPlan()` or `Rewarmup(warmup_steps)`. There is no default.
 
     Returns:
-      A schedule: `old` before `step`, then what the policy makes of `new`.
+      A schedule: `old` before `step`, then `new` as the policy continues it.
 
     Raises:
       TypeError: an argument is of the wrong type, or traced.
-      ValueError: `step` is out of range, or `policy` cannot follow `new`.
+      ValueError: `step` is out of range, or the policy is `Continue` and `new` is at its end value.
     """
     before, after = as_schedule("old", old), as_schedule("new", new)
     if not isinstance(policy, Policy):
@@ -118,13 +118,13 @@ def retarget(old: ScheduleLike, new: ScheduleLike, step: Number, policy: Policy)
             f"got {describe(policy)}."
         )
     if not is_concrete(before, after, step, policy):
-        raise TypeError("`retarget` takes concrete schedules and steps: call it outside of `jax.jit`.")
+        raise TypeError("`retarget` needs concrete arguments: call it outside of `jax.jit`.")
     at = float(checked_number("step", step, at_least=0, at_most=LAST_STEP))
     (rate,) = _values(before, [at])
     return join([before, policy.onwards(after, at, rate)], [at])
 
 
 def _values(schedule: Schedule, steps: list[Any]) -> list[float]:
-    """The values at some steps in all their digits."""
+    """The values at some steps, in float64."""
     with enable_x64(True):
         return [float(value) for value in np.asarray(schedule(np.array(steps, np.float64)))]

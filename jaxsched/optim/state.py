@@ -1,4 +1,4 @@
-"""Reading the rate in an optimizer state, and moving the clocks of its schedules."""
+"""Reads the rate from an optimizer state, and sets the clocks of its schedules."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ PARTITION = type(optax.partition({}, {}).init({}))
 CLOCKS = (
     LearningRateState,
     optax.ScaleByScheduleState,
-    # Their shapes alone: arrays would start JAX's backend, which `jax.distributed.initialize` must precede.
+    # Only shapes: arrays would start JAX's backend, and `jax.distributed.initialize` must come first.
     type(jax.eval_shape(optax.add_decayed_weights(lambda count: 0.0).init, ())),
     type(jax.eval_shape(optax.schedules.WrappedSchedule(lambda count: 0.0).init)),
     *INJECTED,
 )
-"""The states whose `count` is the clock of a schedule."""
+"""The types of state whose `count` is the clock of a schedule."""
 
 
 class _Reading(NamedTuple):
-    """What is known of one group: factors by where they stand, and whether a rate is among them."""
+    """The factors of the rate of one group, by their paths."""
 
     rates: dict[str, jax.Array]
     injected: dict[str, jax.Array]
@@ -40,32 +40,33 @@ class _Reading(NamedTuple):
 
 
 Groups = dict[str | None, _Reading]
-"""Readings by label; `None` is all parameters."""
+"""Readings by label; `None` stands for all parameters."""
 
 
 def learning_rate(opt_state: Any) -> Any:
-    """The rate that the latest update applied, read from an optimizer state.
+    """Reads the rate that the latest update applied from an optimizer state.
 
-    It is found through any nesting: `chain`, `named_chain`, `partition`, `masked`, `MultiSteps`,
-    `apply_if_finite`, `inject_hyperparams`, a Flax `TrainState`, an `nnx.Optimizer`. The scale of a plateau
-    is a factor of it.
+    The rate is found at any depth: inside `chain`, `named_chain`, `partition`, `masked`, `MultiSteps`,
+    `apply_if_finite`, `inject_hyperparams`, a Flax `TrainState` or an `nnx.Optimizer`. The scale of a plateau
+    is a factor of the rate.
 
-    An injected `learning_rate` is one too, unless a `scale_by_learning_rate` stands inside of the same
-    `inject_hyperparams`: the rate is taken to feed that one, and counts once. A state does not show what a
-    factory does with its arguments. If yours applies two rates, put them beside each other, and the product
-    is read: `chain(inject_hyperparams(optax.sgd)(0.1), scale_by_learning_rate(schedule, flip_sign=False))`.
+    A `learning_rate` of `inject_hyperparams` is a factor too, unless a `scale_by_learning_rate` is inside the
+    same `inject_hyperparams`. Then the injected rate is assumed to be its input and counts once, because a
+    state does not show what a factory does with its arguments. If yours applies two rates, put them side by
+    side in a chain, and their product is read:
+    `chain(inject_hyperparams(optax.sgd)(0.1), scale_by_learning_rate(schedule, flip_sign=False))`.
 
     Args:
-      opt_state: any pytree that holds one state of `scale_by_learning_rate`.
+      opt_state: any pytree that holds one learning rate, of `scale_by_learning_rate` or `inject_hyperparams`.
 
     Returns:
-      A float32 scalar; where there are groups (`param_labels`, `optax.partition`), a dict by label. A state
-      with leading axes, from `jax.vmap`, `jax.pmap` or a scan that stacks states, has a rate for each
-      member: an array with these axes.
+      A float32 scalar; with groups (`param_labels`, `optax.partition`), a dict of scalars by label. A state
+      with leading axes, from `jax.vmap`, `jax.pmap` or a scan that stacks states, gives arrays with these
+      axes.
 
     Raises:
-      ValueError: there is none, or several that are not of groups; the message says what to do, or where
-        they are.
+      ValueError: there is no rate, or there are several for the same parameters; the message lists their
+        paths.
     """
     groups = _read(opt_state, "")
     rates: dict[str | None, jax.Array] = {}
@@ -75,22 +76,21 @@ def learning_rate(opt_state: Any) -> Any:
                 places = ", ".join(f"`{path}`" for path in found)
                 raise ValueError(
                     f"There are {len(found)} learning rates in this optimizer state, at {places}; "
-                    "pass the part of it that holds one."
+                    "pass the part that holds one."
                 )
         if reading.rates or reading.injected:
             rates[label] = _product([each for part in reading for each in part.values()])
     if not rates:
         raise ValueError(
-            "There is no learning rate in this optimizer state, because no transformation of jaxsched put "
-            "one there. Instead of `optax.adamw(schedule)` use "
+            "There is no learning rate in this optimizer state. Instead of `optax.adamw(schedule)` use "
             "`optax.chain(optax.adamw(1.0), jaxsched.scale_by_learning_rate(schedule, flip_sign=False))`."
         )
     return rates[None] if set(rates) == {None} else {str(label): rate for label, rate in rates.items()}
 
 
 def _product(factors: list[Any]) -> jax.Array:
-    """The float32 product of factors whose leading axes are the same, as far as each has them."""
-    # Copies, so that the rate is still there when the state that it was read from has been donated.
+    """The float32 product of factors, aligned at their leading axes."""
+    # Copies: the rate must outlive a state that is donated.
     arrays = [jnp.array(factor, jnp.float32) for factor in factors]
     rank = max(array.ndim for array in arrays)
     aligned = [jnp.expand_dims(array, tuple(range(array.ndim, rank))) for array in arrays]
@@ -116,7 +116,7 @@ def _read(tree: Any, path: str) -> Groups:
             inner = _read(node.inner_state, f"{here}.inner_state")
             if "learning_rate" in node.hyperparams:
                 injected = {f"{here}.hyperparams": node.hyperparams["learning_rate"]}
-                # A state of ours inside already holds what the factory made of it.
+                # Our own state inside already holds the rate that the factory computed from it.
                 around = {
                     label: _Reading({}, {} if reading.rates else injected, {})
                     for label, reading in inner.items()
@@ -127,7 +127,7 @@ def _read(tree: Any, path: str) -> Groups:
 
 
 def _partition(states: dict[Any, Any], path: str) -> Groups:
-    """The readings of the groups of an `optax.partition`; none where nothing is known of any."""
+    """The readings of the groups of an `optax.partition`; empty if no group has any."""
     groups: Groups = {}
     for label, state in states.items():
         for inner, reading in _read(state, f"{path}[{label!r}]").items():
@@ -137,7 +137,7 @@ def _partition(states: dict[Any, Any], path: str) -> Groups:
 
 
 def _joined(left: Groups, right: Groups) -> Groups:
-    """The readings of two parts of one chain: what holds for all parameters holds for each group."""
+    """Merges the readings of two parts of a chain; those for all parameters apply to each group."""
 
     def of(groups: Groups, label: str | None) -> _Reading:
         return groups.get(label, groups.get(None, _Reading({}, {}, {})))
@@ -150,11 +150,11 @@ def _joined(left: Groups, right: Groups) -> Groups:
 
 
 def set_count(opt_state: Tree, count: Any) -> Tree:
-    """Moves the clocks of all schedules in an optimizer state, and nothing else.
+    """Sets the clocks of all schedules in an optimizer state, and nothing else.
 
-    The clocks are those of `scale_by_learning_rate`, of Optax's own schedules, and of
-    `inject_hyperparams`; Adam's count, which corrects its bias, stays. The rate that is read stays that of
-    the latest update until the next.
+    The clocks are those of `scale_by_learning_rate`, of Optax's own schedules and of `inject_hyperparams`.
+    Adam's count for bias correction does not change. `learning_rate` still reads the rate of the latest
+    update until the next one.
 
     >>> import jax.numpy as jnp
     >>> import jaxsched as js
@@ -166,20 +166,20 @@ def set_count(opt_state: Tree, count: Any) -> Tree:
     Array(0.05, dtype=float32)
 
     Args:
-      opt_state: any pytree with such states.
-      count: an integer from 0 to 2^31 - 1, or an integer scalar array. In a state with leading axes it is
-        that of every member.
+      opt_state: any pytree with such clocks.
+      count: an integer from 0 to 2^31 - 1, or an integer scalar array. In a state with leading axes, every
+        member gets it.
 
     Returns:
       A new tree of the same structure.
 
     Raises:
-      TypeError: `count` is no integer.
-      ValueError: it is out of range, or there is no clock.
+      TypeError: `count` is not an integer.
+      ValueError: `count` is out of range, or there is no clock.
     """
     moved, clocks = _moved(opt_state, _as_count(count))
     if not clocks:
-        raise ValueError("There is no schedule's clock in this optimizer state.")
+        raise ValueError("There is no clock of a schedule in this optimizer state.")
     return moved
 
 
@@ -193,7 +193,7 @@ def _as_count(count: Any) -> jax.Array:
 
 
 def _moved(tree: Any, count: jax.Array) -> tuple[Any, int]:
-    """The tree with its clocks at `count`, and how many these are."""
+    """The tree with its clocks set to `count`, and the number of clocks."""
     leaves, structure = jax.tree.flatten(tree, is_leaf=lambda node: isinstance(node, CLOCKS))
     clocks = 0
     for i, node in enumerate(leaves):
@@ -201,7 +201,7 @@ def _moved(tree: Any, count: jax.Array) -> tuple[Any, int]:
             parts = {}
             for name, part in node._asdict().items():
                 if name == "count":
-                    # Whatever holds the number, a Flax variable for one, holds the new one.
+                    # The container of the number, such as a Flax variable, stays.
                     (old,), holder = jax.tree.flatten(part)
                     parts[name] = jax.tree.unflatten(holder, [jnp.full_like(old, count)])
                     clocks += 1

@@ -34,7 +34,7 @@ def trained(tx, steps=25, params=PARAMS):
 
 
 def by_hand(steps=25, params=PARAMS):
-    """Plain gradient descent with the rates fed as numbers."""
+    """Plain gradient descent with the rates as plain numbers."""
     for i in range(steps):
         rate = float(SCHEDULE(i))
         params = jax.tree.map(lambda p, g, rate=rate: p - rate * g, params, gradients(params))

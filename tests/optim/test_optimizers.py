@@ -1,4 +1,4 @@
-"""Every optimizer of Optax that takes a learning rate, on a schedule and in front of our transformation."""
+"""Every Optax optimizer with a learning rate, on a schedule and in front of our transformation."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ NOT_LINEAR = {
     "rmsprop(momentum=0.9)": "its momentum averages updates that hold their rates",
     "rprop": "the rate is the size of its first steps only",
 }
-"""Where `chain(optimizer(1.0), scale_by_learning_rate(s, flip_sign=False))` is not `optimizer(s)`: why."""
+"""Why `chain(optimizer(1.0), scale_by_learning_rate(s, flip_sign=False))` is not `optimizer(s)`."""
 
 NUMBERS_ONLY = {
     "optimistic_adam": "optimistic_adam_v2 takes a schedule",
     "rprop": "the rate is the size of its first steps only",
     "sm3": "it negates its rate",
 }
-"""What takes no schedule as its rate; where it is linear, the chain puts it on one all the same."""
+"""Optimizers that take no schedule as their rate; the chain schedules the linear ones all the same."""
 
 COMMON = ("sgd", "sgd(momentum=0.9)", "adam", "adamw", "lion")
-"""What is not left to the thorough run."""
+"""The optimizers in the default run; the others are `thorough`."""
 
 NEEDED = {
     "contrib.dadapt_adamw": {"estim_lr0": 0.1},
@@ -65,15 +65,15 @@ NEEDED = {
     "contrib.prodigy": {"estim_lr0": 0.1, "estim_lr_coef": 10.0},
     "noisy_sgd": {"key": 0},
 }
-"""Arguments that have no default, or one with which 20 steps hardly move the parameters."""
+"""Arguments without a default, or with one that hardly moves the parameters in 20 steps."""
 
 COMPILED = {"contrib.galore", "contrib.muon", "contrib.sophia", "lbfgs", "novograd", "radam"}
-"""What is compiled by hand too: branches and loops would be compiled anew at each step, and radam loses
-other digits in `1 - b2**t` when it is not."""
+"""Optimizers that are compiled in the run by hand too. Uncompiled, branches and loops compile again at each
+step, and radam rounds `1 - b2**t` in another way."""
 
 
 def schedule_free(optimizer):
-    """Its own count starts at 1: it averages with the rate of the next update."""
+    """Its count starts at 1, so it averages with the rate of the next update."""
     return lambda rate, following: contrib.schedule_free(optimizer(rate), following)
 
 
@@ -90,14 +90,14 @@ BY_HAND = {
     ),
     "contrib.schedule_free_adamw": schedule_free(rms_and_decay),
 }
-"""What takes two rates at a step: its own and that of the next."""
+"""Optimizers that use two rates at a step: its own and the next one."""
 
 
 def optimizers():
-    """All of them by name, as functions of the rate.
+    """All optimizers by name, as functions of the rate.
 
-    Decay that is 0 by default is turned on everywhere; momentum and decay that are None by default make
-    another entry.
+    Decay that is 0 by default is always turned on. Momentum and decay that are None by default get an entry
+    of their own.
     """
     found = {}
     for module in (optax, contrib):
@@ -137,7 +137,7 @@ VALUE_AND_GRAD = jax.jit(jax.value_and_grad(loss))
 
 
 def trained(name, build, compiled):
-    """The parameters after all steps; `build` makes the optimizer of a step from its rate and the next."""
+    """The parameters after all steps; `build` takes the rate of a step and the next one."""
 
     def step(carry, rates):
         params, state = carry
@@ -169,7 +169,7 @@ def close(left, right):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # what Optax is about to drop is still there
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Optax deprecates some of them
 @pytest.mark.parametrize(
     "name",
     [pytest.param(name, marks=[] if name in COMMON else pytest.mark.thorough) for name in OPTIMIZERS],
@@ -192,7 +192,7 @@ def test_a_schedule_is_its_rates_fed_by_hand(name):
 
 
 YOUNG = {"contrib.galore", "contrib.madgrad"}
-"""What Optax 0.2.5 does not have yet."""
+"""Optimizers that Optax 0.2.5 lacks."""
 
 
 def test_the_lists_name_optimizers():
@@ -249,7 +249,7 @@ def test_leaves_that_are_none_or_masked_are_left_alone(name, labels):
 
 @pytest.mark.parametrize("scaled", ["after", "before", "with a plateau"])
 def test_groups_that_have_no_rate_of_their_own_read_as_one_scalar(scaled):
-    """Adam for one half and plain descent for the other, and one schedule for both."""
+    """Adam for one half, plain gradient descent for the other, and one schedule for both."""
     halves = optax.partition(
         {"adam": optax.adam(1.0), "sgd": optax.sgd(1.0)}, {"matrix": "adam", "vector": "sgd"}
     )
@@ -264,7 +264,7 @@ def test_groups_that_have_no_rate_of_their_own_read_as_one_scalar(scaled):
         _, state = tx.update(START, state, START, **({"value": 1.0} if "plateau" in scaled else {}))
         rates.append(js.learning_rate(state))
     assert [(type(rate), rate.shape, rate.dtype) for rate in rates] == [(type(RATES), (), jnp.float32)] * 4
-    # The second value is no better than the first, which the third update is the first to apply.
+    # The second value is no better than the first, so the third update is the first with the cut.
     scales = [1, 1, 1, 0.5] if "plateau" in scaled else [1] * 4
     np.testing.assert_allclose(rates, np.multiply(scales, [FED[i] for i in (0, 0, 1, 2)]), rtol=1e-6)
 

@@ -1,4 +1,4 @@
-"""Plateaus: against PyTorch's own traces, against the docstring, and in optimizers."""
+"""Plateaus: against PyTorch's traces, against the docstring, and in optimizers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def scan(rule, metrics):
 
 
 scanned = jax.jit(chex.assert_max_traces(scan, n=2))
-"""The state after each of `LENGTH` metrics: one program for each mode, whatever the rule."""
+"""The state after each of `LENGTH` metrics; it compiles once per mode, whatever the rule."""
 
 
 def states(rule, metrics):
@@ -81,7 +81,7 @@ def test_every_trace_of_pytorch():
 
 @jax.jit
 def in_an_optimizer(rule, metrics):
-    """The scales of a plateau that is given each metric by `update`, and of one that observes it."""
+    """The scales of a plateau that gets each metric from `update`, and of one that observes it."""
     tx = optimizer(rule)
 
     def step(states, metric):
@@ -149,7 +149,7 @@ def machine(rule, metrics):
 
 
 def in_steps(size, highest):
-    """Multiples of `size`, with which float32 computes without rounding, so that ties are ties in both."""
+    """Multiples of `size`; float32 arithmetic on them is exact, so ties are ties in both."""
     return st.integers(0, highest).map(lambda n: n * size)
 
 
@@ -184,7 +184,7 @@ def test_what_is_not_finite_is_never_better(mode):
 
 @pytest.mark.parametrize(("mode", "step"), [("min", 0.005), ("max", -0.005)])
 def test_a_relative_margin_of_negative_metrics(mode, step):
-    """From a signed best, as PyTorch takes it, each of these worse metrics would be an improvement."""
+    """With PyTorch's signed margin each of these worse metrics would count as an improvement."""
     rule = js.Plateau(factor=0.5, patience=2, rtol=0.01, mode=mode)
     worse = [-1.0 + step * i for i in range(7)]
     np.testing.assert_array_equal(states(rule, worse).scale, [1, 1, 1, 0.5, 0.5, 0.5, 0.25])
@@ -193,7 +193,7 @@ def test_a_relative_margin_of_negative_metrics(mode, step):
 
 
 def test_a_flat_metric_with_patience_2():
-    """PyTorch bears two bad observations and cuts at the third; Optax, as Keras, cuts at the second.
+    """PyTorch tolerates two bad observations and cuts at the third; Optax and Keras cut at the second.
 
     Keras 3 reduces at observations 3, 5, 7 and 9.
     """
@@ -222,7 +222,7 @@ def test_the_floor_and_the_smallest_cut():
     for eps, last in [(0.24, 0.25), (0.25, 0.5), (0.26, 0.5)]:
         rule = js.Plateau(factor=0.5, patience=0, eps=eps)
         np.testing.assert_array_equal(states(rule, flat).scale, [1, 0.5, last, last, last])
-    # The cooldown starts again although nothing was cut.
+    # The cooldown restarts although the scale did not change.
     waits = js.Plateau(factor=0.5, patience=0, min_scale=1.0, cooldown=2)
     np.testing.assert_array_equal(states(waits, flat).cooldown_count, [0, 2, 1, 0, 2])
 
@@ -297,7 +297,7 @@ def test_it_multiplies_any_schedule():
     for i in range(20):
         if i in (3, 4, 11):
             state = HASTY.observe(state, 1.0)
-        # The rate is that of the latest update, until there is another.
+        # The rate is that of the latest update until the next one.
         assert js.learning_rate(state) == rate
         updates, state = tx.update(PARAMS, state)
         rate = schedule(i) * np.float32(1 if i < 4 else 0.5 if i < 11 else 0.25)
@@ -357,7 +357,7 @@ def test_under_multi_steps():
     tx = optax.MultiSteps(optimizer(), 2)
     state = tx.init(PARAMS)
     update = jax.jit(lambda state, value: tx.update(PARAMS, state, PARAMS, value=value))
-    # It observes where an update is made, at every second gradient.
+    # It observes with each update, at every second gradient.
     for i, rate in enumerate([0.1, 0.1, 0.1, 0.1, 0.1, 0.05]):
         updates, state = update(state, 1.0)
         same(js.learning_rate(state), rate)

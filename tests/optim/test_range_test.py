@@ -1,4 +1,4 @@
-"""The range test, against its docstring's formulas in float64."""
+"""The range test, against the formulas of its docstring in float64."""
 
 from __future__ import annotations
 
@@ -46,19 +46,19 @@ COSTS = {
 
 
 def played(curve, rate, i):
-    """A step that trains nothing and has the metric of a given curve."""
+    """A step that trains nothing and returns the metrics of a given curve."""
     return curve, curve[i]
 
 
 @functools.partial(jax.jit, static_argnames=("mode",))
 def play(curve, smoothing, divergence, mode):
-    """One program for all curves."""
+    """A range test that compiles once for all curves."""
     options = {"smoothing": smoothing, "divergence": divergence, "mode": mode}
     return range_test(played, curve, min_value=1e-5, max_value=10.0, steps=TRIES, **options)
 
 
 def expected(curve, smoothing, divergence, mode):
-    """What `play` should find, by the docstring's words."""
+    """The result of `play` by the docstring."""
     sign = {"min": 1, "max": -1}[mode]
     curve = np.asarray(curve, np.float32).astype(np.float64)
     rates = np.geomspace(1e-5, 10, TRIES)
@@ -99,7 +99,7 @@ def test_a_curve_is_measured_as_the_docstring_says(case, mode, smoothing, diverg
 
 
 def test_an_accuracy_is_maximised():
-    """It rises to 0.9, steepest at 40 % of the ramp, and falls back to chance, 0.1, at 80 %."""
+    """It rises to 0.9, most steeply at 40 % of the ramp, and falls to chance, 0.1, at 80 %."""
     curve = 0.1 + 0.8 / (1 + np.exp(-20 * (T - 0.4))) * (T < 0.8)
     found = play(curve, 0.0, 4.0, "max")
     assert found.diverged
@@ -144,7 +144,7 @@ def test_a_linear_ramp_from_0_and_what_a_step_is_given():
         found.metrics, 10 - np.cumsum([0, 0, 0.1, 0.2, 0.3, 0.4]) - np.arange(6), rtol=1e-6
     )
     assert (found.count, found.diverged, found.log_scale) == (6, False, False)
-    # What a rate does shows in the next metric, and that of the last in none.
+    # The effect of a rate shows in the next metric; that of the last rate in none.
     assert found.steepest == found.rates[4]
     curve = jnp.array([9.0, 1.0, 2.0])
     found = range_test(played, curve, min_value=0, max_value=0.5, steps=3, shape=js.Linear, smoothing=0)
@@ -233,7 +233,7 @@ TYPE_ERRORS = {
     },
     "`step` must return a real scalar as its metric, got None (NoneType).": {"step": returning(0, None)},
     "`step` must return a real scalar as its metric, got 'float32' (str).": {"step": returning(0, "float32")},
-    "`step` must return a state of the structure that it was given, PyTreeDef(*), got PyTreeDef([*, *]).": {
+    "`step` must return a state with the structure of its argument, PyTreeDef(*), got PyTreeDef([*, *]).": {
         "step": returning([0, 0], 0.0)
     },
     "state has type float32[]": {"step": lambda state, rate, i: (jnp.ones(2), rate)},
@@ -303,7 +303,10 @@ def test_no_figure():
     with pytest.raises(TypeError, match="A traced range test cannot be drawn"):
         jax.jit(lambda found: found.plot() and 0)(found)
     several = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), found)
-    with pytest.raises(ValueError, match=re.escape("These are 2 range tests; draw one: `jax.tree.map(")):
+    with pytest.raises(
+        ValueError,
+        match=re.escape("A batch of 2 range tests cannot be drawn; draw one of"),
+    ):
         several.plot()
 
 

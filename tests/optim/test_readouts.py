@@ -1,4 +1,4 @@
-"""What is read of a state, and its clocks: with leading axes, and under `optax.inject_hyperparams`."""
+"""Reading and setting optimizer states with leading axes and under `optax.inject_hyperparams`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def partition(peak):
 
 
 def plateau_at(step):
-    """`HASTY`, which gets 1 with every update: the first is its best, all later ones cut."""
+    """The scale of `HASTY` if every update has the metric 1: the first is its best, all later ones cut."""
     return 0.5 ** max(step - 1, 0)
 
 
@@ -152,7 +152,7 @@ def test_a_sweep_has_a_rate_for_each_schedule():
 
 
 def test_factors_of_fewer_axes_go_with_the_leading_ones():
-    """All axes are of one length, so that a factor on the wrong one would be no error of shapes."""
+    """All axes have one length, so a factor on the wrong axis would not be a shape error."""
     build, _ = NESTS["injected beside"]
     states = jax.vmap(lambda peak: history(build, peak))(PEAKS)
     states = jax.tree.map(lambda leaf: leaf[:, :3], states)
@@ -167,7 +167,7 @@ def test_a_rate_that_was_read_outlives_its_state():
         state = last(build, 0.2)
         rate = js.learning_rate(state)
         for leaf in jax.tree.leaves(state):
-            leaf.delete()  # as it is with a state that was donated
+            leaf.delete()  # as if the state were donated
         close(rate, jax.tree.map(np.float32, rate_of(0.2, STEPS - 1)))
 
 
@@ -255,7 +255,7 @@ def test_many_injected_rates_count_once_each():
 
 
 def test_a_rate_around_ours_is_taken_to_feed_ours():
-    """A state does not show what a factory does with its rate; the docstring names the way around."""
+    """A state does not show what a factory does with its rate; the docstring gives a workaround."""
     factory = inject(lambda learning_rate: optax.chain(optax.sgd(learning_rate), rate(0.5, flip_sign=False)))
     close(js.learning_rate(factory(0.1).init(PARAMS)), 0.5)
     beside = optax.chain(inject(optax.sgd)(0.1), rate(0.5, flip_sign=False))

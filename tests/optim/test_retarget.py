@@ -1,4 +1,4 @@
-"""Going over to another plan: continuity, the new plan's end, and what is refused."""
+"""Switching to another schedule: continuity, the new end, and refusals."""
 
 from __future__ import annotations
 
@@ -72,7 +72,10 @@ def test_retargeting_twice():
         (lambda: js.retarget(SHORT, LONG, 60), "missing 1 required positional argument: 'policy'"),
         (lambda: js.retarget(SHORT, LONG, -1, js.Continue()), "`step` must be at least 0 .*, got -1."),
         (lambda: js.retarget("0.1", LONG, 1, js.Continue()), "`old` must be a schedule, a number or a"),
-        (lambda: js.retarget(SHORT, LONG, 200, js.Continue()), "`new` is at its end, 0.02"),
+        (
+            lambda: js.retarget(SHORT, LONG, 200, js.Continue()),
+            "`new` must not be at its end at step 200, got",
+        ),
         (lambda: js.Rewarmup(-1), "`warmup_steps` must be at least 0, got -1."),
     ],
 )
