@@ -1,1 +1,1 @@
-"""The reader of the text form of schedules."""
+"""Reads the text form of schedules."""

@@ -1,4 +1,4 @@
-"""What a message about a text says: the place of the mistake, and the name that was meant."""
+"""Error messages about a text: where the mistake is, and which name was probably meant."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 
 def mistake(message: str, text: str, place: int) -> ValueError:
-    """An error that shows `message`, below it the line of `text` around `place`, and a caret under it."""
+    """An error with `message`, the line of `text` around `place`, and a caret below that place."""
     start = text.rfind("\n", 0, place) + 1
     stop = text.find("\n", place)
     stop = len(text) if stop < 0 else stop
@@ -20,15 +20,15 @@ def mistake(message: str, text: str, place: int) -> ValueError:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown name: a known one that is like it, if any."""
+    """The end of a message about an unknown name: it suggests a similar known one, if any."""
     by_letters = {each.lower(): each for each in known}
-    # Comparing takes time quadratic in the length.
+    # The time to compare is quadratic in the length.
     near = difflib.get_close_matches(name[:50].lower(), by_letters, n=1)
     return f"; did you mean `{by_letters[near[0]]}`?" if near else "."
 
 
 def cut(text: str, most: int = 50) -> str:
-    """`text`, without its end where it is long."""
+    """`text`, cut to at most `most` characters."""
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
@@ -37,7 +37,7 @@ def _printable(text: str) -> str:
 
 
 def _columns(character: str) -> int:
-    """How many columns of a terminal it takes."""
+    """The width of a character in a terminal, in columns."""
     if unicodedata.combining(character):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1

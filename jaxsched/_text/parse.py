@@ -1,4 +1,4 @@
-"""The safe reader of what `repr` writes of a schedule, and what it may name."""
+"""The safe inverse of `repr`, and the names that a text may use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jaxsched._text.reader import Reader
 from jaxsched.combinators.stack import stack
 
 LONGEST_TEXT = 100_000
-"""`parse` reads no more characters than this: some 5,000 numbers of full length."""
+"""The most characters that `parse` accepts: about 5,000 numbers with all their digits."""
 
 PRESETS = {
     name: value
@@ -23,7 +23,7 @@ PRESETS = {
 
 
 def readable() -> dict[str, Callable[..., Any]]:
-    """Everything that a text can call, by name."""
+    """The classes and functions that a text can call, by name."""
     classes = {name: cls for name, cls in registry.items() if cls not in (Lambda, Product, Sum)}
     return {**classes, **PRESETS, "stack": stack}
 
@@ -31,19 +31,20 @@ def readable() -> dict[str, Callable[..., Any]]:
 def parse(text: str) -> Schedule:
     """Reads the text form of a schedule, as `repr` writes it.
 
-    The text may hold the names of shapes, combinators, presets and your own `Schedule` classes, lists,
-    tuples, `partial(Shape, keyword=number)`, `None`, `True`, `False`, strings, comments, and `+`, `-`, `*`,
-    `/` between numbers or, but for `/`, schedules. Nothing else is looked up and nothing is executed.
+    The text may contain the names of shapes, combinators, presets and your own `Schedule` classes; numbers,
+    strings, lists, tuples, `None`, `True`, `False` and `partial(Shape, keyword=number)`; `+`, `-` and `*`
+    between numbers and schedules, `/` between numbers; and comments. Nothing else is looked up or executed.
 
     Every string gives a schedule or a `ValueError`, in bounded time and memory:
 
-    - A text has at most 100,000 characters, and 10,000 entries in its lists together.
-    - Its brackets, and the schedules that it builds, are nested at most 100 deep.
-    - A schedule has at most 1,000 nodes as a pytree, as they take time to compile. The parts of a `join` or
-      `stack` that are of one kind count once.
-    - Ramps along a `Geometric` look at their ends while they are read, and have at most 1,000 nodes together.
+    - A text has at most 100,000 characters, and its lists have at most 10,000 entries in total.
+    - Brackets and schedules are nested at most 100 deep.
+    - A schedule has at most 1,000 pytree nodes, because they take time to compile. Parts of the same kind in
+      a `join` or `stack` count once.
+    - Ramps along a `Geometric` check their ends: they compile their schedule while they are read. They have
+      at most 1,000 pytree nodes in total.
 
-    `repr` writes larger schedules all the same.
+    `repr` has no such limits.
 
     >>> import jaxsched as js
     >>> js.parse("warmup(Cosine(0.3, 0.01, 15 * 235), 5 * 235)")
@@ -52,8 +53,8 @@ def parse(text: str) -> Schedule:
     Constant(0.1)
 
     Raises:
-      TypeError: `text` is no string.
-      ValueError: it is not the text of a schedule; the message shows where and why.
+      TypeError: `text` is not a string.
+      ValueError: it is not the text of a schedule; the message says why and shows where.
     """
     if not isinstance(text, str):
         raise TypeError(f"`text` must be a string, got {describe(text)}.")
@@ -62,4 +63,4 @@ def parse(text: str) -> Schedule:
     try:
         return Reader(text, readable()).schedule()
     except (RecursionError, MemoryError):
-        raise ValueError("`text` needs more memory, or a deeper stack, than there is.") from None
+        raise ValueError("`text` needs more memory or a deeper stack than available.") from None

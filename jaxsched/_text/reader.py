@@ -1,4 +1,4 @@
-"""Reads an expression that builds a schedule, from left to right, and builds each part as soon as it ends.
+"""Reads an expression from left to right, and builds each schedule in it as soon as its text ends.
 
     text       = expression
     expression = term {("+" | "-") term}
@@ -11,8 +11,8 @@
     argument   = [KEYWORD "="] expression
     partial    = "partial" "(" SHAPE {"," KEYWORD "=" expression} [","] ")"
 
-It is no `ast.parse`: each mistake is found where it stands, and neither what is read nor a message changes
-with Python's version.
+It does not use `ast.parse`: each error points at its place, and neither the grammar nor the messages depend
+on the Python version.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from jaxsched._core.transition import ENDS, Transition, as_easing
 from jaxsched._text.mistakes import cut, mistake, nearest
 
 DEEPEST = 100
-"""Brackets, and the schedules that a text builds, are nested no deeper than this."""
+"""The deepest nesting of brackets, and of schedules."""
 
 MOST_ENTRIES = 10_000
-"""The lists of a text have no more entries than this together."""
+"""The most entries of all lists in a text together."""
 
 LARGEST_PROGRAM = 1000
-"""A text builds no schedule with more nodes as a pytree than this.
+"""The most pytree nodes of a schedule.
 
-The time to compile a schedule grows with them, linearly. The parts of a `join` or `stack` that are of one
-kind count once. Ramps that look at their ends compile what they stand on while they are read, one after
-another, so that they have together as many nodes and no more.
+The time to compile a schedule is linear in its nodes. Parts of the same kind in a `join` or `stack` count
+once. A ramp that checks its ends, such as one along a `Geometric`, compiles its schedule while it is read.
+All such ramps of a text together have the same limit.
 """
 
 CONSTANTS = {"None": None, "True": True, "False": False}
@@ -52,7 +52,7 @@ OPERATORS: dict[str, tuple[int, Callable[[Any, Any], Any]]] = {
     "*": (2, operator.mul),
     "/": (2, operator.truediv),
 }
-"""How tightly each operator binds, and what it does."""
+"""The precedence and the function of each operator."""
 
 TOKEN = re.compile(
     r"""\s*(?:
@@ -69,11 +69,11 @@ TOKEN = re.compile(
     ),
     re.VERBOSE | re.DOTALL,
 )
-"""What a text is made of. A string, which only a field of your own can hold, is as `repr` writes it."""
+"""The tokens of a text. A string is as `repr` writes it; only fields of your own can hold one."""
 
 
 class Token(NamedTuple):
-    """A part of the text that has no parts: its kind, a group of `TOKEN`, and where it begins."""
+    """A token: its kind, which is a group of `TOKEN`, its text and its start."""
 
     kind: str
     text: str
@@ -81,7 +81,7 @@ class Token(NamedTuple):
 
 
 def tokens(text: str) -> Iterator[Token]:
-    """All tokens but comments, until one that is none of a schedule's."""
+    """All tokens except comments, up to the first that cannot be part of a schedule."""
     for match in TOKEN.finditer(text):
         kind = str(match.lastgroup)
         if kind != "comment":
@@ -91,11 +91,11 @@ def tokens(text: str) -> Iterator[Token]:
 
 
 class Reader:
-    """Reads a text. A method reads what it is named after, and leaves the token after it as `next`.
+    """A recursive-descent parser. Each method reads the rule it is named after, up to the token `next`.
 
     Attributes:
       text: the text.
-      names: what it can call, classes and functions by name.
+      names: the classes and functions that it can call, by name.
       next: the next token.
     """
 
@@ -105,13 +105,13 @@ class Reader:
         self.text = text
         self.names = names
         self._tokens = tokens(text)
-        self._items: dict[int, list[int]] = {}  # where the items begin, by where their bracket does
+        self._items: dict[int, list[int]] = {}  # the starts of the items, by the start of their bracket
         self._brackets = self._entries = self._compiled = 0
         self._kinds: set[Any] = set()
         self.advance()
 
     def schedule(self) -> Schedule:
-        """What the whole text says."""
+        """The schedule of the whole text."""
         start = self.next.start
         value = self.expression()
         if self.next.kind != "end":
@@ -121,17 +121,17 @@ class Reader:
         if isinstance(value, float | int) and not isinstance(value, bool):
             value = self.build(start, {}, Constant, value)
         if not isinstance(value, Schedule):
-            raise self.error(start, "This is no schedule.")
+            raise self.error(start, "This is not a schedule.")
         return value
 
     def advance(self) -> None:
-        """Goes on to the next token."""
+        """Moves to the next token."""
         self.next = next(self._tokens)
         if self.next.kind == "other":
             raise self.error(self.next.start, "This is not part of a schedule's text.")
 
     def expression(self, tightness: int = 0) -> Any:
-        """Operands, between operators that bind more tightly than that: also a term."""
+        """Operands between operators of a higher precedence than `tightness`; a term is one too."""
         start = self.next.start
         value = self.operand()
         while self.next.text in OPERATORS and OPERATORS[self.next.text][0] > tightness:
@@ -144,7 +144,7 @@ class Reader:
         return value
 
     def operand(self) -> Any:
-        """What stands between two operators, with any signs in front."""
+        """An atom, with any minus signs in front."""
         start, signs = self.next.start, 0
         while self.next.text == "-":
             signs += 1
@@ -158,7 +158,7 @@ class Reader:
         return value
 
     def atom(self) -> Any:
-        """A number, string, name, call, list or something in parentheses."""
+        """A number, string, name, call, list or group."""
         kind, token, start = self.next
         if token == "[":
             return self.entries("]")[0]
@@ -177,26 +177,26 @@ class Reader:
         return CONSTANTS[token] if token in CONSTANTS else self.shape(start, token)
 
     def number(self, place: int, token: str) -> float:
-        """A number; an integer beyond all floats is one of them, the infinite one."""
+        """A number; an integer too large for a float is infinite."""
         try:
             return int(token) if len(token) < 300 and token.replace("_", "").isdecimal() else float(token)
         except ValueError:
-            raise self.error(place, f"`{cut(token)}` is no number.") from None
+            raise self.error(place, f"`{cut(token)}` is not a number.") from None
 
     def entries(self, closing: str) -> tuple[list[Any], bool]:
-        """What stands in the brackets that begin here, and whether a comma stands at its end."""
+        """The entries of the brackets that open here, and whether a comma follows the last."""
         read, comma = [], False
         for place in self.items(closing):
             self._entries += 1
             if self._entries > MOST_ENTRIES:
-                limit = f"at most {MOST_ENTRIES} entries together"
+                limit = f"at most {MOST_ENTRIES} entries in total"
                 raise self.error(place, f"Lists must have {limit}, got {self._entries} up to here.")
             read.append(self.expression())
             comma = self.next.text == ","
         return read, comma
 
     def items(self, closing: str) -> Iterator[int]:
-        """Goes through the brackets that begin here, and stops where each item begins for it to be read."""
+        """Yields the start of each item in the brackets that open here; the caller reads the item."""
         _, bracket, opening = self.next
         places = self._items[opening] = []
         self._brackets += 1
@@ -218,7 +218,7 @@ class Reader:
         self._brackets -= 1
 
     def shape(self, place: int, name: str) -> type[Transition]:
-        """A name without arguments: the class of a transition."""
+        """A class of transitions, by its name."""
         value = self.names.get(name)
         if isinstance(value, type) and issubclass(value, Transition):
             return value
@@ -232,7 +232,7 @@ class Reader:
         raise self.error(place, f"Unknown shape `{cut(name)}`{nearest(name, shapes)}")
 
     def call(self, place: int, name: str) -> Any:
-        """What a class or a function gives for its arguments."""
+        """The result of a call."""
         if name not in self.names:
             raise self.error(place, f"Unknown schedule `{cut(name)}`{nearest(name, self.names)}")
         function = self.names[name]
@@ -247,7 +247,7 @@ class Reader:
         start = next(items, place)
         cls = self.expression() if start != place else None
         if not isinstance(cls, type):
-            raise self.error(start, "`partial` takes the name of a shape first.")
+            raise self.error(start, "The first argument of `partial` must be the name of a shape.")
         parameters = {
             name: parameter.replace(kind=parameter.KEYWORD_ONLY)
             for name, parameter in _parameters(cls).items()
@@ -261,7 +261,7 @@ class Reader:
     def arguments(
         self, callee: str, parameters: Mapping[str, inspect.Parameter], items: Iterable[int]
     ) -> tuple[dict[str, Any], dict[str, int]]:
-        """The arguments of a call by name, and where each begins."""
+        """The arguments of a call by name, and the start of each."""
         positional = [
             name
             for name, parameter in parameters.items()
@@ -280,10 +280,10 @@ class Reader:
                     raise self.error(start, f"`{callee}` has two values for `{name}`.")
                 self.advance()
             elif named:
-                raise self.error(start, "An argument without a name must come before those with one.")
+                raise self.error(start, "A positional argument must come before the keyword arguments.")
             elif len(values) == len(positional):
                 after = f" after `{positional[-1]}`" if positional else ""
-                raise self.error(start, f"`{callee}` takes no argument without a name{after}.")
+                raise self.error(start, f"`{callee}` takes no positional argument{after}.")
             else:
                 name = positional[len(values)]
             places[name] = self.next.start
@@ -291,20 +291,20 @@ class Reader:
         return values, places
 
     def arithmetic(self, place: int, value: Any) -> Any:
-        """A schedule, or a number as a float, which arithmetic cannot make arbitrarily long."""
+        """A schedule, or a number as a float; arithmetic on integers could make them arbitrarily long."""
         if isinstance(value, Schedule | float):
             return value
         if isinstance(value, int) and not isinstance(value, bool):
             return float(value)
         if isinstance(value, type):
             raise self.error(place, _needs_arguments(value))
-        raise self.error(place, "`+`, `-`, `*` and `/` stand between numbers and schedules.")
+        raise self.error(place, "The operands of `+`, `-`, `*` and `/` must be numbers or schedules.")
 
     def combine(self, place: int, operation: Callable[[Any, Any], Any], left: Any, right: Any) -> Any:
-        """What an operator makes of two numbers or schedules."""
+        """The result of an operator on two numbers or schedules."""
         if operation is operator.truediv:
             if isinstance(left, Schedule) or isinstance(right, Schedule):
-                raise self.error(place, "`/` divides numbers; multiply the schedule by `1 / number` instead.")
+                raise self.error(place, "`/` must divide numbers; multiply the schedule by `1 / number`.")
             if right == 0:
                 raise self.error(place, "Division by zero.")
         return self.weighed(place, self.build(place, {}, operation, left, right))
@@ -312,7 +312,7 @@ class Reader:
     def build(
         self, place: int, places: dict[str, int], function: Callable[..., Any], /, *args: Any, **keywords: Any
     ) -> Any:
-        """The result of `function`; its errors point at the argument that they name, or at `place`."""
+        """The result of `function`; an error points at the argument that it names, or at `place`."""
         try:
             return function(*args, **keywords)
         except (RecursionError, MemoryError):
@@ -326,7 +326,7 @@ class Reader:
             raise self.error(place, str(error)) from error
 
     def weighed(self, place: int, value: Any) -> Any:
-        """`value`, unless it is a schedule that would take too long to compile."""
+        """Returns `value`, unless it is a schedule that would take too long to compile."""
         if not isinstance(value, Schedule):
             return value
         structure, _ = kind = kind_of(value)
@@ -335,7 +335,7 @@ class Reader:
         if structure.num_nodes > LARGEST_PROGRAM:
             raise self.error(
                 place,
-                f"A schedule must have at most {LARGEST_PROGRAM} nodes as a pytree to be compiled, "
+                f"A schedule must have at most {LARGEST_PROGRAM} pytree nodes to be compiled, "
                 f"got {structure.num_nodes}.",
             )
         looks = getattr(getattr(value, "shape", None), "cares_for_ends", False)
@@ -345,13 +345,13 @@ class Reader:
             if self._compiled > LARGEST_PROGRAM:
                 raise self.error(
                     place,
-                    f"Ramps that look at their ends must have at most {LARGEST_PROGRAM} nodes together, "
+                    f"Ramps that check their ends must have at most {LARGEST_PROGRAM} pytree nodes in total, "
                     f"got {self._compiled} up to here.",
                 )
         return value
 
     def error(self, place: int, message: str) -> ValueError:
-        """What to raise for a mistake there."""
+        """The error for a mistake at `place`."""
         return mistake(message, self.text, place)
 
 
@@ -370,7 +370,7 @@ def _needs_arguments(function: Callable[..., Any]) -> str:
 
 
 def _depth(structure: Any) -> int:
-    """How many schedules of a structure are nested in each other."""
+    """The nesting depth of the schedules in a structure."""
     node = structure.node_data()
     own = node is not None and issubclass(node[0], Schedule)
     return own + max(map(_depth, structure.children()), default=0)

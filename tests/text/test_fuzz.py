@@ -1,4 +1,4 @@
-"""No text, however strange, gives anything but a schedule or a `ValueError`; a schedule can be called."""
+"""Every text, however strange, gives a `ValueError` or a schedule that can be called."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SIGNS = list("()[],=+-*/. \t\n'")
 
 
 def numbers(least=None):
-    """Texts of numbers, small ones and those at the ends of what fits."""
+    """Texts of numbers, small ones and those at the limits of their types."""
     special = [0, 1, 2, 3, 5, 10, 0.5, 0.1, 1e-5, 1000, LAST_STEP, 1e-37, 3e38, 1e-44, 1e-320, 5e-324]
     signed = st.sampled_from(special + [-each for each in special])
     finite = st.floats(allow_nan=False, allow_infinity=False, width=32)
@@ -62,7 +62,7 @@ def shapes(draw):
 
 @st.composite
 def calls(draw, schedules):
-    """A call with arguments of the right kinds, though not always in their ranges."""
+    """A call with arguments of the right kinds, but not always in range."""
     name = draw(st.sampled_from(sorted(NAMES)))
     size = draw(st.integers(1, 4))
     texts, by_name = [], False
@@ -106,14 +106,14 @@ def sums(lefts, rights):
 PARTS = st.recursive(numbers(), lambda parts: calls(parts) | sums(calls(parts), parts), max_leaves=8)
 
 RIGHT = calls(PARTS) | sums(PARTS, calls(PARTS))
-"""Texts of schedules, most of them good."""
+"""Texts of schedules, most of them valid."""
 
 ANYTHING = numbers() | st.sampled_from([*NAMES, *KEYWORDS, "partial"]) | st.sampled_from(ODD)
 
 
 @st.composite
 def wrong_calls(draw, inner):
-    """A call by a right name, of any arguments."""
+    """A call of a known name with any arguments."""
     name = draw(st.sampled_from([*NAMES, "partial"]))
     texts = draw(st.lists(inner, max_size=5))
     keywords = draw(st.lists(st.sampled_from(KEYWORDS), max_size=3))
@@ -129,7 +129,7 @@ WRONG = st.recursive(
 
 @st.composite
 def mutated(draw):
-    """A good text with tokens left out, doubled, exchanged or replaced."""
+    """A valid text with tokens removed, doubled, swapped or replaced."""
     tokens = re.findall(r"\w+|.", draw(RIGHT))
     for _ in range(draw(st.integers(1, 4))):
         i, j = (draw(st.integers(0, len(tokens) - 1)) for _ in range(2))
@@ -161,11 +161,11 @@ TEXTS = {
 
 
 READ = {"mutated": 0.02, "right arguments": 0.12}
-"""Of texts that are meant to be right now and then, the share that has to be read, well below the usual."""
+"""The share of texts of each kind that must be valid, well below the usual share."""
 
 
 def fuzz(check, texts, examples, share=0.0):
-    """Checks so many texts, of which at least a share must give a schedule."""
+    """Checks `examples` texts; at least `share` of them must give a schedule."""
     slow = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
     read = []
 
@@ -177,7 +177,7 @@ def fuzz(check, texts, examples, share=0.0):
 
 
 def read(text):
-    """The schedule, or `None` where there is a `ValueError`, which has to be a good one."""
+    """The schedule, or `None` after a `ValueError`, whose message is checked."""
     try:
         schedule = js.parse(text)
     except ValueError as caught:
@@ -271,7 +271,7 @@ HUGE = {
     "constants": ("stack([", "1,", "])"),
     "mixed": ("stack([Table([1, 2]),", "1,", "])"),
     "presets": ("stack([", "warm_restarts(1, 0, 5),", "])"),
-    "ramps that look at their ends": ("stack([", "warmup(1, 5, 1, Geometric),", "])"),
+    "ramps that check their ends": ("stack([", "warmup(1, 5, 1, Geometric),", "])"),
     "ends that are looked at": ("warmup(", "Linear(1, 0, 5) + ", "1, 5, 1, Geometric)"),
     "partials": ("join([", "partial(Polynomial, power=2),", "])"),
     "terms": ("", "1 + ", "1"),
@@ -293,12 +293,12 @@ HUGE = {
     "comments": ("", "#\n", "1"),
     "surrogates": ("", "\ud800", ""),
 }
-"""Long texts, as what they begin with, repeat and end with."""
+"""Long texts: a start, a part that repeats, and an end."""
 
 
 @pytest.mark.parametrize("kind", HUGE)
 def test_the_longest_text_is_a_schedule_or_a_value_error(kind):
-    """Each takes a second or two; what is not bounded would not end."""
+    """Each takes a second or two; without the limits it would not end."""
     start, unit, stop = HUGE[kind]
     read(start + unit * ((LONGEST_TEXT - len(start + stop)) // len(unit)) + stop)
 
@@ -313,14 +313,14 @@ def test_the_deepest_schedule_can_be_called(form):
     text = "Linear(1, 0.5, 5)"
     while not (error := why(form.format(text))):
         text = form.format(text)
-    limit = "Ramps that look at their ends must have at most 1000 nodes together, got "
+    limit = "Ramps that check their ends must have at most 1000 pytree nodes in total, got "
     assert (limit if "Geometric" in form else "must be nested at most 100 deep, got 10") in error
     check_rates(text)
     check_text(text)
 
 
 def why(text):
-    """The error about a text, if any."""
+    """The error message for a text, if any."""
     try:
         js.parse(text)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The text form: what it says, what it reads, and how it answers a mistake."""
+"""The text form: printing, reading, and the messages about mistakes."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_text_is_read_and_written_the_same(text):
 
 
 def eval_of(text):
-    """What Python makes of the text: the expression that builds the schedule."""
+    """The text, evaluated by Python: it is an expression that builds the schedule."""
     return eval(text, {**vars(js), "partial": partial})
 
 
@@ -121,16 +121,16 @@ MISTAKES = {
     "2 * Cosine(0.3, 0.01)": ("`Cosine` is missing `transition_steps`.", "Cosine"),
     "warmup()": ("`warmup` is missing `schedule`, `warmup_steps`.", "warmup"),
     "Linear(1, 2, 3, 4, 5)": (
-        "`Linear` takes no argument without a name after `transition_steps`.",
+        "`Linear` takes no positional argument after `transition_steps`.",
         "4, 5",
     ),
-    "warmup(1, 2, 3, Linear, 4)": ("`warmup` takes no argument without a name after `shape`.", "4)"),
+    "warmup(1, 2, 3, Linear, 4)": ("`warmup` takes no positional argument after `shape`.", "4)"),
     "Linear(1, 2, init_value=3)": ("`Linear` has two values for `init_value`.", "init_value"),
     "Linear(1, 2, 3, init_value=4, init_value=5)": (
         "`Linear` has two values for `init_value`.",
         "init_value",
     ),
-    "Linear(init_value=1, 2)": ("An argument without a name must come before those with one.", "2)"),
+    "Linear(init_value=1, 2)": ("A positional argument must come before the keyword arguments.", "2)"),
     "Cosine(0.3, 0.01, -5)": ("`transition_steps` must be at least 0, got -5.", "-5"),
     "Cosine(transition_steps=  -5, init_value=0.3, end_value=0)": (
         "`transition_steps` must be at least 0, got -5.",
@@ -174,32 +174,35 @@ MISTAKES = {
         "end_value",
     ),
     "warmup(1, 5, shape=partial(Polynomial, 2))": (
-        "`partial(Polynomial)` takes no argument without a name.",
+        "`partial(Polynomial)` takes no positional argument.",
         "2)",
     ),
     "warmup(1, 5, shape=partial(warp=2))": ("Expected a schedule, a number or a list.", "warp"),
     "warmup(1, 5, shape=partial(Linear(1, 2, 3)))": (
-        "`partial` takes the name of a shape first.",
+        "The first argument of `partial` must be the name of a shape.",
         "Linear",
     ),
-    "warmup(1, 5, shape=partial())": ("`partial` takes the name of a shape first.", "partial"),
+    "warmup(1, 5, shape=partial())": (
+        "The first argument of `partial` must be the name of a shape.",
+        "partial",
+    ),
     # arithmetic
-    "Constant(1) / 2": ("`/` divides numbers; multiply the schedule by `1 / number` instead.", "/"),
+    "Constant(1) / 2": ("`/` must divide numbers; multiply the schedule by `1 / number`.", "/"),
     "Constant(1 / 0)": ("Division by zero.", "/"),
-    "'a' * Constant(2)": ("`+`, `-`, `*` and `/` stand between numbers and schedules.", "'a'"),
-    "1 + [2]": ("`+`, `-`, `*` and `/` stand between numbers and schedules.", "[2]"),
-    "-True": ("`+`, `-`, `*` and `/` stand between numbers and schedules.", "True"),
+    "'a' * Constant(2)": ("The operands of `+`, `-`, `*` and `/` must be numbers or schedules.", "'a'"),
+    "1 + [2]": ("The operands of `+`, `-`, `*` and `/` must be numbers or schedules.", "[2]"),
+    "-True": ("The operands of `+`, `-`, `*` and `/` must be numbers or schedules.", "True"),
     "1e300 * Constant(2)": ("`value` must be a finite float32 number, got 1e+300.", "*"),
     "stack([1, 2]) * 2": (
         "`operand` must be one schedule, got a stack of 2; stack the outer schedules.",
         "*",
     ),
-    # what is not part of the text, or is missing
-    "[Constant(0.1)]": ("This is no schedule.", "["),
-    "True": ("This is no schedule.", "True"),
+    # characters that are not part of the text, or are missing
+    "[Constant(0.1)]": ("This is not a schedule.", "["),
+    "True": ("This is not a schedule.", "True"),
     "": ("Expected a schedule, a number or a list.", ""),
     "x = 3": ("Expected a schedule, a number or a list.", "x"),
-    "Constant(1,, )": ("`Constant` takes no argument without a name after `value`.", ", )"),
+    "Constant(1,, )": ("`Constant` takes no positional argument after `value`.", ", )"),
     "Table([1,, 2])": ("Expected a schedule, a number or a list.", ", 2"),
     "Constant(value=)": ("Expected a schedule, a number or a list.", ")"),
     "Cosine(0.3, 0.01": ("`(` was never closed.", "("),
@@ -211,7 +214,7 @@ MISTAKES = {
     "Constant(**{})": ("This is not part of a schedule's text.", "**"),
     "Constant(2 ** 9)": ("This is not part of a schedule's text.", "**"),
     "Constant(0x10)": ("This is not part of a schedule's text.", "0x10"),
-    "Constant(1__0)": ("`1__0` is no number.", "1__0"),
+    "Constant(1__0)": ("`1__0` is not a number.", "1__0"),
     "lambda: 0": ("This is not part of a schedule's text.", ":"),
     "warmup(Lambda(<sin>), 5)": ("Unknown schedule `Lambda`.", "Lambda"),
 }
@@ -246,7 +249,7 @@ ARGUMENTS = {
     "max_value": "9",
     ("knots", "steps"): "[0, 10]",
 }
-"""What passes for an argument of that name, or of that of one function; for any other 5 does."""
+"""Valid arguments by name, or by function and name; any other takes 5."""
 
 CALLS = {
     name: {
@@ -263,7 +266,7 @@ def call(name, arguments):
 
 
 def mistake(text):
-    """The message about a text, and the rest of the text from the caret on."""
+    """The error message for a text, and the text from the caret on."""
     with pytest.raises(ValueError) as caught:
         js.parse(text)
     message, shown, pointer = str(caught.value).split("\n")
@@ -314,7 +317,7 @@ def test_the_caret_stands_under_what_a_terminal_shows(before, columns):
 
 
 N = 90_000
-"""A length of texts that is below the limit."""
+"""A length below the limit."""
 
 LONG = {
     "a name": "x" * N,
@@ -340,7 +343,7 @@ def test_what_is_too_long_is_refused_in_short(text):
 
 
 def nested(form, depth, inside="0.1"):
-    """A text within a text, so many times."""
+    """A text nested `depth` times in a form."""
     return functools.reduce(lambda text, _: form.format(text), range(depth), inside)
 
 
@@ -348,9 +351,8 @@ LIMITS = {
     "`text` must have at most 100000 characters, got 100001.": " " * 100_001,
     "Brackets must be nested at most 100 deep, got 101.": "(" * N,
     "Schedules must be nested at most 100 deep, got 101.": nested("warmup({}, 5)", 100),
-    "Lists must have at most 10000 entries together, got 10001 up to here.": f"Table([{'1,' * 30_000}])",
-    "A schedule must have at most 1000 nodes as a pytree to be compiled, got 1002.": "Linear(1, 0, 5) + "
-    * 5000,
+    "Lists must have at most 10000 entries in total, got 10001 up to here.": f"Table([{'1,' * 30_000}])",
+    "A schedule must have at most 1000 pytree nodes to be compiled, got 1002.": "Linear(1, 0, 5) + " * 5000,
 }
 
 
@@ -392,7 +394,7 @@ def test_the_whole_catalogue_fits_into_one_text():
 
 
 def test_texts_last():
-    """What an earlier version wrote is what the same case builds and writes today, down to each default."""
+    """The texts of an earlier version build the same schedules and print the same, with all defaults."""
     texts = json.loads((Path(__file__).parents[1] / "goldens" / "texts.json").read_text())["texts"]
     for name, horizon, text, numbers in texts:
         schedule = PORTS[name]() if horizon is None else EVERY[name](horizon)
