@@ -1,4 +1,4 @@
-"""Plateau: a rule for a factor that falls when a metric no longer improves, and its explicit state."""
+"""Plateaus: rules that scale down the rate when a metric stops improving, with explicit state."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Tree = TypeVar("Tree")
 
 
 class PlateauState(NamedTuple):
-    """All that a plateau remembers.
+    """The state of a plateau.
 
     Attributes:
-      scale: the factor, float32, 1 at first.
-      best: the best metric so far, float32; infinite before the first.
-      bad_count: observations in a row that were no improvement, int32.
-      cooldown_count: observations for which it still waits after a cut, int32.
+      scale: the factor of the rate, float32, initially 1.
+      best: the best metric so far, float32, initially infinite.
+      bad_count: observations in a row without improvement, int32.
+      cooldown_count: observations left of the cooldown after a cut, int32.
     """
 
     scale: jax.Array
@@ -33,7 +33,7 @@ class PlateauState(NamedTuple):
 
 
 class Rule(Value, abc.ABC, abstract=True):
-    """What `scale_by_plateau` goes by: a first state, and the next one for each metric."""
+    """A rule for `scale_by_plateau`: an initial state, and a new state for each metric."""
 
     state_type: ClassVar[type]
 
@@ -43,27 +43,27 @@ class Rule(Value, abc.ABC, abstract=True):
 
     @abc.abstractmethod
     def scale_of(self, state: Any) -> jax.Array:
-        """The factor in a state."""
+        """The factor of the rate in a state."""
 
     @abc.abstractmethod
     def step(self, state: Any, metric: jax.Array) -> Any:
-        """The state after a metric, a float32 scalar or an array of the shape of the state's leaves."""
+        """The state after a metric: a float32 scalar, or an array with the shape of the state's leaves."""
 
     def observe(self, state: Tree, metric: Any) -> Tree:
         """The state after an observation.
 
         Args:
-          state: a state of this rule, or any tree that holds one: an optimizer state, or an `nnx.Optimizer`.
-          metric: a real scalar. With several processes or devices it is reduced over them first. Where the
-            state has leading axes, from `jax.vmap` for one, a scalar is given to every member, and an array
-            of their shape has one metric for each.
+          state: a state of this rule, or any tree with one, such as an optimizer state or an `nnx.Optimizer`.
+          metric: a real scalar. With several processes or devices, reduce it over them first. If the state
+            has leading axes, from `jax.vmap` for example, a scalar applies to every member, and an array of
+            their shape has one metric for each.
 
         Returns:
           A new tree of the same structure.
 
         Raises:
-          TypeError: `metric` is no real scalar, nor an array of real numbers of the shape of the state.
-          ValueError: the tree holds none or several; the message lists their paths.
+          TypeError: `metric` is neither a real scalar nor an array of real numbers with the leading axes.
+          ValueError: the tree has no such state, or several; the message lists their paths.
         """
         leaves, structure = jax.tree.flatten_with_path(state, is_leaf=self._is_state)
         places = [i for i, (_, leaf) in enumerate(leaves) if self._is_state(leaf)]
@@ -72,10 +72,10 @@ class Rule(Value, abc.ABC, abstract=True):
             raise ValueError(
                 f"There are {len(places)} plateau states, at {paths}; pass the part that holds one."
                 if places
-                else "There is no plateau state in this tree; `scale_by_plateau` in the optimizer makes one."
+                else "There is no plateau state in this tree; add `scale_by_plateau` to the optimizer."
             )
         values = [leaf for _, leaf in leaves]
-        # The fields may be held by something else than arrays, the variables of Flax for one.
+        # The fields may be in containers, such as Flax variables.
         fields, holders = jax.tree.flatten(values[places[0]])
         plain = jax.tree.unflatten(jax.tree.structure(jax.eval_shape(self.init)), fields)
         metric = _metric(metric, jnp.shape(self.scale_of(plain)))
@@ -87,16 +87,17 @@ class Rule(Value, abc.ABC, abstract=True):
 
 
 class Machine(NamedTuple):
-    """How a plateau differs from `Plateau`'s own description; the ports of other systems set these.
+    """The deviations of a port from the description of `Plateau`.
 
     Attributes:
-      signed_margin: whether the relative margin is taken from $b$ instead of $|b|$.
+      signed_margin: whether the relative margin is a fraction of $b$ instead of $|b|$.
       infinities: whether an infinitely good metric is better.
-      first: whether the first metric becomes the best one whatever it is, NaN included.
-      trigger: whether it cuts when the bad count is "above" the patience, "at" it or above, or "equal" to it.
-      cooldown: whether a metric during the cooldown is watched for a new best and not counted as bad
-        ("watch"), ignored ("ignore"), or, after the last step of the cooldown, counted again ("hold").
-      keeps_counting: whether the counts stay where nothing is left to cut.
+      first: whether the first metric always becomes the best, NaN included.
+      trigger: whether it cuts if the bad count is "above" the patience, "at" it or above, or "equal" to it.
+      cooldown: the treatment of a metric during the cooldown. "watch": it may be a new best, and is not
+        counted as bad. "ignore": it is ignored. "hold": as "watch", but the last observation of the cooldown
+        counts as bad again.
+      keeps_counting: whether a cut that does not lower the scale leaves the counts as they are.
     """
 
     signed_margin: bool = False
@@ -110,21 +111,21 @@ class Machine(NamedTuple):
 class Plateau(Rule):
     r"""Multiplies the rate by `factor` when a metric has not improved for more than `patience` observations.
 
-    The rule is a value without memory; `init` gives the first state and `observe` the next. An
-    observation $m$ is better than the best so far, $b$, where
+    The rule itself has no state: `init` returns the first state and `observe` the next. An observation $m$ is
+    better than the best so far, $b$, if
 
     $$m < b - \text{rtol}\,|b| - \text{atol}$$
 
-    and with mode "max" where $m > b + \text{rtol}\,|b| + \text{atol}$. NaN and infinities are never better.
+    or, with mode "max", if $m > b + \text{rtol}\,|b| + \text{atol}$. NaN and infinities are never better.
     Then, in this order:
 
-    1. better: $b = m$ and the bad count is 0; otherwise the bad count goes up by 1.
-    2. while cooling down: the cooldown count goes down by 1 and the bad count is 0.
-    3. bad count above `patience`: the scale becomes `max(scale * factor, min_scale)`, unless that is no more
-       than `eps` below the old one; the cooldown count becomes `cooldown` and the bad count 0.
+    1. If $m$ is better, $b$ becomes $m$ and the bad count 0. Otherwise the bad count goes up by 1.
+    2. During a cooldown, the cooldown count goes down by 1 and the bad count is 0.
+    3. If the bad count is above `patience`, the scale becomes `max(scale * factor, min_scale)`, unless that
+       lowers it by no more than `eps`. The cooldown count becomes `cooldown` and the bad count 0.
 
-    This is the machine of PyTorch's `ReduceLROnPlateau`, but for the margin from $|b|$, which is right for
-    negative metrics too, and for a scale in the place of a rate.
+    This is the algorithm of PyTorch's `ReduceLROnPlateau` with two changes: the margin is relative to $|b|$,
+    so it is right for negative metrics too, and the state holds a scale instead of a rate.
 
     >>> import jaxsched as js
     >>> rule = js.Plateau(factor=0.5, patience=1)
@@ -140,19 +141,19 @@ class Plateau(Rule):
     0.25
 
     Args:
-      factor: of each cut, at least 0 and below 1.
-      patience: observations without improvement that are borne, at least 0; the next one cuts.
-      rtol: relative margin, at least 0.
-      atol: absolute margin, at least 0.
-      cooldown: observations after a cut that are not counted as bad, at least 0.
-      min_scale: the scale is not cut below it, from 0 to 1.
-      eps: a cut of no more than this is not made, at least 0.
-      mode: "min" for a metric that should fall, "max" for one that should rise.
-      machine: deviations from the above, as the plateaus of `jaxsched.ports` have them.
+      factor: the factor of each cut, at least 0 and below 1.
+      patience: the number of observations without improvement to tolerate, at least 0; the next one cuts.
+      rtol: the relative margin, at least 0.
+      atol: the absolute margin, at least 0.
+      cooldown: the number of observations after a cut that do not count as bad, at least 0.
+      min_scale: the lowest scale, from 0 to 1.
+      eps: the scale is only cut by more than this, at least 0.
+      mode: "min" for a metric to minimise, "max" for one to maximise.
+      machine: deviations from the above, set by the plateaus of `jaxsched.ports`.
 
     Raises:
-      TypeError: an argument is no number.
-      ValueError: an argument is outside of its range.
+      TypeError: an argument is not a number.
+      ValueError: an argument is out of range.
     """
 
     factor: Number = number(default=0.1, at_least=0, below=1)
@@ -170,7 +171,7 @@ class Plateau(Rule):
         if self.mode not in ("min", "max"):
             raise ValueError(f"`mode` must be 'min' or 'max', got {self.mode!r}.")
         if not isinstance(self.machine, Machine):
-            raise TypeError(f"`machine` must be that of a port, got {self.machine!r}.")
+            raise TypeError(f"`machine` must be a `Machine`, got {self.machine!r}.")
 
     def init(self) -> PlateauState:
         """The state before the first observation."""
@@ -189,7 +190,7 @@ class Plateau(Rule):
         rule, machine = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), self), self.machine
         better = self._is_better(rule, state, metric)
         waiting = state.cooldown_count - (state.cooldown_count > 0)
-        # What is held back during a cooldown counts again with its last observation.
+        # With "hold" the last observation of the cooldown counts again.
         cooling = (waiting if machine.cooldown == "hold" else state.cooldown_count) > 0
         ignored = cooling if machine.cooldown == "ignore" else jnp.asarray(False)
         fresh = jnp.where(ignored, state.bad_count, 0)
@@ -212,7 +213,7 @@ class Plateau(Rule):
         if self.machine.signed_margin:
             limit = best * (1 - sign * rule.rtol) - rule.atol
         else:
-            # The first best is infinite, where a relative margin would be too.
+            # The first best is infinite, and so would be a relative margin.
             limit = best - jnp.where(jnp.isfinite(best), rule.rtol * jnp.abs(best) + rule.atol, 0)
         better = metric < limit
         if not self.machine.infinities:
@@ -221,15 +222,15 @@ class Plateau(Rule):
 
 
 NOTHING_YET = -1
-"""The bad count before the first observation, where that one is taken whatever it is."""
+"""The bad count before the first observation, if that one always becomes the best."""
 
 
 def _metric(metric: Any, leading: tuple[int, ...]) -> jax.Array:
-    """A metric as float32; `leading` is the shape of the state that it is for."""
+    """A metric as float32; `leading` is the shape of the state's leaves."""
     try:
         kind = jnp.result_type(metric)
         real = jnp.issubdtype(kind, jnp.floating) or jnp.issubdtype(kind, jnp.integer)
-        # Straight to float32, so that no large integer wraps around on its way there.
+        # Straight to float32: a large integer would wrap around in int32.
         value = jnp.asarray(metric, jnp.float32) if real else None
     except (TypeError, ValueError, OverflowError):
         value = None
@@ -249,9 +250,9 @@ class AveragedState(NamedTuple):
     """The state of `Averaged`.
 
     Attributes:
-      plateau: the plateau's.
-      mean: of the metrics since the last observation, float32.
-      number: how many these are, int32.
+      plateau: the state of the plateau.
+      mean: the mean of the metrics since the last observation, float32.
+      number: the number of these metrics, int32.
     """
 
     plateau: PlateauState
@@ -264,10 +265,10 @@ class Averaged(Rule):
 
     Args:
       plateau: the rule for the means.
-      size: metrics to a mean, at least 1.
+      size: the number of metrics in a mean, at least 1.
 
     Raises:
-      TypeError: `plateau` is no `Plateau`, or `size` no number.
+      TypeError: `plateau` is not a `Plateau`, or `size` is not a number.
       ValueError: `size` is below 1.
     """
 

@@ -1,4 +1,4 @@
-"""Schedules that have a name in the field, as compositions: each prints as what it is made of."""
+"""Well-known schedules, as compositions. Each prints as the expression that it stands for."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def step_decay(init_value: Number, decay_rate: Number, transition_steps: Number)
 
     Args:
       init_value: the first rate.
-      decay_rate: at least 0.
-      transition_steps: steps between two cuts, above 0.
+      decay_rate: the factor of each cut, at least 0.
+      transition_steps: the steps between two cuts, above 0.
 
     Source: `StepLR` of PyTorch, `exponential_decay(staircase=True)` of Optax.
     """
@@ -49,8 +49,8 @@ def multi_step(init_value: Number, decay_rate: Number, boundaries: Sequence[floa
 
     Args:
       init_value: the first rate.
-      decay_rate: the factor.
-      boundaries: the steps of the cuts, sorted; one that stands there twice cuts twice.
+      decay_rate: the factor of each cut.
+      boundaries: the steps of the cuts, sorted; a boundary that is listed twice cuts twice.
 
     Source: `MultiStepLR` of PyTorch.
     """
@@ -74,7 +74,7 @@ def warmup_cosine(
     init_value: Number = 0.0,
     end_value: Number = 0.0,
 ) -> Schedule:
-    r"""A linear warmup, then half a cosine to the end of the run.
+    r"""A linear warmup, then a half cosine to the end of the run.
 
     With $W$ = `warmup_steps` and $T$ = `total_steps`,
 
@@ -90,10 +90,10 @@ def warmup_cosine(
 
     Args:
       peak_value: the rate at step `warmup_steps`.
-      total_steps: of the whole run, warmup included.
-      warmup_steps: at most `total_steps`.
+      total_steps: the length of the run, warmup included.
+      warmup_steps: the length of the warmup, at most `total_steps`.
       init_value: the first rate.
-      end_value: the last one.
+      end_value: the last rate.
 
     Source: Loshchilov and Hutter, *SGDR*, arXiv:1608.03983; Goyal et al., *Accurate, Large Minibatch SGD*,
     arXiv:1706.02677.
@@ -130,13 +130,13 @@ def warmup_stable_decay(
 
     Args:
       peak_value: the constant rate.
-      total_steps: of the whole run.
-      warmup_steps: at most `total_steps - cooldown_steps`.
-      cooldown_steps: at the end of the run. Where the cooldown starts is a leaf, so that it can be moved
-        without another trace.
+      total_steps: the length of the run.
+      warmup_steps: the length of the warmup, at most `total_steps - cooldown_steps`.
+      cooldown_steps: the length of the cooldown, at most `total_steps`. Its start is a leaf, so you can move
+        it without another trace.
       init_value: the first rate.
-      end_value: the last one.
-      shape: of the cooldown: `Linear`, `Cosine`, `OneMinusSqrt` or any other transition.
+      end_value: the last rate.
+      shape: the shape of the cooldown: `Linear`, `Cosine`, `OneMinusSqrt` or any other transition.
 
     Source: Hu et al., *MiniCPM*, arXiv:2404.06395; the tails, Hägele et al., *Scaling Laws and
     Compute-Optimal Training Beyond Fixed Training Durations*, arXiv:2405.18392.
@@ -161,23 +161,24 @@ def one_cycle(
     *,
     three_phases: bool = False,
 ) -> Schedule:
-    r"""Up to a peak and down again in one run, below the rate it came from.
+    r"""Rises to a peak and falls again over one run, usually to below the first rate.
 
-    Knots: `init_value` at 0, `peak_value` at `peak_fraction * total_steps`, with three phases
-    `init_value` at twice that, `end_value` at `total_steps`; `shape` in between.
+    The knots are `init_value` at step 0, `peak_value` at `peak_fraction * total_steps` and `end_value` at
+    `total_steps`. With three phases there is another `init_value` at `2 * peak_fraction * total_steps`.
+    Between knots the rate follows `shape`.
 
     >>> import jaxsched as js
     >>> js.one_cycle(0.04, 1.0, 4e-6, 100)
     knots([0.04, 1, 4e-06], [0, 30, 100], Cosine)
 
     Args:
-      init_value: the first rate; customary is `peak_value / 25`.
-      peak_value: the highest.
-      end_value: the last; customary is `init_value / 10_000`.
-      total_steps: of the whole run.
-      peak_fraction: of the run at which the peak is, from 0 to 1, with three phases to 0.5.
+      init_value: the first rate; `peak_value / 25` is common.
+      peak_value: the highest rate.
+      end_value: the last rate; `init_value / 10_000` is common.
+      total_steps: the length of the run.
+      peak_fraction: the fraction of the run before the peak, from 0 to 1; with three phases at most 0.5.
       shape: `Cosine`, `Linear` or any other transition.
-      three_phases: whether the way down first goes to `init_value`, as fast as it went up.
+      three_phases: whether the rate first falls back to `init_value`, in as many steps as it rose.
 
     Source: Smith and Topin, *Super-Convergence*, arXiv:1708.07120; `OneCycleLR` of PyTorch, whose last
     knot is at `total_steps - 1`.
@@ -195,19 +196,20 @@ def one_cycle_momentum(
     *,
     three_phases: bool = False,
 ) -> Schedule:
-    """The momentum that goes with `one_cycle`: down while the rate goes up, and back.
+    """The momentum for `one_cycle`: it falls while the rate rises, and rises again.
 
-    Knots: `init_value` at 0, `trough_value` at `peak_fraction * total_steps`, with three phases
-    `init_value` at twice that, `init_value` at `total_steps`; `shape` in between.
+    The knots are `init_value` at step 0, `trough_value` at `peak_fraction * total_steps` and `init_value` at
+    `total_steps`. With three phases there is another `init_value` at `2 * peak_fraction * total_steps`.
+    Between knots the momentum follows `shape`.
 
     >>> import jaxsched as js
     >>> js.one_cycle_momentum(0.95, 0.85, 100)
     knots([0.95, 0.85, 0.95], [0, 30, 100], Cosine)
 
     Args:
-      init_value: the first momentum, and the last.
-      trough_value: at the peak of the rate.
-      total_steps: of the whole run.
+      init_value: the first and the last momentum.
+      trough_value: the momentum at the peak of the rate.
+      total_steps: the length of the run.
       peak_fraction: as in `one_cycle`.
       shape: as in `one_cycle`.
       three_phases: as in `one_cycle`.
@@ -245,16 +247,16 @@ def cyclic(
     value_factor: Number = 1.0,
     decay_rate: Number | None = None,
 ) -> Schedule:
-    r"""Triangles between two rates, for ever.
+    r"""An endless triangle wave between two rates.
 
-    With $P$ = `rise_steps + fall_steps`, $k = \lfloor t / P \rfloor$ and $h$ the triangle from 0 up to 1
-    and back to 0,
+    With $P$ = `rise_steps + fall_steps`, $k = \lfloor t / P \rfloor$ and $h$ a triangle that rises
+    from 0 to 1 and falls back to 0,
 
     $$f(t) = \text{init} + (\text{peak} - \text{init}) \, h(t - k P) \, \text{value\_factor}^k \,
     \text{decay\_rate}^t$$
 
-    What PyTorch calls `triangular` is the default, `triangular2` is `value_factor=0.5`, and `exp_range`
-    with a `gamma` is `decay_rate=gamma`.
+    The default is PyTorch's mode `triangular`; `value_factor=0.5` is `triangular2`, and `decay_rate=gamma` is
+    `exp_range`.
 
     >>> import jaxsched as js
     >>> triangles = js.cyclic(0.1, 0.3, 10, value_factor=0.5)
@@ -263,11 +265,11 @@ def cyclic(
 
     Args:
       init_value: the rate at which every triangle starts and ends.
-      peak_value: the rate in its middle.
-      rise_steps: from start to peak, at least 0.
-      fall_steps: from peak to end, as many as up if left out.
-      value_factor: of a triangle's height to the one before, above 0.
-      decay_rate: of the height per step, above 0; none if left out.
+      peak_value: the rate at its peak.
+      rise_steps: the steps from start to peak, at least 0.
+      fall_steps: the steps from peak to end, at least 0; by default `rise_steps`.
+      value_factor: the ratio of a triangle's height to the one before, above 0.
+      decay_rate: the factor of the height per step, above 0; by default none.
 
     Source: Smith, *Cyclical Learning Rates for Training Neural Networks*, arXiv:1506.01186.
     """
@@ -276,7 +278,7 @@ def cyclic(
     init_value, peak_value = _numbers(init_value=init_value, peak_value=peak_value)
     period = checked_number("rise_steps + fall_steps", rise_steps + fall_steps)
     if is_concrete(period) and not period > 0:
-        raise ValueError("`rise_steps` and `fall_steps` must not both be 0.")
+        raise ValueError("`rise_steps` or `fall_steps` must be above 0, got 0 for both.")
     triangle = knots([0.0, 1.0, 0.0], [0, rise_steps, period])
     rise = checked_number("peak_value - init_value", peak_value - init_value)
     height = rise * cycle(triangle, period, value_factor=value_factor)
@@ -292,15 +294,16 @@ def cyclic_momentum(
     value_factor: Number = 1.0,
     decay_rate: Number | None = None,
 ) -> Schedule:
-    """The momentum that goes with `cyclic`: down while the rate goes up, and back.
+    """The momentum for `cyclic`: it falls while the rate rises, and rises again.
 
-    Its formula is that of `cyclic`, with `trough_value` in the place of the peak.
+    The formula is that of `cyclic`, with `trough_value` instead of `peak_value`.
 
     Args:
-      init_value: the momentum at which every triangle starts and ends; customary is 0.9.
-      trough_value: the momentum in its middle; customary is 0.8.
-      rise_steps: in which the rate rises and the momentum falls.
-      fall_steps: in which it is the other way round; as many if left out.
+      init_value: the momentum at which every triangle starts and ends; 0.9 is common.
+      trough_value: the momentum at the peak of the rate; 0.8 is common.
+      rise_steps: the steps in which the rate rises and the momentum falls, at least 0.
+      fall_steps: the steps in which the rate falls and the momentum rises, at least 0; by default
+        `rise_steps`.
       value_factor: as in `cyclic`.
       decay_rate: as in `cyclic`.
 
@@ -320,9 +323,10 @@ def warm_restarts(
     value_factor: Number = 1.0,
     cycles: int | None = None,
 ) -> Schedule:
-    r"""Cosines from a peak, again and again, each as long as the one before times `length_factor`.
+    r"""Cosine annealing with warm restarts.
 
-    In cycle $k$ after a fraction $p$ of it, with $w = \tfrac12 (1 + \cos \pi p)$,
+    Each cycle is `length_factor` times as long as the one before. After a fraction $p$ of cycle $k$, with
+    $w = \tfrac12 (1 + \cos \pi p)$,
 
     $$f = \text{peak} \cdot \text{value\_factor}^k \, w + \text{end} \, (1 - w)$$
 
@@ -332,11 +336,11 @@ def warm_restarts(
 
     Args:
       peak_value: the rate at step 0.
-      end_value: the rate that each cycle goes down to.
-      cycle_steps: of the first cycle, above 0.
-      length_factor: above 0; below 1 it needs `cycles`.
-      value_factor: of a peak to the one before, above 0.
-      cycles: after so many it stays where it is; for ever if left out.
+      end_value: the rate at which each cycle ends.
+      cycle_steps: the length of the first cycle, above 0.
+      length_factor: the ratio of a cycle's length to the one before, above 0; below 1 it needs `cycles`.
+      value_factor: the ratio of a peak to the one before, above 0.
+      cycles: the number of cycles, after which the rate is constant; by default they are endless.
 
     Source: Loshchilov and Hutter, *SGDR*, arXiv:1608.03983; the decaying peak, timm's `CosineLRScheduler`.
     """
@@ -349,13 +353,13 @@ def warm_restarts(
 def inverse_sqrt(
     peak_value: Number, warmup_steps: Number, init_value: Number = 0.0, timescale: Number | None = None
 ) -> Schedule:
-    r"""A linear warmup, then the inverse square root of the step, for ever.
+    r"""A linear warmup, then endless decay by the inverse square root of the step.
 
     With $W$ = `warmup_steps` and $\tau$ = `timescale`, for $t \ge W$
 
     $$f(t) = \text{peak\_value} \, \left(1 + \frac{t - W}{\tau}\right)^{-1/2}$$
 
-    which with the default $\tau = W$ is `peak_value * sqrt(W / t)`.
+    With the default $\tau = W$ this is `peak_value * sqrt(W / t)`.
 
     >>> import jaxsched as js
     >>> js.inverse_sqrt(0.1, 100)
@@ -363,9 +367,9 @@ def inverse_sqrt(
 
     Args:
       peak_value: the rate at step `warmup_steps`.
-      warmup_steps: above 0 where there is no `timescale`.
+      warmup_steps: the length of the warmup, above 0 without `timescale`.
       init_value: the first rate.
-      timescale: steps in which the rate falls to 0.71 of its peak; `warmup_steps` if left out.
+      timescale: the steps in which the rate falls to 0.71 of its peak; by default `warmup_steps`.
 
     Source: Vaswani et al., *Attention Is All You Need*, arXiv:1706.03762, in the form of Raffel et al., *T5*,
     arXiv:1910.10683.
@@ -377,7 +381,7 @@ def inverse_sqrt(
 
 
 def noam(model_size: Number, warmup_steps: Number, scale: Number = 1.0) -> Schedule:
-    r"""The rate of the first Transformer, of which the first update is number 1.
+    r"""The rate of the first Transformer; the paper counts its updates from 1.
 
     $$f(t) = \text{scale} \cdot \text{model\_size}^{-1/2} \min\left((t + 1)^{-1/2},\
     (t + 1) \, \text{warmup\_steps}^{-3/2}\right)$$
@@ -387,9 +391,9 @@ def noam(model_size: Number, warmup_steps: Number, scale: Number = 1.0) -> Sched
     Array(0.00069877, dtype=float32)
 
     Args:
-      model_size: width of the model, above 0.
-      warmup_steps: above 0.
-      scale: a factor.
+      model_size: the width of the model, above 0.
+      warmup_steps: the length of the warmup, above 0.
+      scale: a factor of the rate.
 
     Source: Vaswani et al., *Attention Is All You Need*, arXiv:1706.03762, section 5.3.
     """
@@ -402,12 +406,12 @@ def noam(model_size: Number, warmup_steps: Number, scale: Number = 1.0) -> Sched
 
 
 def _numbers(**values: Number) -> list[Any]:
-    """The arguments of a preset, checked under its own names before a part has another name for them."""
+    """Checks the arguments of a preset under their own names, before a part renames them."""
     return [checked_number(name, value) for name, value in values.items()]
 
 
 def _steps_of(name: str, steps: Number, total_steps: Number) -> Any:
-    """A number of steps that is part of a run, so at most as long."""
+    """Checks the length of a part of a run; it is at most that of the run."""
     if is_concrete(total_steps):
         return checked_number(name, steps, at_least=0, at_most=float(total_steps))
     return checked_number(name, steps, at_least=0)

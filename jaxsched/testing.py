@@ -1,4 +1,4 @@
-"""The promises of a schedule as checks that run: for this library's shapes, and for yours.
+"""The laws that every schedule keeps, as checks for this library's shapes and for yours.
 
 >>> import jaxsched as js
 >>> from jaxsched.testing import check_laws
@@ -38,9 +38,9 @@ STEP_DTYPES = (
 
 @contextlib.contextmanager
 def float32_path() -> Iterator[None]:
-    """Takes the path of backends without float64, on any backend.
+    """Evaluates as on a backend without float64, on any backend.
 
-    What was compiled outside of this context stays as it was compiled.
+    It does not affect functions that are already compiled.
     """
     token = force_float32.set(True)
     try:
@@ -50,13 +50,13 @@ def float32_path() -> Iterator[None]:
 
 
 def check_laws(schedule: Schedule) -> None:
-    """Holds a schedule to what every schedule promises.
+    """Checks the laws of `LAWS` on a schedule.
 
     Args:
-      schedule: an example of it, with concrete numbers.
+      schedule: an example, with concrete numbers.
 
     Raises:
-      AssertionError: it breaks a law of `LAWS`; the message names the law and says how.
+      AssertionError: it breaks a law; the message says which one and how.
     """
     for name, law in LAWS.items():
         try:
@@ -66,7 +66,7 @@ def check_laws(schedule: Schedule) -> None:
 
 
 def some_steps(schedule: Schedule) -> np.ndarray:
-    """48 steps at which something may happen to it, about its numbers and their sums: int32, sorted."""
+    """48 steps near the numbers of a schedule and their sums, where it may change: int32, sorted."""
     numbers = _numbers(schedule)
     numbers = numbers[(numbers >= 0) & (numbers < 2**30)][-12:]
     about = np.concatenate([[0, 1, 7, 1000], numbers, np.add.outer(numbers, numbers).ravel()])
@@ -76,7 +76,7 @@ def some_steps(schedule: Schedule) -> np.ndarray:
 
 
 def shape_and_dtype(schedule: Schedule) -> None:
-    """The result has the shape of the step and JAX's float dtype, and its value whatever the step's type."""
+    """The result has the shape of the step and JAX's float dtype, and the same value for any type of step."""
     expected = np.asarray(schedule(np.arange(48)))
     for name in STEP_DTYPES:
         steps = np.arange(48).astype(jnp.dtype(name))
@@ -95,9 +95,9 @@ def shape_and_dtype(schedule: Schedule) -> None:
 
 
 def total(schedule: Schedule) -> None:
-    """Every step but NaN has a finite rate; before 0 it is that of 0, beyond 2**53 that of 2**53.
+    """Every step except NaN has a finite rate, which is constant before 0 and beyond 2**53.
 
-    An integer of JAX that is beyond int32 is the last int32.
+    A JAX integer beyond int32 counts as the last int32.
     """
     steps = np.concatenate([some_steps(schedule), np.array([LAST_STEP - 1, LAST_STEP], np.int32)])
     rates = np.asarray(schedule(steps))
@@ -114,7 +114,7 @@ def total(schedule: Schedule) -> None:
 
 
 def compiled(schedule: Schedule) -> None:
-    """Compiled or not, one step or many: the same, also in strict modes, and nothing leaks."""
+    """Compiled or not, for one step or many, the rates are the same; strict modes work, and nothing leaks."""
     steps = some_steps(schedule)
     expected = np.asarray(schedule(steps))
     _same(np.stack([schedule(step) for step in steps[:8]]), expected[:8], "one by one", ulps=1)
@@ -129,7 +129,7 @@ def compiled(schedule: Schedule) -> None:
 
 
 def carried(schedule: Schedule) -> None:
-    """The same inside `scan` and `while_loop`."""
+    """The rates are the same inside `scan` and `while_loop`."""
     steps = jnp.asarray(some_steps(schedule))
     expected = np.asarray(schedule(steps))
     _, rates = lax.scan(lambda carry, step: (carry, schedule(step)), None, steps)
@@ -144,7 +144,7 @@ def carried(schedule: Schedule) -> None:
 
 
 def argument(schedule: Schedule) -> None:
-    """Passed to a compiled function, it is exact for its numbers as float32 rounds them."""
+    """As an argument of a compiled function it is exact for its numbers, rounded to float32."""
     steps = some_steps(schedule)
     rounded = jax.tree.map(_through_float32, schedule)
     rates = jax.jit(lambda schedule, step: schedule(step))(schedule, steps)
@@ -152,7 +152,7 @@ def argument(schedule: Schedule) -> None:
 
 
 def one_trace(schedule: Schedule) -> None:
-    """Its numbers are leaves of one kind each, so that changing them traces nothing again."""
+    """Its numbers are leaves, each of one type, and changing them does not retrace."""
     leaves, structure = jax.tree.flatten(schedule)
     for leaf in leaves:
         plain = type(leaf) is float or isinstance(leaf, jax.Array)
@@ -171,7 +171,7 @@ def one_trace(schedule: Schedule) -> None:
 
 
 def differentiable(schedule: Schedule) -> None:
-    """Gradients with respect to every number are finite, and right where finite differences exist."""
+    """The gradient for every number is finite, and where the rate is smooth finite differences agree."""
     leaves, structure = jax.tree.flatten(jax.tree.map(_through_float32, schedule))
     steps = some_steps(schedule)
 
@@ -192,7 +192,7 @@ def differentiable(schedule: Schedule) -> None:
                 np.asarray(rates([*leaves[:i], _plain(leaf + change), *leaves[i + 1 :]], between)) - middle
                 for change in (width, -width)
             )
-        # Where the two sides differ there is a kink or a jump nearby.
+        # Where the two one-sided differences disagree, a kink or a jump is near.
         noise = 1e-12 * np.abs(middle) + 1e-30
         smooth = weights * (np.abs(right + left) <= 1e-3 * (np.abs(right) + np.abs(left)) + noise)
         share = np.count_nonzero(smooth) / np.size(smooth)
@@ -207,7 +207,7 @@ def differentiable(schedule: Schedule) -> None:
 
 
 def stacked(schedule: Schedule) -> None:
-    """A stack under `vmap` gives what its members give one by one."""
+    """A stack under `vmap` gives the rates of its members."""
     first = jax.tree.map(_through_float32, schedule)
     second = jax.tree.map(lambda leaf: _through_float32(leaf * 0.9), schedule)
     for members in ([first, second, first], [first, Constant(0.25)]):
@@ -216,7 +216,7 @@ def stacked(schedule: Schedule) -> None:
 
 
 def sharded(schedule: Schedule) -> None:
-    """The same inside `shard_map` over all devices."""
+    """The rates are the same inside `shard_map` over all devices."""
     devices = jax.sharding.Mesh(np.array(jax.devices()), ("devices",))
     steps = np.arange(2 * devices.size, dtype=np.int32)
     over = jax.sharding.PartitionSpec("devices")
@@ -225,7 +225,7 @@ def sharded(schedule: Schedule) -> None:
 
 
 def exported(schedule: Schedule) -> None:
-    """The same after `jax.export`; what is exported for TPU computes in float32 alone."""
+    """The rates are the same after `jax.export`; an export for TPU has no float64."""
     structure = jax.tree.structure(schedule)
     steps, leaves = jnp.arange(8), [np.asarray(leaf, np.float32) for leaf in jax.tree.leaves(schedule)]
     functions = {
@@ -243,8 +243,8 @@ def exported(schedule: Schedule) -> None:
 def narrow(schedule: Schedule) -> None:
     """The float32 path agrees with the float64 path to 16 + 2k units in the last place.
 
-    k is how often the rate has changed by the factor e since step 0. From step 2^24 on, what it changes
-    within half a float32 spacing of the step comes on top.
+    k is the absolute value of log(rate / rate at step 0). After step 2^24 the change of the rate within half
+    a float32 spacing of the step is allowed as well.
     """
     steps = some_steps(schedule)
     expected = np.asarray(schedule(steps), np.float64)
@@ -252,7 +252,7 @@ def narrow(schedule: Schedule) -> None:
     with float32_path():
         rates = np.asarray(schedule(steps), np.float64)
     _require(bool(np.isfinite(rates).all()), f"the rates at steps {steps} are {rates}")
-    # Near the zero of a sum there are no digits to compare.
+    # Near a zero of a sum the relative error has no bound.
     scale = np.maximum(np.abs(expected), 1e-6 * np.abs(expected).max())
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         turns = np.nan_to_num(np.abs(np.log(scale / first)), posinf=0.0)
@@ -266,7 +266,7 @@ def narrow(schedule: Schedule) -> None:
 
 
 def value(schedule: Schedule) -> None:
-    """It is a value: frozen, equal and hashed by its numbers, copied and pickled, read back from its text."""
+    """It is a value: frozen, compared and hashed by its numbers, copied, pickled and read from its text."""
     leaves, structure = jax.tree.flatten(schedule)
     for specifier in dataclasses.fields(schedule):
         with contextlib.suppress(dataclasses.FrozenInstanceError):
@@ -276,7 +276,7 @@ def value(schedule: Schedule) -> None:
     classes = set(_classes(schedule))
     if Lambda not in classes:
         copies.append(parse(repr(schedule)))
-        # Python pickles a class by its name in its module, where one made inside a function is not.
+        # Python pickles a class by name; a class made inside a function cannot be found by its name.
         if all(getattr(sys.modules[cls.__module__], cls.__name__, None) is cls for cls in classes):
             copies.append(pickle.loads(pickle.dumps(schedule)))
     for other in copies:
@@ -314,7 +314,7 @@ def _require(condition: bool, message: str) -> None:
 
 
 def _same(actual: Any, expected: Any, what: str, ulps: int = 0) -> None:
-    """Requires equal shapes, dtypes and, to so many units in the last place, values."""
+    """Requires equal shapes and dtypes, and values equal to `ulps` units in the last place."""
     actual, expected = np.asarray(actual), np.asarray(expected)
     _require(actual.shape == expected.shape, f"{what}: the shape is {actual.shape}, not {expected.shape}")
     _require(actual.dtype == expected.dtype, f"{what}: the dtype is {actual.dtype}, not {expected.dtype}")
@@ -333,7 +333,7 @@ def _through_float32(leaf: Any) -> Any:
 
 
 def _plain(leaf: Any) -> Any:
-    """A leaf as schedules keep it: a Python float, or an array."""
+    """A leaf in the form that schedules keep: a Python float, or an array."""
     return float(leaf) if np.ndim(leaf) == 0 else leaf
 
 

@@ -134,7 +134,7 @@ def test_formula(name):
         ),
         (lambda: js.cyclic(0.1, 0.3, -1), "`rise_steps` must be at least 0, got -1."),
         (lambda: js.cyclic(0.1, True, 5), "`peak_value` must be a number, got True"),
-        (lambda: js.cyclic(0.1, 0.3, 0), "`rise_steps` and `fall_steps` must not both be 0."),
+        (lambda: js.cyclic(0.1, 0.3, 0), "`rise_steps` or `fall_steps` must be above 0, got 0 for both."),
         (
             lambda: js.one_cycle(0.1, 1.0, 0.0, 100, three_phases="no"),
             r"`three_phases` must be True or False, got 'no' \(str\).",

@@ -255,7 +255,7 @@ def test_a_metric_that_is_no_real_scalar(metric):
 
 
 def test_errors():
-    with pytest.raises(ValueError, match="no plateau state in this tree; `scale_by_plateau`"):
+    with pytest.raises(ValueError, match="no plateau state in this tree; add `scale_by_plateau`"):
         HASTY.observe(optax.adam(0.1).init(PARAMS), 1.0)
     twice = optax.chain(js.scale_by_plateau(HASTY), optax.adam(0.1), js.scale_by_plateau(HASTY))
     with pytest.raises(ValueError, match=r"are 2 plateau states, at `\[0\].plateau`, `\[2\].plateau`; pass"):

@@ -87,7 +87,7 @@ def test_lists_are_groups():
         (lambda: timm.PlateauLRScheduler(0.1, patience_t=-1), "`patience_t` must be at least 0, got -1."),
         (lambda: keras.ReduceLROnPlateau(0.1, min_delta=-1), "`min_delta` must be at least 0, got -1."),
         (lambda: keras.ReduceLROnPlateau(0.1, None), "`mode` must be 'min' or 'max' for `monitor=None`"),
-        (lambda: js.Plateau(machine="x"), "`machine` must be that of a port, got 'x'."),
+        (lambda: js.Plateau(machine="x"), "`machine` must be a `Machine`, got 'x'."),
         (
             lambda: timm.PlateauLRScheduler(0.1, warmup_t=5),
             "warm up the schedule instead, with `jaxsched.warmup",
