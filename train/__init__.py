@@ -1,14 +1,14 @@
 """LeNet on scikit-learn's digits or on Fashion-MNIST, trained with jaxsched: `python -m train --help`.
 
-Read the files in the order of a run. Each one says at its top which comes next.
+Read the files in this order. The docstring at the top of each names the next one.
 
-1. The command: `__main__` has the commands, `options` what they take, `config` what a run is made of.
-2. Before it trains: `session` checks the options, `data` loads the images, `devices` knows who takes part.
-3. One run: `single` begins it or goes on with it, `loop` takes it epoch by epoch.
-4. What is compiled: `step` is an epoch, `model` the LeNet, `fast_layers` the same for a CPU.
-5. What stays: `checkpoint` is for the next process, `report` for the reader.
-6. Many runs at once: `many` trains them, `report_many` shows them, `chapter` has those of `compare`, and
-   `sweep` makes those of `sweep`.
+1. Command line: `__main__` defines the commands, `options` their options, `config` a run's configuration.
+2. Setup: `session` checks the options, `data` loads the images, `devices` manages devices and processes.
+3. A single run: `single` starts or resumes it, `loop` trains it epoch by epoch.
+4. Compiled code: `step` computes an epoch, `model` is the LeNet, `fast_layers` speeds it up on a CPU.
+5. Output: `checkpoint` saves the state, `report` shows the results.
+6. Many runs at once: `many` trains them, `report_many` shows the results, `chapter` defines the runs of
+   `compare`, and `sweep` those of `sweep`.
 
-In a hurry? `loop`, `step` and `model` are the training.
+In a hurry? Read `loop`, `step` and `model`: they do the training.
 """

@@ -1,7 +1,7 @@
 """The command line: `python -m train --help`.
 
-A command checks what it was given, sets up a `Session`, and hands over: a single run to `train.single`, many
-at once to `train.many`. Read `train.options` next.
+A command checks its options and sets up a `Session`. A single run then continues in `train.single`, many runs
+at once in `train.many`. Read `train.options` next.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ from train.sweep import Over, grid
 @EPOCHS
 @SEED
 @option("--strict", is_flag=True, help="Do not train if the schedule has a warning.")
-@option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Go on with the run in DIR.")
+@option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Resume the run in DIR.")
 @RETARGET
 @shared
 @click.pass_context
@@ -74,22 +74,22 @@ def main(
 ) -> None:
     """Train a LeNet with a learning-rate schedule.
 
-    Without a command, this is a single run. The commands at the end train many runs at once, side by side, or
-    find a rate.
+    Without a command, this trains a single run. The commands below train many runs side by side, or suggest a
+    learning rate.
     """
     given = [name for name in context.params if _is_given(context, name)]
     if context.invoked_subcommand is not None:
         if given:
             command, option = context.invoked_subcommand, _option(given[0])
             takes = {each.name for each in main.commands[command].params}
-            advice = f"write it behind `{command}`" if given[0] in takes else f"`{command}` takes none"
+            advice = f"write it after `{command}`" if given[0] in takes else f"`{command}` does not take it"
             raise click.UsageError(f"{option} is for a single run: {advice}.")
         return
     if resume is not None:
         _resume(context.params, given, options, resume)
         return
     if retarget is not None:
-        raise click.UsageError("--retarget is for a run that goes on: it needs --resume DIR.")
+        raise click.UsageError("--retarget is for a resumed run: it needs --resume DIR.")
 
     session = Session(options, held_out=plateau is not None, shares_batches=True)
     epochs = epochs or session.defaults.epochs
@@ -109,16 +109,16 @@ def main(
         epochs=epochs,
     )
     folder = folder_for(options.out, options.dataset, "config.json", "metrics.jsonl", "checkpoints")
-    # Here, as it takes seconds to import: `--help` and mistakes answer at once.
+    # This import takes seconds. Made here, it does not delay `--help` and error messages.
     from train import single
 
     single.train(session, config, folder)
 
 
 def _resume(params: dict[str, Any], given: list[str], options: Shared, folder: Path) -> None:
-    """Goes on with a run, as it began but for what may change."""
+    """Resumes a run. Only some of its options may change."""
     if "out" in given:
-        raise click.UsageError("A resumed run goes on in its own folder: leave out --out.")
+        raise click.UsageError("A resumed run writes to its own folder: leave out --out.")
     join(options)
     try:
         config = shared_config(folder / "config.json")
@@ -127,7 +127,7 @@ def _resume(params: dict[str, Any], given: list[str], options: Shared, folder: P
     for name in ("dataset", "momentum", "batch_size", "per_epoch", "plateau", "seed"):
         if name in given and params[name] != getattr(config, name):
             raise click.BadParameter(
-                f"{params[name]} is not what the run in {folder} has: {getattr(config, name)}.",
+                f"{params[name]} must be {getattr(config, name)}, as in the run in {folder}.",
                 param_hint=_option(name),
             )
     began = config
@@ -159,7 +159,7 @@ def _resume(params: dict[str, Any], given: list[str], options: Shared, folder: P
 @EPOCHS
 @SEEDS
 @option(
-    "--as-published", is_flag=True, help="Set the book's own schedulers one epoch late, as its loop does."
+    "--as-published", is_flag=True, help="Apply the book's own schedulers one epoch late, as its loop does."
 )
 @shared
 def compare(
@@ -171,7 +171,7 @@ def compare(
 ) -> None:
     """Train the book's seven schedules, side by side.
 
-    The book is Dive into Deep Learning (d2l.ai), its chapter Learning Rate Scheduling.
+    They are from the chapter Learning Rate Scheduling of Dive into Deep Learning (d2l.ai).
     """
     session = Session(options, held_out=True)
     epochs = epochs or session.defaults.epochs
@@ -209,7 +209,7 @@ def sweep(
 ) -> None:
     """Train a grid of schedules, side by side.
 
-    Each --over gives a number of the schedule several values; several --over give all combinations.
+    Each --over varies one number of the schedule. Several of them make a grid of all combinations.
     """
     from train.step import Plan
 
@@ -227,7 +227,7 @@ def sweep(
 
 @main.command(
     "find-lr",
-    short_help="Suggest a rate: the range test.",
+    short_help="Suggest a learning rate with a range test.",
     epilog=examples(
         "python -m train find-lr",
         "python -m train find-lr --min-value 1e-4 --steps 200",
@@ -237,7 +237,7 @@ def sweep(
     "--min-value", type=Finite(0, min_open=True), metavar="X", default=1e-3, help="The first rate to try."
 )
 @option("--max-value", type=Finite(0, min_open=True), metavar="X", default=10.0, help="The last rate to try.")
-@option("--steps", type=Whole(2), metavar="N", default=100, help="How many rates to try, a step each.")
+@option("--steps", type=Whole(2), metavar="N", default=100, help="Number of rates, one step each.")
 @SEED
 @shared
 def find_lr(
@@ -248,7 +248,7 @@ def find_lr(
     max_value: float,
     steps: int,
 ) -> None:
-    """Train at a growing rate until the loss diverges, and suggest rates: the range test."""
+    """Suggest learning rates with a range test: raise the rate each step until the loss diverges."""
     if not min_value < max_value:
         raise click.BadParameter(
             f"{max_value} must be above --min-value {min_value}.", param_hint="--max-value"
@@ -263,7 +263,8 @@ def find_lr(
     if devices.is_first():
         report.range_test(found, folder)
     session.say(
-        f"steepest at {float(found.steepest):.3g}, a tenth of the best {float(found.tenth_of_best):.3g}"
+        f"Suggested learning rates: {float(found.steepest):.3g}, where the loss falls fastest, and "
+        f"{float(found.tenth_of_best):.3g}, a tenth of the rate with the lowest loss."
     )
     session.wrote(folder, "find-lr.json", "find-lr.png")
 
@@ -277,7 +278,7 @@ def _train_many(
     epochs: int,
     seeds: int,
 ) -> None:
-    """Trains plans side by side, and writes their table, figure and numbers."""
+    """Trains plans side by side. Prints a table of the results, and writes a figure and a JSON file."""
     from train import many, report_many
     from train.step import Trainer
 

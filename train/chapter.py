@@ -15,10 +15,10 @@ class Run(NamedTuple):
     """One of the chapter's runs.
 
     Attributes:
-      name: as in the table.
-      schedule: in epochs.
-      rule: the plateau that multiplies it, or `None`.
-      late: whether the book's loop sets it one epoch late.
+      name: its name in the table of results.
+      schedule: the learning rate, in epochs.
+      rule: a plateau that scales the schedule, or `None`.
+      late: whether the book's training loop applies the schedule one epoch late.
     """
 
     name: str
@@ -27,20 +27,21 @@ class Run(NamedTuple):
     late: bool = True
 
     def expression(self, as_published: bool) -> str:
-        """What is trained, as text."""
+        """The text of the learning rate."""
         schedule = self.published() if as_published else self.schedule
         return f"{schedule!r}" if self.rule is None else f"{schedule!r} * {self.rule!r}"
 
     def published(self) -> js.Schedule:
-        """As the book's PyTorch loop has it.
+        """The schedule as the book's PyTorch loop applies it.
 
-        It calls a scheduler of its own after each epoch with that epoch's number: the first epoch trains at
-        the optimizer's own rate, 0.3, and epoch k at `s(k - 1)`. PyTorch's own schedulers are on time.
+        The loop calls the book's own schedulers after each epoch, with the number of that epoch. So the first
+        epoch trains at the optimizer's initial rate, 0.3, and epoch k at `s(k - 1)`. PyTorch's schedulers are
+        on time.
         """
         return js.join([0.3, self.schedule], [1]) if self.late else self.schedule
 
     def plan(self, steps_per_epoch: int, as_published: bool) -> Plan:
-        """What the trainer takes, in steps."""
+        """The run as the trainer takes it, in optimizer steps."""
         schedule = self.published() if as_published else self.schedule
         return Plan(js.per_epoch(schedule, steps_per_epoch), self.rule)
 

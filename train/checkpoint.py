@@ -1,4 +1,4 @@
-"""Checkpoints of a run: written while it goes on, whole or not at all; the newest two and the best are kept.
+"""Checkpoints of a run, written atomically in the background. The newest two and the best one are kept.
 
 Read `train.report` next.
 """
@@ -19,15 +19,15 @@ from train import devices
 
 
 class CheckpointError(Exception):
-    """A checkpoint cannot be written, or none of those that are there can be read."""
+    """A checkpoint could not be written, or none of the existing ones can be read."""
 
 
 class Checkpoint(NamedTuple):
-    """What a run needs to go on.
+    """Everything that a run needs to resume.
 
     Attributes:
       state: a tree of arrays.
-      record: what JSON can hold.
+      record: a dict that JSON can represent.
     """
 
     state: Any
@@ -37,13 +37,13 @@ class Checkpoint(NamedTuple):
 class Checkpoints:
     """The checkpoints in a folder, by epoch.
 
-    Of several processes the first one reads and writes, and the others do nothing.
+    Of several processes, only the first reads and writes. In the others, the methods do nothing.
 
     Args:
-      folder: where they are; it is made if it is not there.
+      folder: the folder of the checkpoints; it is created if it does not exist.
 
     Raises:
-      CheckpointError: that is no folder to write to.
+      CheckpointError: the folder is not writable.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -51,7 +51,7 @@ class Checkpoints:
         self.accuracies: Sequence[float] = ()
         if not devices.is_first():
             return
-        # Of several processes, only this one takes part, so that they need no file system in common.
+        # Only the first process takes part, so the processes need no shared file system.
         alone = {} if devices.alone() else {"active_processes": {0}, "barrier_sync_key_prefix": "first"}
         options = ocp.options.MultiprocessingOptions(primary_host=0, **alone)
         self.orbax = ocp.AsyncCheckpointer(
@@ -67,22 +67,22 @@ class Checkpoints:
             (folder / ".writable").touch()
             (folder / ".writable").unlink()
         except OSError as error:
-            raise CheckpointError(f"{folder} takes no checkpoints: {error.strerror}.") from error
+            raise CheckpointError(f"Checkpoints cannot be written to {folder}: {error.strerror}.") from error
 
     def save(self, state: Any, record: dict[str, Any], accuracies: Sequence[float]) -> None:
-        """Begins to write a checkpoint, once the one before is complete.
+        """Starts to write a checkpoint, once the previous one is complete.
 
         Args:
           state: a tree of arrays.
-          record: what JSON can hold.
-          accuracies: of all epochs so far; the highest is that of the best checkpoint.
+          record: a dict that JSON can represent.
+          accuracies: of all epochs so far; the best checkpoint is the one with the highest.
 
         Raises:
-          CheckpointError: that one could not be written, or this one cannot.
+          CheckpointError: the previous checkpoint or this one could not be written.
         """
         if not devices.is_first():
             return
-        # A copy: the next epoch reuses the memory of the state.
+        # A copy, because the next epoch donates the buffers of the state.
         state = jax.tree.map(np.array, state)
         record = {**record, "digest": _digest(state)}
         items = ocp.args.Composite(state=ocp.args.StandardSave(state), record=ocp.args.JsonSave(record))
@@ -91,25 +91,25 @@ class Checkpoints:
         self._try(lambda: self.orbax.save(self.folder / str(len(accuracies)), args=items))
 
     def wait(self) -> None:
-        """Waits until all is written, and removes what is neither among the newest two nor the best.
+        """Waits until the checkpoint is written. Removes all but the newest two and the best one.
 
         Raises:
-          CheckpointError: it could not be written.
+          CheckpointError: the checkpoint could not be written.
         """
         if not devices.is_first():
             return
         self._try(self.orbax.wait_until_finished)
         kept = [epoch for epoch in self.epochs() if epoch <= len(self.accuracies)]
         best = max(kept, key=lambda epoch: self.accuracies[epoch - 1], default=0)
-        for old in set(kept[2:]) - {best}:  # two, so that there is one where the newest is damaged
+        for old in set(kept[2:]) - {best}:  # two, in case the newest is damaged
             shutil.rmtree(self.folder / str(old))
 
     def _try(self, write: Callable[[], Any]) -> None:
         try:
             write()
-        except Exception as error:  # whatever stands between Orbax and the disk
+        except Exception as error:  # Orbax and the file system raise many kinds
             good = self.epochs()
-            kept = f"that of epoch {good[0]} is good" if good else "there is none before it"
+            kept = f"the checkpoint of epoch {good[0]} is intact" if good else "there is no earlier one"
             raise CheckpointError(
                 f"A checkpoint could not be written to {self.folder}; {kept}: {_first_line(error)}"
             ) from error
@@ -117,14 +117,14 @@ class Checkpoints:
     def restore(
         self, expected: Callable[[dict[str, Any]], Any], say: Callable[[str], None]
     ) -> Checkpoint | None:
-        """The newest checkpoint that is whole; damaged ones after it are removed.
+        """Reads the newest checkpoint that is intact, and removes the damaged ones after it.
 
         Args:
-          expected: gives a state of the shapes that are expected, from a record.
-          say: takes a line for each damaged one.
+          expected: maps a record to a state of the expected structure, shapes and dtypes.
+          say: is called with a message for each damaged checkpoint.
 
         Returns:
-          `None` where there is no checkpoint.
+          The checkpoint, or `None` if there is none.
 
         Raises:
           CheckpointError: there are checkpoints, but all are damaged.
@@ -134,11 +134,11 @@ class Checkpoints:
         for epoch in found:
             try:
                 checkpoint = self._read(epoch, expected)
-            except Exception as error:  # damage shows in many ways
+            except Exception as error:  # damage raises errors of many kinds
                 damage.append((epoch, _first_line(error)))
                 continue
             for bad, why in damage:
-                say(f"The checkpoint of epoch {bad} is damaged; going on from epoch {epoch}. {why}")
+                say(f"The checkpoint of epoch {bad} is damaged; resuming from epoch {epoch}. {why}")
                 shutil.rmtree(self.folder / str(bad))
             return checkpoint
         if damage:
@@ -147,7 +147,7 @@ class Checkpoints:
         return None
 
     def epochs(self) -> list[int]:
-        """Of the checkpoints, the newest first; in the first process."""
+        """The epochs of all checkpoints, newest first. Call it in the first process only."""
         names = (path.name for path in self.folder.iterdir())
         return sorted((int(name) for name in names if name.isdigit()), reverse=True)
 
@@ -157,12 +157,12 @@ class Checkpoints:
         items = ocp.args.Composite(state=ocp.args.StandardRestore(expected(record)))
         restored = self.orbax.restore(path, args=items).state
         if record["digest"] != _digest(restored):
-            raise ValueError("Its numbers are not those that were written.")
+            raise ValueError("Its arrays are not the ones that were saved.")
         return Checkpoint(restored, record)
 
 
 def _digest(state: Any) -> str:
-    """A digest of every bit of a state."""
+    """A hash of a state: its structure, shapes, dtypes and every bit of its arrays."""
     result = hashlib.sha256()
     for path, leaf in jax.tree.leaves_with_path(state):
         array = np.asarray(leaf)

@@ -1,4 +1,4 @@
-"""What a run is made of, as `config.json` has it, and the defaults of each data set.
+"""The configuration of a run, as stored in `config.json`, and the defaults of each data set.
 
 Read `train.session` next.
 """
@@ -16,7 +16,7 @@ import jaxsched as js
 
 
 class Defaults(NamedTuple):
-    """What a run takes unless it is told otherwise."""
+    """The defaults of a data set."""
 
     batch_size: int
     epochs: int
@@ -24,31 +24,31 @@ class Defaults(NamedTuple):
 
 
 DEFAULTS = {
-    # There are so few digits that an epoch would have five batches of 256.
+    # With batches of 256, an epoch would have only five steps.
     "digits": Defaults(batch_size=64, epochs=30, peak_value=0.2),
-    # As in the book's chapter.
+    # The values of the book's chapter.
     "fashion_mnist": Defaults(batch_size=256, epochs=30, peak_value=0.3),
 }
 
 
 class ConfigError(Exception):
-    """The file with the configuration of a run is missing or damaged."""
+    """The configuration file of a run is missing or damaged."""
 
 
 @dataclass(frozen=True)
 class Config:
-    """A run: its data, its schedule as text, and everything else that decides its result.
+    """A run: its data, its schedule as text, and everything else that determines its result.
 
     Args:
       dataset: one of `train.data.DATASETS`.
-      data_dir: the folder with its files, if it has any.
-      schedule: the text of the schedule that was asked for, in optimizer steps or, with `per_epoch`, epochs.
-      trained: the text of what is trained: the same, until a resume goes over to another schedule.
-      per_epoch: whether the schedule's clock ticks once an epoch.
-      plateau: factor and patience, in epochs, of a plateau that watches held-out images, or `None`.
-      momentum: of the gradients, at least 0 and below 1.
-      seed: for the initial parameters and the order of the images.
-      batch_size: images of one optimizer step.
+      data_dir: the folder with the files of the data set, or `None`.
+      schedule: text of the requested schedule, in optimizer steps, or in epochs with `per_epoch`.
+      trained: text of the schedule that is trained; differs from `schedule` after a resume with `--retarget`.
+      per_epoch: whether the schedule counts epochs instead of steps.
+      plateau: factor and patience, in epochs, of a plateau on the loss over held-out images, or `None`.
+      momentum: gradient momentum, at least 0 and below 1.
+      seed: seed of the initial parameters and of the order of the images.
+      batch_size: images per optimizer step.
       epochs: passes over the training images.
     """
 
@@ -64,26 +64,26 @@ class Config:
     epochs: int
 
     def save(self, path: Path) -> None:
-        """Writes it as JSON."""
+        """Writes the configuration as JSON."""
         write(path, json.dumps(dataclasses.asdict(self), indent=2) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Config:
-        """Reads what `save` wrote.
+        """Reads a file that `save` wrote.
 
         Raises:
-          ConfigError: there is no such file, or it is damaged.
+          ConfigError: the file does not exist or is damaged.
         """
         try:
             return cls.of(json.loads(path.read_text()))
         except OSError as error:
-            raise ConfigError(f"{path.parent} holds no run: {path.name}: {error.strerror}.") from error
+            raise ConfigError(f"{path.parent} contains no run: {path.name}: {error.strerror}.") from error
         except (ValueError, TypeError, KeyError) as error:
-            raise ConfigError(f"{path} is no configuration of a run: {error}.") from error
+            raise ConfigError(f"{path} is not the configuration of a run: {error}.") from error
 
     @classmethod
     def of(cls, record: dict[str, Any]) -> Config:
-        """A configuration from its JSON."""
+        """Builds a configuration from the dict of its JSON."""
         for name in ("schedule", "trained"):
             js.parse(record[name])
         plateau = record["plateau"]
@@ -91,7 +91,7 @@ class Config:
 
 
 def write(path: Path, text: str) -> None:
-    """Writes a file in whole or not at all, whenever the process is killed."""
+    """Writes a file atomically: if the process is killed, the file is complete or unchanged."""
     unfinished = path.with_name(f".{path.name}.unfinished")
     with unfinished.open("w") as file:
         file.write(text)
@@ -101,6 +101,6 @@ def write(path: Path, text: str) -> None:
 
 
 def default_schedule(peak_value: float, length: int) -> js.Schedule:
-    """A warmup over a sixth of the run and a cosine over the rest: the book's last figure, at any length."""
+    """Warmup over a sixth of the run, then a cosine: the book's last figure, at any length."""
     warmup_steps = length // 6
     return js.warmup(js.Cosine(peak_value, 0.01, length - warmup_steps), warmup_steps)

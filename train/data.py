@@ -1,4 +1,4 @@
-"""The data sets: scikit-learn's digits, and Fashion-MNIST from its files or through TensorFlow Datasets.
+"""The data sets: scikit-learn's digits, and Fashion-MNIST from files or TensorFlow Datasets.
 
 Read `train.devices` next.
 """
@@ -21,17 +21,17 @@ FILES = {
     "test_images": "t10k-images-idx3-ubyte",
     "test_labels": "t10k-labels-idx1-ubyte",
 }
-"""The four files of Fashion-MNIST; each may be compressed, with `.gz` behind its name."""
+"""The four files of Fashion-MNIST. Each may be compressed, with the suffix `.gz`."""
 
 
 class DataError(Exception):
-    """The data cannot be had, or is not what it should be."""
+    """The data cannot be loaded or is invalid."""
 
 
 class Split(NamedTuple):
     """Images, uint8 of shape (n, 28, 28, 1), and their labels, int32 of shape (n,), from 0 to 9.
 
-    NumPy's arrays as they are loaded, JAX's once they are on a device.
+    NumPy arrays when loaded, JAX arrays once they are on a device.
     """
 
     images: Any
@@ -42,9 +42,9 @@ class Data(NamedTuple):
     """A data set.
 
     Attributes:
-      train: what the model is trained on.
-      test: what it is tested on after each epoch.
-      held_out: what a plateau watches, or `None`.
+      train: training images.
+      test: test images, evaluated after each epoch.
+      held_out: validation images for a plateau, or `None`.
     """
 
     train: Split
@@ -52,7 +52,7 @@ class Data(NamedTuple):
     held_out: Split | None = None
 
     def with_held_out(self) -> Data:
-        """The same data, with every tenth training image moved to `held_out`."""
+        """Moves every tenth training image to `held_out`."""
         images, labels = self.train
         held = np.arange(len(labels)) % 10 == 9
         return Data(Split(images[~held], labels[~held]), self.test, Split(images[held], labels[held]))
@@ -63,10 +63,10 @@ def load(name: str, data_dir: Path | None = None) -> Data:
 
     Args:
       name: one of `DATASETS`.
-      data_dir: the folder with the files of `fashion_mnist`; without it TensorFlow Datasets gets them.
+      data_dir: the folder with the files of `fashion_mnist`. With `None`, TensorFlow Datasets loads them.
 
     Raises:
-      DataError: the data cannot be had, or a file is missing, cut short or damaged.
+      DataError: the data cannot be loaded, or a file is missing, truncated or damaged.
     """
     if name == "digits":
         return digits()
@@ -74,9 +74,9 @@ def load(name: str, data_dir: Path | None = None) -> Data:
 
 
 def digits() -> Data:
-    """Scikit-learn's 1,797 handwritten digits, 8 x 8, enlarged threefold and framed to 28 x 28.
+    """Scikit-learn's 1,797 handwritten digits, scaled from 8 x 8 to 24 x 24 and padded to 28 x 28.
 
-    Every fifth image is for testing.
+    Every fifth image is a test image.
     """
     from sklearn.datasets import load_digits
 
@@ -90,7 +90,7 @@ def digits() -> Data:
 def fashion_mnist_from_files(data_dir: Path) -> Data:
     """Fashion-MNIST from the four IDX files in a folder, compressed or not."""
     if not data_dir.is_dir():
-        raise DataError(f"`--data-dir {data_dir}` is no folder.")
+        raise DataError(f"`--data-dir {data_dir}` must be an existing folder.")
     arrays = {name: read_idx(_find(data_dir, file)) for name, file in FILES.items()}
     for name, array in arrays.items():
         expected = (28, 28) if name.endswith("images") else ()
@@ -111,11 +111,11 @@ def _find(data_dir: Path, name: str) -> Path:
 def read_idx(path: Path) -> np.ndarray:
     """Reads an IDX file of bytes.
 
-    It begins with two zeros, the type (8: bytes), the rank, and the lengths of the axes as 32-bit numbers
-    with the highest byte first.
+    Its header is two zero bytes, the type (8 for bytes), the rank, and the lengths of the axes as big-endian
+    32-bit integers.
 
     Raises:
-      DataError: the file cannot be read, is no such file, or has another length than it says.
+      DataError: the file cannot be read, is not an IDX file of bytes, or does not match its header in length.
     """
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
@@ -123,11 +123,13 @@ def read_idx(path: Path) -> np.ndarray:
         raise DataError(f"{path} cannot be read: {error}.") from error
     if len(content) < 4 or content[:3] != b"\0\0\x08":
         raise DataError(
-            f"{path} is no IDX file of bytes: it begins with {content[:4].hex(' ') or 'nothing'}."
+            f"{path} must be an IDX file of bytes, but it starts with {content[:4].hex(' ') or 'nothing'}."
         )
     rank = content[3]
     if len(content) < 4 + 4 * rank:
-        raise DataError(f"{path} is cut short: {len(content)} bytes do not hold its {rank} lengths.")
+        raise DataError(
+            f"{path} is truncated: its header of {rank} axes does not fit in {len(content)} bytes."
+        )
     shape = struct.unpack(f">{rank}I", content[4 : 4 + 4 * rank])
     items = np.frombuffer(content, np.uint8, offset=4 + 4 * rank)
     if items.size != np.prod(shape, dtype=object):
@@ -136,11 +138,11 @@ def read_idx(path: Path) -> np.ndarray:
 
 
 def fashion_mnist_from_tfds() -> Data:
-    """Fashion-MNIST through TensorFlow Datasets, which downloads it the first time."""
+    """Fashion-MNIST from TensorFlow Datasets. The first call downloads it."""
     ways = (
-        "There are three ways to get Fashion-MNIST: its four IDX files and `--data-dir DIR`; Debian's "
+        "There are three ways to get Fashion-MNIST: its four IDX files and `--data-dir DIR`; the Debian "
         "package dataset-fashion-mnist and `--data-dir /usr/share/datasets/fashion-mnist`; or "
-        "`pip install '.[tfds]'` and a network. `--dataset digits` needs none of them."
+        "`pip install '.[tfds]'` and a network connection. `--dataset digits` needs none of these."
     )
     try:
         import tensorflow_datasets as tfds
@@ -148,15 +150,15 @@ def fashion_mnist_from_tfds() -> Data:
         raise DataError(f"TensorFlow Datasets is not installed. {ways}") from error
     try:
         splits = tfds.as_numpy(tfds.load("fashion_mnist", batch_size=-1, as_supervised=True))
-    except Exception as error:  # whatever stands between TensorFlow Datasets and the files
-        raise DataError(f"TensorFlow Datasets could not get it: {error}\n{ways}") from error
+    except Exception as error:  # TensorFlow Datasets raises many kinds
+        raise DataError(f"TensorFlow Datasets could not load Fashion-MNIST: {error}\n{ways}") from error
     return _checked(*splits["train"], *splits["test"])
 
 
 def _checked(
     train_images: np.ndarray, train_labels: np.ndarray, test_images: np.ndarray, test_labels: np.ndarray
 ) -> Data:
-    """The four arrays in their shapes and dtypes, once they fit together."""
+    """Checks that the four arrays are consistent, and gives them their shapes and dtypes."""
     for split, images, labels in (("train", train_images, train_labels), ("test", test_images, test_labels)):
         if len(images) != len(labels) or not len(images):
             raise DataError(f"The {split} set has {len(images)} images and {len(labels)} labels.")

@@ -1,7 +1,7 @@
-"""The devices that a run is spread over: those of this process, or of all processes of a job.
+"""The devices of a run: those of this process, or of all processes of a job.
 
-A job is several processes that train one model. The first of them reads and writes; whatever it knows and
-the others need, it tells them. Read `train.single` next.
+A job is several processes that train one model. Only the first process reads and writes files. It broadcasts
+to the others what they need. Read `train.single` next.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 AXIS = "devices"
-"""The name of the only axis of a mesh."""
+"""The name of the only mesh axis."""
 
 HEARTBEAT_SECONDS = 20
-"""A process that is silent for this long counts as dead, and the others of its job end."""
+"""A process that sends no heartbeat for this long counts as dead, and the rest of its job ends."""
 
 
 def join_job(coordinator: str | None, processes: int | None, process: int | None) -> None:
     """Makes this process one of several that train together.
 
     Args:
-      coordinator: host and port of the first process; without it, as well as the other two, JAX finds out
-        from the cluster that it runs in (Slurm, Open MPI, Kubernetes, a TPU slice).
-      processes: how many there are.
-      process: which of them this is, from 0.
+      coordinator: host and port of the first process. If all three arguments are `None`, JAX asks the cluster
+        for them (Slurm, Open MPI, Kubernetes, a TPU slice).
+      processes: number of processes.
+      process: index of this process, from 0.
 
     Raises:
-      RuntimeError: the others could not be found.
+      RuntimeError: the processes could not connect, or there is no known cluster.
     """
     try:
         jax.distributed.initialize(
@@ -41,46 +41,47 @@ def join_job(coordinator: str | None, processes: int | None, process: int | None
             heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
             shutdown_timeout_seconds=HEARTBEAT_SECONDS,
         )
-    except ValueError as error:  # what JAX says where it finds no cluster
+    except ValueError as error:  # JAX found no cluster
         raise RuntimeError(str(error)) from error
 
 
 def mesh(count: int | None = None) -> Mesh:
-    """All devices of all processes, or the first `count`."""
+    """A mesh of all devices of all processes, or of the first `count` devices."""
     return Mesh(np.array(jax.devices()[:count]), (AXIS,))
 
 
 def put(mesh: Mesh, tree: Any, specs: Any) -> Any:
-    """Arrays on their devices; all processes have the same ones.
+    """Puts arrays on the devices of a mesh. Every process must pass the same arrays.
 
-    It waits: a process that goes on while others still compare what they have would mix up their messages.
+    It blocks until they are there: JAX first compares the arrays across processes, and a process that went on
+    meanwhile would mix its messages with these.
     """
     shardings = jax.tree.map(lambda spec: NamedSharding(mesh, spec), specs)
     return jax.block_until_ready(jax.device_put(tree, shardings))
 
 
 def replicated(mesh: Mesh, tree: Any) -> Any:
-    """A copy of every array on every device."""
+    """Copies every array to every device."""
     return put(mesh, tree, PartitionSpec())
 
 
 def is_first() -> bool:
-    """Whether this process is the one that writes."""
+    """Whether this is the first process, which reads and writes files."""
     return jax.process_index() == 0
 
 
 def alone() -> bool:
-    """Whether no other process trains with this one."""
+    """Whether the job has only this process."""
     return jax.process_count() == 1
 
 
 def any_process(flag: bool) -> bool:
-    """Whether `flag` holds in any process; all must ask."""
+    """Whether `flag` is true in any process. All processes must call this."""
     return flag if alone() else bool(np.any(multihost_utils.process_allgather(np.array(flag))))
 
 
 def from_first(text: str) -> str:
-    """The text that the first process has; all must ask."""
+    """Broadcasts the text of the first process. All processes must call this."""
     if alone():
         return text
     content = np.frombuffer(text.encode(), np.uint8)
@@ -92,5 +93,5 @@ def from_first(text: str) -> str:
 
 
 def tree_from_first(tree: Any) -> Any:
-    """The arrays that the first process has, in a tree of the same shapes; all must ask."""
+    """Broadcasts the arrays of the first process. All processes must call this, with the same shapes."""
     return tree if alone() else multihost_utils.broadcast_one_to_all(tree)

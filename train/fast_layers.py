@@ -1,14 +1,13 @@
-"""LeNet's convolutions as products of matrices: the function of `train.model`, eight times as fast on a CPU.
+"""LeNet's convolutions as matrix products: the same function as `train.model`, eight times as fast on a CPU.
 
 An epoch of Fashion-MNIST takes 1.1 s on two cores with these layers, and 9.0 s with `nnx.Conv` and
-`nnx.max_pool`: `python -m benchmarks.epoch --data-dir DIR` measures both. Most of the time of the plain
-layers goes into two gradients, that of `max_pool` and that of the first convolution.
+`nnx.max_pool`; `python -m benchmarks.epoch --data-dir DIR` measures both. The plain layers spend most of
+their time on two gradients: that of `max_pool` and that of the first convolution.
 
-The idea: after a 5 x 5 convolution and 2 x 2 pooling, a result sees a 6 x 6 window of the image, and the
-windows are 2 pixels apart. Each of the four positions that are pooled sees 25 of the 36 pixels. So one
-matrix, with the kernel at its four offsets in the window, times the windows of all images gives all four,
-and pooling is a maximum over them. The batch is the innermost axis, so that a slice of pixels is a run of
-contiguous numbers.
+The idea: after a 5 x 5 convolution and 2 x 2 pooling, each output depends on a 6 x 6 window of the image, and
+the windows are 2 pixels apart. Each of the four pooled positions covers 25 of the 36 pixels. One matrix
+holds the kernel at its four offsets in the window. Its product with the windows of all images gives all four
+positions, and pooling is their maximum. The batch is the innermost axis, so slices of pixels are contiguous.
 
 On a GPU or a TPU, the trainer uses the plain layers. Read `train.checkpoint` next.
 """
@@ -24,16 +23,16 @@ from train.model import LeNet
 
 
 def lenet(model: LeNet, images: jax.Array) -> jax.Array:
-    """The logits of `model(images)`, (batch, 10), to rounding."""
+    """Computes `model(images)`, shape (batch, 10), up to rounding."""
     return model.classify(conv_relu_pool(model.conv2, conv_relu_pool(model.conv1, images)))
 
 
 def conv_relu_pool(conv: nnx.Conv, images: jax.Array) -> jax.Array:
-    """A convolution, relu, and maxima over 2 x 2: `nnx.max_pool(nnx.relu(conv(images)), (2, 2), (2, 2))`.
+    """Convolution, relu and 2 x 2 max pooling: `nnx.max_pool(nnx.relu(conv(images)), (2, 2), (2, 2))`.
 
     Args:
-      conv: 5 x 5 with a bias, and its `padding` one number for all four sides.
-      images: (batch, height, width, channels), of even height and width.
+      conv: a 5 x 5 convolution with a bias, whose `padding` is one number for all four sides.
+      images: shape (batch, height, width, channels), with even height and width.
 
     Returns:
       Shape (batch, height / 2 - 2, width / 2 - 2, features), with the height and width of the padded images.
@@ -41,7 +40,7 @@ def conv_relu_pool(conv: nnx.Conv, images: jax.Array) -> jax.Array:
     assert isinstance(conv.padding, int)
     assert conv.bias is not None
     kernel, bias, padding = conv.kernel[...], conv.bias[...], conv.padding
-    # XLA gives one core to a product of this size, and runs what is independent side by side.
+    # XLA computes a product of this size on one core, and independent products in parallel.
     halves = jnp.array_split(images, 2)
     return jnp.concatenate([_by_matrix_product(half, kernel, bias, padding) for half in halves])
 
@@ -51,7 +50,7 @@ def _by_matrix_product(images: jax.Array, kernel: jax.Array, bias: jax.Array, pa
     windows = _windows(pixels)
     height, width, inputs, batch = windows.shape
     places, features = height * width, len(bias)
-    # A copy of the matrix for each place lets the places stay the outermost axis of the products.
+    # With a copy of the matrix for each place, places stay the outermost axis of the products.
     matrices = jnp.broadcast_to(_four_offsets(kernel), (places, 4 * features, inputs))
     products = matrices @ windows.reshape(places, inputs, batch)
     maxima = _first_maximum(products.reshape(places, 4, features, batch))
@@ -60,11 +59,12 @@ def _by_matrix_product(images: jax.Array, kernel: jax.Array, bias: jax.Array, pa
 
 
 def _windows(pixels: jax.Array) -> jax.Array:
-    """All 6 x 6 windows of stride 2 of pixels, (height, width, channels, batch).
+    """Extracts all 6 x 6 windows at stride 2 from pixels of shape (height, width, channels, batch).
 
     Returns:
-      Shape (height / 2 - 2, width / 2 - 2, 36 channels, batch): three shifts down, of three shifts to the
-      right, of the rows and of the columns of blocks of 2 x 2, of the channels.
+      Shape (height / 2 - 2, width / 2 - 2, 36 * channels, batch). The third axis is (3, 3, 2, 2, channels)
+      flattened: the block's row and column in the window, the pixel's row and column in its 2 x 2 block, and
+      the channel.
     """
     height, width, channels, batch = pixels.shape
     blocks = pixels.reshape(height // 2, 2, width // 2, 2, channels, batch).transpose(0, 2, 1, 3, 4, 5)
@@ -74,7 +74,7 @@ def _windows(pixels: jax.Array) -> jax.Array:
 
 
 def _placements() -> np.ndarray:
-    """Where the 25 numbers of a kernel lie in a 6 x 6 window, ordered as `_windows`, at its four offsets."""
+    """One-hot positions of a kernel's 25 entries in a window at four offsets, ordered as in `_windows`."""
     numbers = np.eye(25, dtype=np.float32).reshape(5, 5, 25)
     offsets = [(down, right) for down in (0, 1) for right in (0, 1)]
     placed = [np.pad(numbers, ((down, 1 - down), (right, 1 - right), (0, 0))) for down, right in offsets]
@@ -85,7 +85,7 @@ PLACEMENTS = _placements()
 
 
 def _four_offsets(kernel: jax.Array) -> jax.Array:
-    """A kernel at its four offsets in a 6 x 6 window, (4 features, 36 channels), ordered as `_windows`."""
+    """The kernel at its four offsets in a window, shape (4 * features, 36 * channels)."""
     _, _, channels, features = kernel.shape
     placed = jnp.reshape(PLACEMENTS @ kernel.reshape(25, -1), (4, 36, channels, features))
     return placed.transpose(0, 3, 1, 2).reshape(4 * features, 36 * channels)
@@ -93,7 +93,7 @@ def _four_offsets(kernel: jax.Array) -> jax.Array:
 
 @jax.custom_jvp
 def _first_maximum(x: jax.Array) -> jax.Array:
-    """The maxima over the second axis, of length 4; among equals the first has the slope, as in pooling."""
+    """The maximum over axis 1, of length 4. The first of equal maxima gets the gradient, as in pooling."""
     return x.max(1)
 
 

@@ -1,6 +1,6 @@
-"""A run, epoch by epoch: trained, written down, and restored from its checkpoints.
+"""A run, epoch by epoch: training, recording, and restoring from checkpoints.
 
-Read `train.step` next: it is what an epoch computes.
+Read `train.step` next: it computes an epoch.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ from train.step import Plan, State, Trainer, spread
 
 
 class DivergedError(Exception):
-    """The loss is no longer a number."""
+    """The loss is infinite or NaN."""
 
 
 class StoppedError(Exception):
-    """The process was asked to end."""
+    """The process received SIGTERM."""
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What is known after an epoch.
+    """The metrics of an epoch.
 
     Args:
-      epoch: epochs made so far, this one included.
-      step: optimizer updates made so far.
-      learning_rate: what the latest update applied.
-      train_loss: the mean over the epoch's batches, as they were trained.
-      train_accuracy: the same of the accuracy.
-      test_accuracy: over all test images, after the epoch.
-      seconds: that the epoch and its evaluation took.
+      epoch: number of completed epochs, including this one.
+      step: number of completed optimizer updates.
+      learning_rate: learning rate of the latest update.
+      train_loss: mean loss of the epoch's batches, each before its update.
+      train_accuracy: mean accuracy of the epoch's batches, each before its update.
+      test_accuracy: accuracy over all test images, after the epoch.
+      seconds: duration of the epoch, including its evaluation.
     """
 
     epoch: int
@@ -58,12 +58,12 @@ class Epoch:
 
 
 class Progress(NamedTuple):
-    """Where a run stands, in the memory of this process.
+    """The state of a run in memory.
 
     Attributes:
       state: the parameters and the optimizer's state.
-      key: for the order of the images, as `jax.random.key_data` gives it.
-      epochs: what is known of those that are made.
+      key: data of the random key for the order of the images, from `jax.random.key_data`.
+      epochs: metrics of the completed epochs.
     """
 
     state: State
@@ -72,10 +72,10 @@ class Progress(NamedTuple):
 
 
 def begin(config: Config, plan: Plan) -> Progress:
-    """A run of which nothing is made."""
+    """A run before its first epoch."""
     state = Trainer(config.momentum, config.batch_size).start(plan, np.uint32(config.seed))
     key = jax.random.key_data(jax.random.key(config.seed))
-    # NumPy's arrays, as a checkpoint gives them back, so that one program serves both.
+    # NumPy arrays, as restored from a checkpoint: new and resumed runs then share a compiled program.
     return Progress(jax.tree.map(np.array, state), np.array(key))
 
 
@@ -83,17 +83,17 @@ def run(config: Config, plan: Plan, data: Data, mesh: Mesh, progress: Progress) 
     """Trains a LeNet.
 
     Args:
-      config: of the run.
-      plan: the learning rate, in optimizer steps, as `config` says it in text.
-      data: to train and to test on.
+      config: configuration of the run.
+      plan: the learning rate of `config`, in optimizer steps.
+      data: the data set.
       mesh: the devices that share each batch.
-      progress: where to go on.
+      progress: the point to start from.
 
     Yields:
-      Where it stands after each epoch. The state is consumed when the next one is asked for.
+      The progress after each epoch. Asking for the next one consumes its state.
 
     Raises:
-      DivergedError: a loss of an epoch is infinite or not a number.
+      DivergedError: a training loss is infinite or NaN.
     """
     data = spread(data if plan.rule is None else data.with_held_out(), mesh)
     trainer = Trainer(config.momentum, config.batch_size)
@@ -105,9 +105,9 @@ def run(config: Config, plan: Plan, data: Data, mesh: Mesh, progress: Progress) 
         metrics = jax.device_get(on_device)
         if metrics.first_bad >= 0:
             raise DivergedError(
-                f"In epoch {made + 1} the loss is no longer finite, at step "
-                f"{made * steps_per_epoch + metrics.first_bad} and a learning rate of "
-                f"{metrics.learning_rate:.4g}: try a smaller rate or a longer warmup."
+                f"The loss is no longer finite in epoch {made + 1}, at step "
+                f"{made * steps_per_epoch + metrics.first_bad} with a learning rate of "
+                f"{metrics.learning_rate:.4g}: try a lower rate or a longer warmup."
             )
         known = Epoch(
             epoch=made + 1,
@@ -130,27 +130,27 @@ def record(
     epochs: Sequence[Epoch],
     watch: Callable[[Epoch], None],
 ) -> Sequence[Epoch]:
-    """Follows a run: a line of JSON and a checkpoint an epoch, as soon as it is known.
+    """Trains a run to its end. After each epoch, writes a line of JSON and a checkpoint.
 
     Args:
-      run: what is left of it.
-      config: of the run, kept in each checkpoint.
-      folder: has `metrics.jsonl`, which is begun with `epochs`, and `config.json`.
-      checkpoints: of the run.
-      epochs: made so far.
-      watch: is shown each epoch.
+      run: the remaining epochs.
+      config: configuration of the run. Each checkpoint contains it.
+      folder: the folder of `config.json` and of `metrics.jsonl`, which starts with `epochs`.
+      checkpoints: the checkpoints of the run.
+      epochs: metrics of the completed epochs.
+      watch: is called with the metrics of each epoch.
 
     Returns:
-      All epochs.
+      The metrics of all epochs.
 
     Raises:
-      StoppedError: the process was asked to end by SIGTERM; all is saved.
+      StoppedError: the process received SIGTERM. Every completed epoch is saved.
       CheckpointError: a checkpoint could not be written.
     """
     with contextlib.ExitStack() as stack:
         asked = stack.enter_context(_asked_to_end())
         lines = stack.enter_context(_lines(folder / "metrics.jsonl", epochs))
-        # Last in, first out: also on an error the latest checkpoint is complete.
+        # Runs first on exit, so that the latest checkpoint is complete after an error too.
         stack.callback(checkpoints.wait)
         for number, progress in enumerate(run):
             epochs = progress.epochs
@@ -158,27 +158,27 @@ def record(
             kept = {"config": dataclasses.asdict(config), "epochs": [dataclasses.asdict(e) for e in epochs]}
             checkpoints.save(_tree(progress), kept, [each.test_accuracy for each in epochs])
             if number == 0:
-                # Not before a checkpoint says the same: a resume compares the two.
+                # The file follows the first checkpoint with this configuration: a resume compares the two.
                 checkpoints.wait()
                 if devices.is_first():
                     config.save(folder / "config.json")
             watch(epochs[-1])
             if devices.any_process(asked()) and len(epochs) < config.epochs:
-                raise StoppedError(f"Asked to end: {len(epochs)} of {config.epochs} epochs are saved.")
+                raise StoppedError(f"Stopped by SIGTERM: {len(epochs)} of {config.epochs} epochs are saved.")
     return epochs
 
 
 def restore(
     checkpoints: Checkpoints, fresh: Callable[[Config], Progress], say: Callable[[str], None]
 ) -> tuple[Progress, Config] | None:
-    """Where the newest good checkpoint stands and its configuration, or `None` without any.
+    """The progress and the configuration in the newest intact checkpoint, or `None` if there is none.
 
-    Of several processes the first one reads it.
+    The first process reads it and broadcasts it to the others.
 
     Args:
-      checkpoints: of the run.
-      fresh: begins a run.
-      say: takes a line for each damaged checkpoint.
+      checkpoints: the checkpoints of the run.
+      fresh: builds the progress at the start of a run from its configuration.
+      say: is called with a message for each damaged checkpoint.
 
     Raises:
       CheckpointError: there are checkpoints, but all are damaged.
@@ -197,13 +197,13 @@ def restore(
 
 
 def _tree(progress: Progress) -> dict[str, Any]:
-    """The arrays of a checkpoint."""
+    """The arrays to checkpoint."""
     return {"state": progress.state, "key": progress.key}
 
 
 @contextlib.contextmanager
 def _lines(path: Path, epochs: Sequence[Epoch]) -> Iterator[Callable[[Epoch], None]]:
-    """Writes epochs as lines of JSON, after those that are made; the first process does."""
+    """Writes the completed epochs as lines of JSON, and appends new ones. Only the first process writes."""
     if not devices.is_first():
         yield lambda epoch: None
         return
@@ -223,7 +223,7 @@ def _line(epoch: Epoch) -> str:
 
 @contextlib.contextmanager
 def _asked_to_end() -> Iterator[Callable[[], bool]]:
-    """Whether SIGTERM has come since; it does not end the process meanwhile."""
+    """Holds back SIGTERM, and yields a function that says whether it was received."""
     signals: list[Any] = []
     before = signal.signal(signal.SIGTERM, lambda number, frame: signals.append(number))
     try:

@@ -25,20 +25,20 @@ from train.devices import AXIS
 from train.step import Metrics, Plan, State, Trainer
 
 NEVER = js.Plateau(patience=2.0**31)
-"""The rule of a run that has none, so that all runs are of one kind."""
+"""The rule of a run without a plateau. With it, all runs have the same structure and can be stacked."""
 
 
 @dataclass(frozen=True)
 class Round:
-    """What is known of all runs after an epoch.
+    """The metrics of all runs in an epoch. All arrays have shape (runs, seeds).
 
     Args:
-      epoch: epochs made so far, this one included.
-      learning_rate: what the latest update applied, shape (runs, seeds), as all arrays here.
-      train_loss: the mean over the epoch's batches, as they were trained.
-      train_accuracy: the same of the accuracy.
-      test_accuracy: over all test images, after the epoch.
-      seconds: that the epoch and its evaluations took, all runs together.
+      epoch: number of completed epochs, including this one.
+      learning_rate: learning rate of the latest update.
+      train_loss: mean loss of the epoch's batches, each before its update.
+      train_accuracy: mean accuracy of the epoch's batches, each before its update.
+      test_accuracy: accuracy over all test images, after the epoch.
+      seconds: duration of the epoch for all runs together, including the evaluations.
     """
 
     epoch: int
@@ -57,18 +57,18 @@ def train_many(
     seeds: Sequence[int],
     mesh: Mesh | None = None,
 ) -> Iterator[Round]:
-    """Trains every plan with every seed, all at once, on the same images in the same order.
+    """Trains every plan with every seed, all at once. For a given seed, all plans see the same batches.
 
-    Where a plan has a plateau, a tenth of the training images is held out for it, from all runs alike. The
-    devices of `mesh`, all by default, share the plans.
+    If any plan has a plateau, a tenth of the training images is held out for it in all runs. The plans are
+    spread over the devices of `mesh`, by default all.
 
     Yields:
-      What is known after each epoch. A run whose loss is no longer finite goes on beside the others.
+      The metrics after each epoch. A run whose loss is no longer finite does not stop the others.
     """
     mesh = mesh or devices.mesh()
     with_plateau = any(plan.rule for plan in plans)
     data = devices.replicated(mesh, data.with_held_out() if with_plateau else data)
-    # As many for each device: what fills up is trained and not shown.
+    # Every device takes equally many: copies of the last plan pad the list, and their results are dropped.
     filled = [*plans, *[plans[-1]] * (-len(plans) % mesh.size)]
     rules = [plan.rule or NEVER for plan in filled] if with_plateau else None
     together = Plan(
@@ -110,7 +110,7 @@ def _epoch(
     seeds: Any,
     number: Any,
 ) -> tuple[State, Metrics]:
-    """One epoch of all runs, which the devices share; every device gets all metrics."""
+    """One epoch of all runs, spread over the devices. Every device gets all metrics."""
 
     def one(state: State, plan: Plan, data: Data, order: jax.Array) -> tuple[State, Metrics]:
         return trainer.epoch(state, plan, data, order)

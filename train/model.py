@@ -1,7 +1,7 @@
-"""LeNet as *Dive into Deep Learning* draws it, with relu and max pooling: 61,706 parameters.
+"""LeNet as in *Dive into Deep Learning*, with relu and max pooling: 61,706 parameters.
 
-This is what is trained. On a CPU, the trainer computes the same function faster, from the same parameters;
-`train.step.apply` chooses between the two. Read `train.fast_layers` next.
+On a CPU, `train.fast_layers` computes the same function faster, from the same parameters; `train.step.apply`
+chooses between the two. Read `train.fast_layers` next.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from flax import nnx
 
 
 class LeNet(nnx.Module):
-    """Two convolutions, each with pooling, and three dense layers, for 28 x 28 grey images of ten classes."""
+    """Two convolutions with pooling and three dense layers, for 28 x 28 grayscale images of ten classes."""
 
     def __init__(self, rngs: nnx.Rngs) -> None:
         self.conv1 = nnx.Conv(1, 6, (5, 5), padding=2, rngs=rngs)
@@ -21,13 +21,13 @@ class LeNet(nnx.Module):
         self.dense3 = nnx.Linear(84, 10, rngs=rngs)
 
     def __call__(self, images: jax.Array) -> jax.Array:
-        """Maps images, (batch, 28, 28, 1), to logits, (batch, 10)."""
+        """Maps images of shape (batch, 28, 28, 1) to logits of shape (batch, 10)."""
         x = nnx.max_pool(nnx.relu(self.conv1(images)), (2, 2), (2, 2))
         x = nnx.max_pool(nnx.relu(self.conv2(x)), (2, 2), (2, 2))
         return self.classify(x)
 
     def classify(self, features: jax.Array) -> jax.Array:
-        """Maps what the convolutions give, (batch, 5, 5, 16), to logits, (batch, 10)."""
+        """Maps the convolutions' features, shape (batch, 5, 5, 16), to logits, shape (batch, 10)."""
         x = features.reshape(len(features), -1)
         x = nnx.relu(self.dense1(x))
         x = nnx.relu(self.dense2(x))

@@ -1,4 +1,4 @@
-"""What the commands take: the types of their options, those of a run, and those that all commands share.
+"""The options of the commands: their types, those of a run, and those that all commands share.
 
 Read `train.config` next.
 """
@@ -23,12 +23,12 @@ from train.data import DATASETS
 from train.sweep import Over
 
 
-class Text(click.ParamType):  # type: ignore[type-arg]  # before click 8.5 it is not generic
-    """What is written as text.
+class Text(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.5
+    """A value that is parsed from text.
 
     Args:
-      name: stands for it in the help.
-      read: gives the value, or a `ValueError` that says where the text is wrong and why.
+      name: the placeholder in the help.
+      read: parses the text; raises a `ValueError` that says where the text is wrong and why.
     """
 
     def __init__(self, name: str, read: Callable[[str], Any]) -> None:
@@ -36,7 +36,7 @@ class Text(click.ParamType):  # type: ignore[type-arg]  # before click 8.5 it is
         self.read = read
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Reads the text."""
+        """Parses the text."""
         try:
             return self.read(value)
         except ValueError as error:
@@ -44,10 +44,10 @@ class Text(click.ParamType):  # type: ignore[type-arg]  # before click 8.5 it is
 
 
 def read_policy(text: str) -> Policy:
-    """Reads a policy of `retarget`.
+    """Parses a policy of `retarget`.
 
     Raises:
-      ValueError: it is none.
+      ValueError: the text is not a policy.
     """
     match = re.fullmatch(
         r"(Continue|HoldToPlan)(\(\))?|Rewarmup\((?P<steps>\d+\.?\d*(e\d+)?)\)", text.strip()
@@ -60,9 +60,9 @@ def read_policy(text: str) -> Policy:
 
 
 class Whole(click.IntRange):
-    """A range of whole numbers."""
+    """A range of integers."""
 
-    name = "whole number"
+    name = "integer"
 
 
 class Finite(click.FloatRange):
@@ -71,7 +71,7 @@ class Finite(click.FloatRange):
     name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Reads the number."""
+        """Parses the number."""
         number: float = super().convert(value, param, ctx)
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a finite number.", param, ctx)
@@ -79,10 +79,10 @@ class Finite(click.FloatRange):
 
 
 class Option(click.Option):
-    """An option whose help tells its default in words, and leaves its range to the error message."""
+    """An option whose help can describe its default in words, and does not show its range."""
 
     def get_help_extra(self, ctx: click.Context) -> OptionHelpExtra:
-        """What stands in brackets behind the help."""
+        """The text in brackets after the help."""
         extra = super().get_help_extra(ctx)
         extra.pop("range", None)
         if isinstance(self.show_default, str):
@@ -94,7 +94,7 @@ option = functools.partial(click.option, cls=Option, show_default=True)
 
 
 def _by_dataset(name: str) -> str:
-    """The defaults of an option for each data set."""
+    """Describes the default of an option for each data set."""
     values = {dataset: str(getattr(defaults, name)) for dataset, defaults in DEFAULTS.items()}
     if len(set(values.values())) == 1:
         return next(iter(values.values()))
@@ -105,7 +105,7 @@ SCHEDULE = option(
     "--schedule",
     type=Text("EXPR", js.parse),
     show_default="warmup and cosine",
-    help="The learning rate, as text, in optimizer steps.",
+    help="Learning-rate schedule, in optimizer steps.",
 )
 PER_EPOCH = option("--per-epoch", is_flag=True, help="The schedule counts epochs, not steps.")
 PLATEAU = option(
@@ -131,7 +131,7 @@ SEED = option(
 RETARGET = option(
     "--retarget",
     type=Text("POLICY", read_policy),
-    help="How to resume with another --schedule: Continue, HoldToPlan or Rewarmup(STEPS).",
+    help="How to switch to another --schedule: Continue, HoldToPlan or Rewarmup(STEPS).",
 )
 OVER = option(
     "--over",
@@ -139,7 +139,7 @@ OVER = option(
     type=Text("NAME=VALUES", Over.read),
     multiple=True,
     required=True,
-    help="A number of the schedule, and its values as LOW:HIGH:COUNT or LOW:HIGH:COUNT:log.",
+    help="A number of the schedule and its values, LOW:HIGH:COUNT or LOW:HIGH:COUNT:log.",
 )
 SEEDS = option("--seeds", type=Whole(1), metavar="N", default=1, help="Runs of each schedule, from seed 0.")
 
@@ -162,7 +162,7 @@ class Shared:
 
 
 def shared(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Gives a command the options of `Shared`, as its first argument."""
+    """Adds the options of `Shared` to a command, which takes them as its first argument."""
     options = [
         option(
             "--dataset",
@@ -199,27 +199,27 @@ def shared(command: Callable[..., Any]) -> Callable[..., Any]:
             show_default="under runs/",
             help="Folder for the results.",
         ),
-        option("--cache/--no-cache", default=True, help="Keep compiled programs for the next time."),
+        option("--cache/--no-cache", default=True, help="Cache compiled programs."),
         option(
             "--devices",
             type=Whole(1),
             metavar="N",
             show_default="all",
-            help="How many devices to use.",
+            help="Number of devices to use.",
         ),
-        option("--distributed", is_flag=True, help="Join the job that the cluster started."),
-        option("--coordinator", metavar="HOST:PORT", help="Join a job by hand: address of its process 0."),
+        option("--distributed", is_flag=True, help="Join the job that the cluster launched."),
+        option("--coordinator", metavar="HOST:PORT", help="Join a job by hand: address of process 0."),
         option(
             "--processes",
             type=Whole(1),
             metavar="N",
-            help="Join a job by hand: how many processes it has.",
+            help="Join a job by hand: number of processes.",
         ),
         option(
             "--process",
             type=Whole(0),
             metavar="I",
-            help="Join a job by hand: which one this is, from 0.",
+            help="Join a job by hand: process index, from 0.",
         ),
     ]
 
@@ -234,5 +234,5 @@ def shared(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def examples(*lines: str) -> str:
-    """The end of a command's help, as it is: click breaks no line of it."""
+    """Examples for the end of a command's help. click does not rewrap them."""
     return "\n".join(("\b", "Examples:", *(f"  {line}" for line in lines)))

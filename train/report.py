@@ -1,4 +1,4 @@
-"""What a run shows: a line or a bar while it goes on, a table and a figure at its end.
+"""The output of a run: a line per epoch or a progress bar, then a table and a figure.
 
 Read `train.many` next.
 """
@@ -28,7 +28,7 @@ LOSS = "#333333"
 
 @contextlib.contextmanager
 def watching(console: Console, epochs: int) -> Iterator[Callable[[Epoch], None]]:
-    """Shows each epoch: a live bar on a terminal, a line each elsewhere."""
+    """Shows each epoch: as a progress bar on a terminal, else as a line of text."""
     if not console.is_terminal:
         yield lambda epoch: console.print(f"epoch {epoch.epoch}/{epochs}  {_in_words(epoch)}", soft_wrap=True)
         return
@@ -51,7 +51,7 @@ def _in_words(epoch: Epoch) -> str:
 
 
 def table(epochs: Sequence[Epoch]) -> Table:
-    """The last epoch, the best one, and the time of all."""
+    """A table of the last epoch's metrics, the best test accuracy and the total time."""
     last, best = epochs[-1], max(epochs, key=lambda epoch: epoch.test_accuracy)
     rows = {
         "train loss": f"{last.train_loss:.4f}",
@@ -91,7 +91,7 @@ def figure(epochs: Sequence[Epoch], schedule: js.Schedule, title: str, path: Pat
 
 
 def range_test(found: js.RangeTest, folder: Path) -> None:
-    """Writes a range test as a figure and its numbers as JSON."""
+    """Writes a range test as a figure and as JSON."""
     with mpl.rc_context(STYLE):
         result = Figure(figsize=(6, 4), layout="constrained")
         found.plot(result.subplots()).set_ylabel("loss")

@@ -1,4 +1,4 @@
-"""What many runs at once show: a line for each epoch, a table, a figure, and all numbers as JSON.
+"""The output of many runs at once: a line per epoch, a table, a figure, and all metrics as JSON.
 
 Read `train.chapter` next.
 """
@@ -26,7 +26,7 @@ from train.many import Round
 def watched(
     console: Console, expressions: dict[str, str], rounds: Iterable[Round], epochs: int
 ) -> list[Round]:
-    """All rounds; shows what is trained, and a line for each: the best test accuracy and how long it took."""
+    """Prints the schedules and a line per epoch, and collects the rounds."""
     for name, expression in expressions.items():
         console.print(f"{name}: {expression}" if name != expression else name, soft_wrap=True)
     known = []
@@ -41,26 +41,26 @@ def watched(
 class Comparison:
     """Runs side by side.
 
-    A run of which one seed diverged is shown as diverged; its numbers are kept.
+    A run is shown as diverged if any of its seeds diverged. Its metrics are saved all the same.
 
     Args:
-      expressions: what each run is, as text, by its name, in the order of the arrays.
-      rounds: what is known after each epoch.
+      expressions: the expression of each run by its name, in the order of the arrays.
+      rounds: the metrics of each epoch.
     """
 
     expressions: dict[str, str]
     rounds: Sequence[Round]
 
     def curves(self, what: str) -> np.ndarray:
-        """A quantity of all rounds, shape (runs, seeds, epochs)."""
+        """A metric over all epochs, shape (runs, seeds, epochs)."""
         return np.stack([getattr(each, what) for each in self.rounds], axis=-1)
 
     def diverged(self) -> np.ndarray:
-        """Whether a run's loss was infinite or not a number at any time, shape (runs, seeds)."""
+        """Whether the training loss was ever infinite or NaN, shape (runs, seeds)."""
         return ~np.isfinite(self.curves("train_loss")).all(axis=-1)
 
     def rows(self) -> list[dict[str, str]]:
-        """A row a run: the mean of its seeds and, with several, its spread."""
+        """A row per run: the mean over its seeds and, if there are several, the range."""
         rows = []
         quantities = {name: self.curves(name) for name in ("train_loss", "train_accuracy", "test_accuracy")}
         for i, name in enumerate(self.expressions):
@@ -72,10 +72,10 @@ class Comparison:
         return rows
 
     def table(self) -> Table:
-        """The rows, and the time of all."""
+        """A table of the rows, with the total time as its caption."""
         seconds = sum(each.seconds for each in self.rounds)
         runs = self.diverged().size
-        table = Table(caption=f"{runs} runs, side by side: {seconds:.1f} s, {seconds / runs:.1f} s for each")
+        table = Table(caption=f"{runs} runs side by side in {seconds:.1f} s, {seconds / runs:.1f} s per run")
         columns = ("run", "train loss", "train accuracy", "test accuracy", "best")
         for column in columns:
             table.add_column(column, overflow="fold")
@@ -84,7 +84,7 @@ class Comparison:
         return table
 
     def save(self, path: Path) -> None:
-        """Writes every number as JSON."""
+        """Writes all metrics as JSON."""
         names = ("learning_rate", "train_loss", "train_accuracy", "test_accuracy")
         runs: dict[str, Any] = {
             name: {
@@ -98,7 +98,7 @@ class Comparison:
         path.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")
 
     def figure(self, path: Path) -> None:
-        """Draws rates, losses, accuracies, and the gap between train and test accuracy."""
+        """Draws learning rates, losses, accuracies, and the gap between train and test accuracy."""
         with mpl.rc_context(STYLE):
             figure = Figure(figsize=(14, 7.5), layout="constrained")
             rate, loss, accuracy, gap = figure.subplots(2, 2).flat
@@ -129,7 +129,7 @@ class Comparison:
 
 
 def _leave_out_the_start(axes: Axes, curves: np.ndarray) -> None:
-    """Limits the axis to what comes after a tenth of the epochs, beside which all else would be flat."""
+    """Fits the axis to all but the first tenth of the epochs, whose large values would flatten the rest."""
     later = curves[..., curves.shape[-1] // 10 :]
     later = later[np.isfinite(later)]
     if later.size:
@@ -138,7 +138,7 @@ def _leave_out_the_start(axes: Axes, curves: np.ndarray) -> None:
 
 
 def _finite(values: Any) -> Any:
-    """Lists of numbers with `None` for what JSON has no word for."""
+    """Replaces infinities and NaN, which JSON cannot represent, by `None`."""
     if isinstance(values, list):
         return [_finite(value) for value in values]
     return values if np.isfinite(values) else None

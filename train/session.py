@@ -1,4 +1,4 @@
-"""What a command needs before it trains: its options checked, its devices, its data, a folder to write to.
+"""Setup of a command: checked options, devices, data, and a folder to write to.
 
 Read `train.data` next.
 """
@@ -25,11 +25,11 @@ from train.options import Shared
 
 
 class Session:
-    """The devices, the data and the batches of a run or of many, and the console that it talks to.
+    """The devices, the data, the batch size and the console of a command.
 
     Args:
-      options: what the command was given.
-      held_out: whether a tenth of the training images is taken out of them.
+      options: the options of the command.
+      held_out: whether a tenth of the training images is held out.
       shares_batches: whether the devices share each batch.
     """
 
@@ -44,7 +44,7 @@ class Session:
         self.batch_size = options.batch_size or self.defaults.batch_size
         if shares_batches and self.batch_size % self.mesh.size:
             raise click.BadParameter(
-                f"{self.batch_size} images cannot be shared evenly by {self.mesh.size} devices.",
+                f"{self.batch_size} must be a multiple of {self.mesh.size}, the number of devices.",
                 param_hint="--batch-size",
             )
         self.data = _data(options.dataset, options.data_dir)
@@ -52,21 +52,22 @@ class Session:
         self.steps_per_epoch = images // self.batch_size
         if not self.steps_per_epoch:
             raise click.BadParameter(
-                f"{self.batch_size} is more than the {images} images to train on.", param_hint="--batch-size"
+                f"{self.batch_size} must be at most {images}, the number of training images.",
+                param_hint="--batch-size",
             )
         self.console = Console(quiet=not devices.is_first())
 
     def schedule(self, given: js.Schedule | None, epochs: int, per_epoch: bool) -> js.Schedule:
-        """The schedule that was given, or the default over the run."""
+        """The given schedule, or the default one for a run of this length."""
         length = epochs if per_epoch else epochs * self.steps_per_epoch
         return given or default_schedule(self.defaults.peak_value, length)
 
     def in_steps(self, schedule: js.Schedule, per_epoch: bool) -> js.Schedule:
-        """The same schedule in optimizer steps."""
+        """Converts a schedule to optimizer steps."""
         return js.per_epoch(schedule, self.steps_per_epoch) if per_epoch else schedule
 
     def preview(self, schedule: js.Schedule, epochs: int, per_epoch: bool, strict: bool) -> None:
-        """Says what may be a mistake in a schedule; if `strict`, a warning is an error."""
+        """Prints what may be a mistake in a schedule. With `strict`, a warning is an error."""
         findings = js.check(self.in_steps(schedule, per_epoch), epochs * self.steps_per_epoch)
         for finding in findings:
             self.say(str(finding))
@@ -74,16 +75,16 @@ class Session:
             raise click.ClickException("The schedule has a warning, and --strict allows none.")
 
     def say(self, text: str) -> None:
-        """Prints a line, from the first process."""
+        """Prints a line. Only the first process prints."""
         self.console.print(text, soft_wrap=True, highlight=False)
 
     def wrote(self, folder: Path, *names: str) -> None:
-        """Says which results are in the folder."""
+        """Prints which results were written to the folder."""
         self.say(f"Wrote {folder}: {', '.join(names)}")
 
 
 def _keep_compiled_programs() -> None:
-    """Keeps them in the user's cache folder, unless JAX's own variable names another."""
+    """Caches them in the user's cache folder, or in the one that JAX's environment variable names."""
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         folder = platformdirs.user_cache_path("jaxsched") / "compiled"
         jax.config.update("jax_compilation_cache_dir", str(folder))
@@ -92,23 +93,25 @@ def _keep_compiled_programs() -> None:
 
 
 def join(options: Shared) -> None:
-    """Joins the job that the options name, if they name one and it is not joined yet."""
+    """Joins the job that the options name, if any, unless it is already joined."""
     coordinator, processes, process = options.coordinator, options.processes, options.process
     missing = (coordinator, processes, process).count(None)
     if jax.distributed.is_initialized() or (missing == 3 and not options.distributed):
         return
     if missing < 3 and options.distributed:
-        raise click.UsageError("--distributed finds --coordinator, --processes and --process by itself.")
+        raise click.UsageError(
+            "--distributed finds --coordinator, --processes and --process itself: leave them out."
+        )
     if missing in (1, 2):
-        raise click.UsageError("--coordinator, --processes and --process are given together or not at all.")
+        raise click.UsageError("--coordinator, --processes and --process must be given together.")
     if processes is not None and process is not None and process >= processes:
         raise click.BadParameter(f"{process} must be below --processes {processes}.", param_hint="--process")
     if coordinator is not None and not re.fullmatch(r".+:[0-9]+", coordinator):
-        raise click.BadParameter(f"{coordinator} must be HOST:PORT.", param_hint="--coordinator")
+        raise click.BadParameter(f"{coordinator} must have the form HOST:PORT.", param_hint="--coordinator")
     try:
         devices.join_job(coordinator, processes, process)
     except RuntimeError as error:
-        raise click.ClickException(f"The job cannot be joined: {error}") from error
+        raise click.ClickException(f"Cannot join the job: {error}") from error
 
 
 def _device_count(options: Shared) -> int | None:
@@ -117,16 +120,21 @@ def _device_count(options: Shared) -> int | None:
         return None
     if options.devices > there:
         raise click.BadParameter(
-            f"{options.devices} is more than the {there} there are.", param_hint="--devices"
+            f"{options.devices} must be at most {there}, the number of devices.", param_hint="--devices"
         )
     if not devices.alone():
-        raise click.BadParameter(f"A job of several processes uses all its {there}.", param_hint="--devices")
+        raise click.BadParameter(
+            f"{options.devices} must be {there}: a job of several processes uses all its devices.",
+            param_hint="--devices",
+        )
     return options.devices
 
 
 def _data(dataset: str, data_dir: Path | None) -> Data:
     if data_dir is not None and dataset != "fashion_mnist":
-        raise click.BadParameter(f"{dataset} comes without files.", param_hint="--data-dir")
+        raise click.BadParameter(
+            f"{data_dir} must be left out, as {dataset} needs no files.", param_hint="--data-dir"
+        )
     try:
         return load(dataset, data_dir)
     except DataError as error:
@@ -134,17 +142,17 @@ def _data(dataset: str, data_dir: Path | None) -> Data:
 
 
 def shared_config(path: Path) -> Config:
-    """The configuration that the first process reads.
+    """Reads a configuration in the first process and broadcasts it to the others.
 
     Raises:
-      ConfigError: there is none, or it is damaged; in the first process.
+      ConfigError: the file is missing or damaged. Only the first process raises it.
     """
     mine = Config.load(path) if devices.is_first() else None
     return Config.of(json.loads(devices.from_first(json.dumps(mine and dataclasses.asdict(mine)))))
 
 
 def folder_for(out: Path | None, name: str, *results: str) -> Path:
-    """Makes the folder of a run: `out`, or the next free one; `results` are what a run leaves there."""
+    """Creates the folder of a run: `out`, or the next free one. It must not contain any of `results` yet."""
     numbered = (Path("runs") / f"{name}-{number}" for number in itertools.count(1))
     folder = out or next(path for path in numbered if not path.exists())
     if not devices.is_first():
@@ -156,8 +164,8 @@ def folder_for(out: Path | None, name: str, *results: str) -> Path:
         (folder / ".writable").unlink()
     except OSError as error:
         raise click.BadParameter(
-            f"{folder} cannot be a folder to write to: {error.strerror}.", param_hint="--out"
+            f"{folder} must be a writable folder: {error.strerror}.", param_hint="--out"
         ) from error
     if taken:
-        raise click.BadParameter(f"{folder} already holds a run.", param_hint="--out")
+        raise click.BadParameter(f"{folder} already contains a run.", param_hint="--out")
     return folder

@@ -1,6 +1,6 @@
-"""A single run from its configuration: begun, or resumed.
+"""A single run: started from its configuration, or resumed from a checkpoint.
 
-Read `train.loop` next: it trains the epochs that are left.
+Read `train.loop` next: it trains the epochs.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from train.session import Session
 from train.step import Plan
 
 ASKED_TO_END = 128 + 15
-"""The exit status of a process that SIGTERM ended."""
+"""The exit status of a process that SIGTERM stopped."""
 
 
 def train(session: Session, config: Config, folder: Path) -> None:
-    """Trains from the beginning."""
+    """Trains a run from the beginning."""
     if devices.is_first():
         config.save(folder / "config.json")
     follow(session, config, folder, loop.begin(config, plan(session, config)), _checkpoints(folder))
 
 
 def plan(session: Session, config: Config) -> Plan:
-    """The learning rate that a configuration says, in steps."""
+    """The learning rate of a configuration, in optimizer steps."""
     rule = None if config.plateau is None else js.Plateau(*config.plateau)
     return Plan(session.in_steps(js.parse(config.trained), config.per_epoch), rule)
 
@@ -40,34 +40,34 @@ def plan(session: Session, config: Config) -> Plan:
 def follow(
     session: Session, config: Config, folder: Path, progress: Progress, checkpoints: Checkpoints
 ) -> None:
-    """Trains what is left of a run, and shows and writes its results."""
+    """Trains the remaining epochs of a run, and shows and writes its results."""
     mine = plan(session, config)
     unit = "epochs" if config.per_epoch else "steps"
     rule = "" if mine.rule is None else f" * {mine.rule!r}"
     session.say(f"{config.trained}{rule} in {unit}, {config.epochs} epochs, on {_name(session)}")
     if not devices.alone():
         session.say(
-            f"When another process of the job dies, this one ends within {2 * devices.HEARTBEAT_SECONDS} s; "
-            f"then start all with --resume {folder}"
+            f"If another process of the job dies, this one ends within {2 * devices.HEARTBEAT_SECONDS} s; "
+            f"then restart all with --resume {folder}"
         )
     rounds = loop.run(config, mine, session.data, session.mesh, progress)
     try:
         with report.watching(session.console, config.epochs) as watch:
             known = loop.record(rounds, config, folder, checkpoints, progress.epochs, watch)
     except loop.StoppedError as error:
-        session.say(f"{error} Go on with --resume {folder}")
+        session.say(f"{error} Continue with --resume {folder}")
         raise SystemExit(ASKED_TO_END) from error
     except (loop.DivergedError, CheckpointError) as error:
         raise click.ClickException(f"{error} {_kept(checkpoints)}") from error
     except OSError as error:
         raise click.ClickException(
-            f"{folder} takes no more: {error.strerror}. {_kept(checkpoints)}"
+            f"Results cannot be written to {folder}: {error.strerror}. {_kept(checkpoints)}"
         ) from error
     except jax.errors.JaxRuntimeError as error:
         if devices.alone():
             raise
         raise click.ClickException(
-            f"Another process of the job has stopped; start all with --resume {folder}. {error}"
+            f"Another process of the job has stopped; restart all with --resume {folder}. {error}"
         ) from error
     if devices.is_first():
         session.console.print(report.table(known))
@@ -84,16 +84,16 @@ def resume(
     policy: Policy | None,
     strict: bool,
 ) -> None:
-    """Goes on from the newest good checkpoint.
+    """Resumes a run from its newest intact checkpoint.
 
     Args:
-      session: of this command.
-      began: the configuration in the folder.
-      config: the same with what this resume changes, but for the schedule.
-      folder: of the run.
-      schedule: that is asked for now, or `None` for the same.
-      policy: how to go over to it, or `None`.
-      strict: whether a warning about it is an error.
+      session: the session of this command.
+      began: the configuration stored in the folder.
+      config: `began` with the options that this resume changes, except the schedule.
+      folder: the folder of the run.
+      schedule: the schedule requested now, or `None` to keep the stored one.
+      policy: how to switch to another schedule, or `None`.
+      strict: whether a warning about the schedule is an error.
     """
     checkpoints = _checkpoints(folder)
     try:
@@ -106,7 +106,7 @@ def resume(
     for field in ("dataset", "momentum", "batch_size", "per_epoch", "plateau", "seed"):
         if getattr(before, field) != getattr(began, field):
             raise click.ClickException(
-                f"{folder / 'config.json'} says {field} {getattr(began, field)}, but the run was made with "
+                f"{folder / 'config.json'} has {field} {getattr(began, field)}, but the run was trained with "
                 f"{getattr(before, field)}."
             )
     asked = repr(schedule) if schedule is not None else began.schedule
@@ -114,21 +114,21 @@ def resume(
     if asked != before.schedule:
         if policy is None:
             raise click.ClickException(
-                f"The run in {folder} has another schedule.\n  it has:    {before.schedule}\n"
-                f"  asked for: {asked}\n"
-                "Leave out --schedule, or say with --retarget how to go over: Continue, HoldToPlan or "
+                f"The run in {folder} has another schedule.\n  its schedule: {before.schedule}\n"
+                f"  requested:    {asked}\n"
+                "Leave out --schedule, or use --retarget to say how to switch: Continue, HoldToPlan or "
                 "Rewarmup(STEPS)."
             )
         trained = _retargeted(before.trained, asked, config.per_epoch, progress, policy)
     config = dataclasses.replace(config, schedule=asked, trained=trained)
     session.preview(js.parse(trained), config.epochs, config.per_epoch, strict)
     made = len(progress.epochs)
-    session.say(f"Going on after epoch {made}" if made else "No checkpoint: beginning anew")
+    session.say(f"Resuming after epoch {made}" if made else "No checkpoint found: starting anew")
     follow(session, config, folder, progress, checkpoints)
 
 
 def _retargeted(old: str, new: str, per_epoch: bool, progress: Progress, policy: Policy) -> str:
-    """The text of the schedule from here on."""
+    """The text of the schedule that is trained from here on."""
     made = progress.epochs[-1] if progress.epochs else None
     step = 0 if made is None else made.epoch if per_epoch else made.step
     try:

@@ -1,4 +1,4 @@
-"""What is compiled: the first state, an epoch, an evaluation.
+"""The compiled functions: the initial state, an epoch, an evaluation.
 
 Read `train.model` next.
 """
@@ -27,11 +27,11 @@ from train.model import LeNet
 
 
 class Plan(NamedTuple):
-    """What sets the learning rate: a value, so that many can be trained at once.
+    """The learning rate of a run. A pytree, so that many plans can be stacked and trained at once.
 
     Attributes:
-      schedule: in optimizer steps.
-      rule: the plateau that multiplies it, or `None`.
+      schedule: the learning rate, in optimizer steps.
+      rule: a plateau that scales the schedule, or `None`.
     """
 
     schedule: js.Schedule
@@ -39,22 +39,22 @@ class Plan(NamedTuple):
 
 
 class State(NamedTuple):
-    """What training changes: the model's parameters and the optimizer's state."""
+    """The training state: the model's parameters and the optimizer's state."""
 
     params: Any
     opt_state: Any
 
 
 class Metrics(NamedTuple):
-    """What an epoch shows.
+    """The metrics of an epoch.
 
     Attributes:
-      loss: the mean over the epoch's batches, as they were trained.
-      accuracy: the same of the fraction that is right.
-      learning_rate: of the latest update or, where a loss was no finite number, of the first such.
-      first_bad: the first update of the epoch, from 0, whose loss was no finite number, the first one after
-        the epoch included; -1 if there is none.
-      test_accuracy: over all test images, after the epoch.
+      loss: mean loss of the epoch's batches, each before its update.
+      accuracy: mean accuracy of the epoch's batches, each before its update.
+      learning_rate: learning rate of the latest update, or of update `first_bad` if there is one.
+      first_bad: index in the epoch of the first update with a loss that is not finite, or -1. If only the
+        parameters after the epoch are not finite, it is the number of updates.
+      test_accuracy: accuracy over all test images, after the epoch.
     """
 
     loss: jax.Array
@@ -66,18 +66,18 @@ class Metrics(NamedTuple):
 
 @dataclass(frozen=True)
 class Trainer:
-    """Stochastic gradient descent on a LeNet, one compiled program an epoch.
+    """Stochastic gradient descent on a LeNet. An epoch is one compiled program.
 
     Args:
-      momentum: of the gradients.
-      batch_size: images of one optimizer step.
+      momentum: gradient momentum; 0 for none.
+      batch_size: images per optimizer step.
     """
 
     momentum: float
     batch_size: int
 
     def optimizer(self, plan: Plan) -> optax.GradientTransformationExtraArgs:
-        """Momentum if there is any, the schedule, and the plateau if there is one."""
+        """The optimizer of a plan: momentum if it is not 0, the schedule, and the plateau if there is one."""
         chain = [optax.trace(self.momentum)] if self.momentum else []
         chain.append(js.scale_by_learning_rate(plan.schedule))
         if plan.rule is not None:
@@ -92,10 +92,10 @@ class Trainer:
     def epoch(
         self, state: State, plan: Plan, data: Data, order: jax.Array, axis: str | None = None
     ) -> tuple[State, Metrics]:
-        """One pass over the training images in an order; then the plateau looks, and the test is taken.
+        """One pass over the training images in a given order, then the plateau's update and the test.
 
-        With `axis`, the devices share the work: `order` is this one's share of every batch, and `data` holds
-        its share of the images that are not trained on.
+        With `axis`, the devices share the work: `order` is this device's share of every batch, and `data` has
+        its share of the test and held-out images.
         """
         tx = self.optimizer(plan)
         images, labels = data.train
@@ -113,12 +113,12 @@ class Trainer:
             watched = evaluate(state.params, data.held_out, axis)
             state = State(state.params, plan.rule.observe(state.opt_state, watched.loss))
         tested = evaluate(state.params, data.test, axis)
-        # Out of bounds is the last: the step after the epoch has no rate yet.
+        # -1 is the last rate. So is the index after the epoch, by `clip`: that update has no rate yet.
         rate = rates.at[first_bad].get(mode="clip", wrap_negative_indices=True)
         return state, Metrics(losses.mean(), accuracies.mean(), rate, first_bad, tested.accuracy)
 
     def order(self, key: jax.Array, images: int) -> jax.Array:
-        """The images of each batch of an epoch; what is left over from the last whole batch is dropped."""
+        """The indices of the images in each batch of an epoch. An incomplete last batch is dropped."""
         batches = images // self.batch_size
         order = jax.random.permutation(key, images)[: batches * self.batch_size]
         return order.reshape(batches, self.batch_size)
@@ -127,15 +127,15 @@ class Trainer:
     def epoch_on(
         self, mesh: Mesh, state: State, plan: Plan, data: Data, key: Any, number: Any
     ) -> tuple[State, Metrics]:
-        """An epoch on many devices. The state is consumed.
+        """An epoch on many devices. The state is donated.
 
         Args:
           mesh: the devices.
-          state: the same on all, as what comes back.
-          plan: the same on all.
-          data: spread as by `spread`.
-          key: the run's, as `jax.random.key_data` gives it.
-          number: epochs made before.
+          state: replicated, like the result.
+          plan: replicated.
+          data: sharded by `spread`.
+          key: data of the run's random key, from `jax.random.key_data`.
+          number: index of the epoch, from 0.
         """
         now = jax.random.fold_in(jax.random.wrap_key_data(key), number)
         epoch = jax.shard_map(
@@ -149,7 +149,7 @@ class Trainer:
     def find_rate(
         self, train: Split, seed: int, min_value: float, max_value: float, steps: int
     ) -> js.RangeTest:
-        """The range test on the loss, with another batch for each try."""
+        """A range test on the training loss, with a new batch for each step."""
         images, labels = jax.device_put(train)
         batches = len(labels) // self.batch_size
         order = jax.random.permutation(jax.random.key(seed), len(labels))
@@ -172,13 +172,13 @@ def descend(
     axis: str | None = None,
     **extra_args: Any,
 ) -> tuple[State, tuple[jax.Array, jax.Array]]:
-    """One optimizer step on a batch, or on this device's share of it; gives the batch's loss and accuracy."""
+    """One optimizer step on a batch, or on this device's share of it. Returns its loss and accuracy too."""
 
     def objective(params: Any) -> tuple[jax.Array, jax.Array]:
         if axis is None:
             return loss_and_accuracy(params, images, labels)
-        # Made each device's own first, so that what is summed over the devices is the gradient of the
-        # parameters, not of every copy that the layers make of them. It is that of the whole batch.
+        # Mark the parameters as varying first. The sum over devices is then taken once, of their gradient,
+        # and not of each copy that the layers make of them. The result is the whole batch's gradient.
         params = varying(params, axis)
         return pmean(loss_and_accuracy(params, images, labels), axis)
 
@@ -197,33 +197,33 @@ GRAPH = nnx.graphdef(nnx.eval_shape(lambda: LeNet(nnx.Rngs(0))))
 
 
 def apply(params: Any, images: jax.Array) -> jax.Array:
-    """The logits for images of bytes, (batch, 28, 28, 1)."""
+    """Maps uint8 images of shape (batch, 28, 28, 1) to logits of shape (batch, 10)."""
     logits = fast_layers.lenet if jax.default_backend() == "cpu" else LeNet.__call__
     return logits(nnx.merge(GRAPH, params), images.astype(jnp.float32) / 255)
 
 
 def losses_and_hits(params: Any, images: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The cross-entropy of each image, and whether its answer is right."""
+    """The cross-entropy of each image, and whether its prediction is correct."""
     logits = apply(params, images)
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
     return losses, logits.argmax(-1) == labels
 
 
 def loss_and_accuracy(params: Any, images: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The mean cross-entropy, and the fraction that is right."""
+    """The mean cross-entropy and the accuracy."""
     losses, hits = losses_and_hits(params, images, labels)
     return losses.mean(), hits.mean()
 
 
 class Tested(NamedTuple):
-    """The mean loss and the accuracy over images."""
+    """The mean loss and the accuracy over a set of images."""
 
     loss: jax.Array
     accuracy: jax.Array
 
 
 def evaluate(params: Any, split: Split, axis: str | None = None, batch_size: int = 1000) -> Tested:
-    """Evaluates all images, or with `axis` this device's share of them; one labelled -1 does not count."""
+    """Evaluates a split or, with `axis`, this device's share of it. Images labelled -1 do not count."""
     batch_size = min(batch_size, len(split.labels))
     images, labels = filled_up(split, batch_size)
 
@@ -239,7 +239,7 @@ def evaluate(params: Any, split: Split, axis: str | None = None, batch_size: int
 
 
 def filled_up(split: Split, multiple: int) -> Split:
-    """A split with images behind it that do not count, labelled -1, up to a multiple."""
+    """Pads a split to a multiple of a number of images. The padding is labelled -1."""
     missing = -len(split.labels) % multiple
     return Split(
         jnp.pad(split.images, ((0, missing), (0, 0), (0, 0), (0, 0))),
@@ -250,11 +250,11 @@ def filled_up(split: Split, multiple: int) -> Split:
 COPIED: Any = P()
 SHARED: Any = P(AXIS)
 SPREAD = Data(train=COPIED, test=SHARED, held_out=SHARED)
-"""Every device has all images that are trained on, and its share of the others."""
+"""Every device has all training images, and its share of the others."""
 
 
 def spread(data: Data, mesh: Mesh) -> Data:
-    """The data on the devices, as `SPREAD` says."""
+    """Puts the data on the devices, sharded by `SPREAD`."""
     test = jax.device_get(filled_up(data.test, mesh.size))
     held_out = None
     if data.held_out is not None:

@@ -1,4 +1,4 @@
-"""A grid of schedules from one: any of its numbers, over a range. The last file to read."""
+"""A grid of schedules: one schedule with some of its numbers varied. The last file to read."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import jaxsched as js
 
 
 class Over(NamedTuple):
-    """A number of a schedule, and the values to give it.
+    """A number of a schedule and the values to give it.
 
     Attributes:
-      name: of the field, as `init_value`, or the end of its path, as `schedule.init_value`; with a dot in
-        front the whole path, as `.init_value`.
-      values: in the order of the grid.
+      name: a field, such as `init_value`, or the end of a path, such as `schedule.init_value`. With a leading
+        dot, a whole path, such as `.init_value`.
+      values: the values, in the order of the grid.
     """
 
     name: str
@@ -26,10 +26,10 @@ class Over(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> Over:
-        """Reads `name=low:high:count`, with `:log` behind it for equal ratios.
+        """Parses `name=low:high:count`, or `name=low:high:count:log` for geometric spacing.
 
         Raises:
-          ValueError: it is no such text; the message says what is wrong.
+          ValueError: the text has another form, or its numbers are invalid.
         """
         name, equals, span = text.partition("=")
         low, high, count, *scale = [*span.split(":"), *("",) * 3]
@@ -39,25 +39,27 @@ class Over(NamedTuple):
         try:
             first, last, number = float(low), float(high), int(count)
         except ValueError:
-            raise ValueError(f"`{text}` must have two numbers and a whole number behind `=`.") from None
+            raise ValueError(f"`{text}` must have two numbers and an integer after `=`.") from None
         if not (np.isfinite([first, last]).all() and number >= 1):
             raise ValueError(f"`{text}` must have finite ends and at least 1 value.")
         if scale and not (first > 0 and last > 0):
-            raise ValueError(f"`{text}` must have ends above 0, as their ratios are equal.")
+            raise ValueError(f"`{text}` must have ends above 0, because of `log`.")
         space = np.geomspace if scale else np.linspace
-        # To twelve digits, as 0.2 between 0.05 and 0.8 would else be 0.19999999999999998.
+        # To twelve digits: the value between 0.05 and 0.8 is 0.2, not 0.19999999999999998.
         return cls(name, tuple(float(f"{value:.12g}") for value in space(first, last, number)))
 
 
 def grid(schedule: js.Schedule, overs: Sequence[Over]) -> dict[str, js.Schedule]:
-    """Every combination of the values, by its description.
+    """Every combination of the values, by its name.
 
     Raises:
-      ValueError: the schedule has no such number, or several; or it does not take a value.
+      ValueError: a name matches no number of the schedule or several, or the schedule refuses a value.
     """
     places = [_place(schedule, over.name) for over in overs]
     if len(set(places)) < len(places):
-        raise ValueError(f"Each number can be given once, got {', '.join(over.name for over in overs)}.")
+        raise ValueError(
+            f"Each number can be varied only once, got {', '.join(over.name for over in overs)}."
+        )
     leaves, structure = jax.tree.flatten(schedule)
     members = {}
     for values in itertools.product(*(over.values for over in overs)):
@@ -65,13 +67,13 @@ def grid(schedule: js.Schedule, overs: Sequence[Over]) -> dict[str, js.Schedule]
         for place, value in zip(places, values, strict=True):
             changed[place] = value
         name = ", ".join(f"{over.name}={value:.12g}" for over, value in zip(overs, values, strict=True))
-        # Its text goes through the constructors, which check the values.
+        # Parsing the text calls the constructors, which check the values.
         members[name] = js.parse(repr(jax.tree.unflatten(structure, changed)))
     return members
 
 
 def _place(schedule: js.Schedule, name: str) -> int:
-    """Where in the leaves of a schedule a number is."""
+    """The index of a number among the leaves of a schedule."""
     paths = {
         f".{jax.tree_util.keystr(path, simple=True, separator='.')}": (i, leaf)
         for i, (path, leaf) in enumerate(jax.tree.leaves_with_path(schedule))

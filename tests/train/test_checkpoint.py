@@ -1,4 +1,4 @@
-"""Nothing is lost: runs that were killed, asked to end, or whose disk failed, and went on."""
+"""Nothing is lost when a run is killed, stopped by SIGTERM or out of disk space, and then resumed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RUN = ["--epochs", str(EPOCHS), "--momentum", "0.9", "--plateau", "0.5", "0", "-
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory):
-    """The user's cache folder for the processes."""
+    """The user's cache folder, shared by the processes of these tests."""
     return tmp_path_factory.mktemp("cache")
 
 
@@ -45,13 +45,14 @@ sys.addaudithook(watch)
 sys.argv = ["train", *sys.argv[4:]]
 runpy.run_module("train", run_name="__main__", alter_sys=True)
 """
-"""Trains, and sends itself a signal at a file operation: no time decides at which moment that is."""
+"""Trains, and sends itself a signal at a given file operation, so that no timing is involved."""
 
 
 def start(cache, *arguments, at=None, limit_file_size=None):
-    """A process of its own that trains.
+    """Starts a process that trains.
 
-    With `at` it gets a signal: its name, a pattern of file operations, and before which of them.
+    With `at` it sends itself a signal. `at` holds the signal's name, a pattern of file operations, and the
+    number of the matching operation before which it is sent.
     """
     how = ["-m", "train"] if at is None else ["-c", SIGNALLED, *at]
     command = [sys.executable, *map(str, (*how, *arguments))]
@@ -75,7 +76,7 @@ def lines(folder):
 
 
 def result(folder):
-    """All that a run leaves: its lines but for the seconds, and what tells the bits of its last state."""
+    """Everything that a run writes: its metrics except the seconds, and the hash of its last state."""
     known = [json.loads(line) for line in lines(folder)]
     records = {int(path.parent.parent.name): path for path in folder.glob("checkpoints/*/record/metadata")}
     last = json.loads(records[max(records)].read_text())
@@ -87,19 +88,19 @@ def result(folder):
 
 @pytest.fixture(scope="module")
 def straight(cache, tmp_path_factory):
-    """The result of a run that nothing interrupts."""
+    """The result of an uninterrupted run."""
     folder = tmp_path_factory.mktemp("straight") / "run"
     finish(start(cache, *RUN, "--out", folder))
     known, digest = result(folder)
     assert [line["epoch"] for line in known] == list(range(1, EPOCHS + 1))
-    assert known[-1]["learning_rate"] < known[1]["learning_rate"] / 2  # the plateau has cut it
+    assert known[-1]["learning_rate"] < known[1]["learning_rate"] / 2  # the plateau has cut the rate
     return known, digest
 
 
 def kill_and_resume(cache, folder, moments):
-    """Starts a run, lets it be killed at each of the moments, and lets it end; gives how often it was killed.
+    """Starts a run, kills it at each of the moments, and lets it end. Returns how often it was killed.
 
-    A moment is what `start` takes after the signal's name, or a number of seconds.
+    A moment is either the last two items of `at` in `start`, or a number of seconds.
     """
     arguments, kills = [*RUN, "--out", folder], 0
     for moment in moments:
@@ -129,7 +130,7 @@ def test_killed_in_a_save_and_between_a_line_and_its_checkpoint(cache, straight,
 @pytest.mark.thorough
 @pytest.mark.parametrize("seed", range(6))
 def test_killed_at_random_moments(cache, straight, tmp_path, seed):
-    """Most are before one of the file operations of the run, of which an epoch has about 24."""
+    """Most moments are file operations of the run; an epoch has about 24."""
     draw = random.Random(seed)
     folder = tmp_path / "run"
     pattern = re.escape(str(folder))
@@ -145,8 +146,10 @@ def test_sigterm_saves_and_exits(cache, straight, tmp_path):
     asked = start(cache, *RUN, "--out", folder, at=("SIGTERM", in_the_third_save, 1))
     output = finish(asked, code=128 + signal.SIGTERM)
     made = len(lines(folder))
-    assert f"Asked to end: {made} of {EPOCHS} epochs are saved. Go on with --resume {folder}" in output
-    assert f"Going on after epoch {made}" in finish(start(cache, "--resume", folder))
+    assert (
+        f"Stopped by SIGTERM: {made} of {EPOCHS} epochs are saved. Continue with --resume {folder}" in output
+    )
+    assert f"Resuming after epoch {made}" in finish(start(cache, "--resume", folder))
     assert result(folder) == straight
 
 
@@ -165,7 +168,7 @@ def save(checkpoints, epoch):
 
 @pytest.fixture
 def three(tmp_path):
-    """Checkpoints of epochs 1 to 3, of which the first is the best."""
+    """Checkpoints of epochs 1 to 3; the first is the best."""
     checkpoints = Checkpoints(tmp_path / "checkpoints")
     for epoch in (1, 2, 3):
         save(checkpoints, epoch)
@@ -199,7 +202,7 @@ def flip(path):
 
 
 def put_in(folder, part, other):
-    """Replaces a part of a checkpoint by that of another one, as whole."""
+    """Replaces a part of a checkpoint by the intact part of another one."""
     shutil.rmtree(folder / part)
     shutil.copytree(other / part, folder / part)
 
@@ -218,8 +221,8 @@ DAMAGE = {
     "state of another epoch": lambda folder: put_in(folder, "state", folder.with_name("1")),
     "record of another epoch": lambda folder: put_in(folder, "record", folder.with_name("1")),
 }
-NOT_ITS_OWN = "ValueError: Its numbers are not those that were written."
-"""What is said of two parts that are whole and do not belong together: nobody but we can know it."""
+NOT_ITS_OWN = "ValueError: Its arrays are not the ones that were saved."
+"""The message for two intact parts that do not belong together. Only our own hash can tell."""
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
@@ -229,7 +232,7 @@ def test_before_a_damaged_checkpoint_the_previous_one_is_good(three, kind):
     assert previous.record["epochs"] == 2
     jax.tree.map(np.testing.assert_array_equal, previous.state, state(2))
     (line,) = said
-    assert line.startswith("The checkpoint of epoch 3 is damaged; going on from epoch 2.")
+    assert line.startswith("The checkpoint of epoch 3 is damaged; resuming from epoch 2.")
     assert line.endswith(NOT_ITS_OWN) == ("another epoch" in kind)
     save(checkpoints, 3)
     checkpoints.wait()
@@ -238,7 +241,7 @@ def test_before_a_damaged_checkpoint_the_previous_one_is_good(three, kind):
 
 @pytest.mark.parametrize("leaf", range(3))
 def test_every_array_must_be_that_of_the_record(tmp_path, leaf):
-    """Two checkpoints that differ in one array, and the newer one has the other's state."""
+    """Two checkpoints differ in one array, and the newer one is given the state of the other."""
     checkpoints = Checkpoints(tmp_path / "checkpoints")
     for epoch in (1, 2):
         leaves, structure = jax.tree.flatten(state(1))
@@ -273,12 +276,12 @@ def copy(made, tmp_path):
 
 
 def test_a_disk_that_is_full_ends_the_run_and_keeps_what_was_good(cache, made, tmp_path):
-    """A limit on the size of files stands for the disk: the run's own files fit under it, no state does."""
+    """A limit on the file size stands in for a full disk. Of the run's files, only a state exceeds it."""
     folder = copy(made, tmp_path)
     output = finish(start(cache, "--resume", folder, "--epochs", 4, limit_file_size=50_000), code=1)
     assert "A checkpoint could not be written to" in output
-    assert "that of epoch 2 is good" in output
-    assert "Going on after epoch 2" in train("--resume", folder, "--epochs", 4)
+    assert "the checkpoint of epoch 2 is intact" in output
+    assert "Resuming after epoch 2" in train("--resume", folder, "--epochs", 4)
     assert len(lines(folder)) == 4
 
 
@@ -286,7 +289,7 @@ def test_a_run_does_not_go_on_from_the_state_of_another_epoch(made, tmp_path):
     folder = copy(made, tmp_path)
     put_in(folder / "checkpoints" / "2", "state", folder / "checkpoints" / "1")
     output = " ".join(train("--resume", folder).split())
-    assert f"The checkpoint of epoch 2 is damaged; going on from epoch 1. {NOT_ITS_OWN}" in output
+    assert f"The checkpoint of epoch 2 is damaged; resuming from epoch 1. {NOT_ITS_OWN}" in output
     assert result(folder) == result(made)
 
 
@@ -294,7 +297,7 @@ def test_another_schedule_is_an_error_that_shows_both(made, tmp_path):
     folder = copy(made, tmp_path)
     before = (folder / "metrics.jsonl").read_bytes()
     output = train("--resume", folder, "--schedule", "Cosine(0.2, 0.01, 88)", "--epochs", 4, code=1)
-    assert "it has:    Cosine(0.2, 0.01, 66)\n  asked for: Cosine(0.2, 0.01, 88)\n" in output
+    assert "its schedule: Cosine(0.2, 0.01, 66)\n  requested:    Cosine(0.2, 0.01, 88)\n" in output
     assert (folder / "metrics.jsonl").read_bytes() == before
 
 
@@ -302,10 +305,10 @@ def test_an_edited_configuration_is_an_error_that_shows_both(made, tmp_path):
     folder = copy(made, tmp_path)
     text = (folder / "config.json").read_text()
     (folder / "config.json").write_text(text.replace("0.01, 66", "0.01, 88"))
-    assert "asked for: Cosine(0.2, 0.01, 88)" in train("--resume", folder, "--epochs", 4, code=1)
+    assert "requested:    Cosine(0.2, 0.01, 88)" in train("--resume", folder, "--epochs", 4, code=1)
     (folder / "config.json").write_text(text.replace('"momentum": 0.0', '"momentum": 0.5'))
     output = " ".join(train("--resume", folder, "--epochs", 4, code=1).split())
-    assert "says momentum 0.5, but the run was made with 0.0." in output
+    assert "has momentum 0.5, but the run was trained with 0.0." in output
 
 
 @pytest.mark.parametrize("policy", ["Continue()", pytest.param("HoldToPlan", marks=pytest.mark.thorough)])
@@ -320,7 +323,7 @@ def test_a_policy_goes_over_to_another_schedule(made, tmp_path, policy):
     old, new = (0.01 + 0.19 * (1 + np.cos(np.pi * at / length)) / 2 for length in (66, 88))
     expected = 0.01 + (new - 0.01) * ((old - 0.01) / (new - 0.01))[0] if policy == "Continue()" else new
     assert json.loads(lines(folder)[-1])["learning_rate"] == pytest.approx(expected[1], rel=1e-6)
-    # The same command again, as a job that was ended gives it, goes over no second time.
+    # The same command again, as a restarted job would give it, does not switch a second time.
     train(*arguments, "--epochs", 4)
     assert json.loads((folder / "config.json").read_text())["trained"] == config["trained"]
     assert len(lines(folder)) == 4
@@ -329,15 +332,18 @@ def test_a_policy_goes_over_to_another_schedule(made, tmp_path, policy):
 def test_a_run_that_is_complete_stays_as_it_is(made, tmp_path):
     folder = copy(made, tmp_path)
     before = (folder / "metrics.jsonl").read_bytes()
-    assert "Going on after epoch 2" in train("--resume", folder)
+    assert "Resuming after epoch 2" in train("--resume", folder)
     assert (folder / "metrics.jsonl").read_bytes() == before
 
 
 MISTAKES = {
-    "no folder": (["--resume", "nowhere"], "nowhere holds no run: config.json: No such file or directory."),
-    "no configuration": (["--resume", "."], "config.json is no configuration of a run:"),
-    "another seed": (["--resume", "run", "--seed", 3], "--seed: 3 is not what the run in run has: 0."),
-    "another folder": (["--resume", "run", "--out", "b"], "goes on in its own folder: leave out --out."),
+    "no folder": (
+        ["--resume", "nowhere"],
+        "nowhere contains no run: config.json: No such file or directory.",
+    ),
+    "no configuration": (["--resume", "."], "config.json is not the configuration of a run:"),
+    "another seed": (["--resume", "run", "--seed", 3], "--seed: 3 must be 0, as in the run in run."),
+    "another folder": (["--resume", "run", "--out", "b"], "writes to its own folder: leave out --out."),
     "a policy alone": (["--retarget", "Continue"], "it needs --resume DIR."),
     "no policy": (
         ["--resume", "run", "--retarget", "Go()"],
@@ -358,10 +364,10 @@ def test_mistakes(made, tmp_path, monkeypatch, mistake):
 
 def test_a_folder_that_takes_no_checkpoints(tmp_path):
     (tmp_path / "checkpoints").write_text("")
-    with pytest.raises(CheckpointError, match="takes no checkpoints: File exists"):
+    with pytest.raises(CheckpointError, match=r"Checkpoints cannot be written to .*checkpoints: File exists"):
         Checkpoints(tmp_path / "checkpoints")
 
 
 @pytest.mark.skipif(not os.access("/proc", os.X_OK), reason="there is no folder that even root cannot write")
 def test_a_folder_that_is_read_only():
-    assert "/proc cannot be a folder to write to" in " ".join(train("--out", "/proc", code=2).split())
+    assert "/proc must be a writable folder" in " ".join(train("--out", "/proc", code=2).split())

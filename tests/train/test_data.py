@@ -1,4 +1,4 @@
-"""The data sets: what is read, and what is refused."""
+"""The data sets are read correctly, and damaged files are refused."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from train.step import Trainer
 
 REAL = Path("/usr/share/datasets/fashion-mnist")
 
-"""Where Debian's package dataset-fashion-mnist has the real files."""
+"""The real files, from the Debian package dataset-fashion-mnist."""
 
 
 def idx(array, kind=8):
@@ -70,14 +70,22 @@ def test_four_files_are_read(tmp_path, compressed):
     ("name", "content", "message"),
     [
         ("train_images", None, r"There is no train-images-idx3-ubyte or train-images-idx3-ubyte.gz in"),
-        ("train_images", b"", "train-images-idx3-ubyte is no IDX file of bytes: it begins with nothing."),
+        (
+            "train_images",
+            b"",
+            "train-images-idx3-ubyte must be an IDX file of bytes, but it starts with nothing.",
+        ),
         (
             "test_labels",
             b"hello",
-            "t10k-labels-idx1-ubyte is no IDX file of bytes: it begins with 68 65 6c 6c.",
+            "t10k-labels-idx1-ubyte must be an IDX file of bytes, but it starts with 68 65 6c 6c.",
         ),
-        ("train_labels", idx(np.zeros(20), kind=9), "is no IDX file of bytes: it begins with 00 00 09 01."),
-        ("train_images", b"\0\0\x08\x03\0\0", "is cut short: 6 bytes do not hold its 3 lengths."),
+        (
+            "train_labels",
+            idx(np.zeros(20), kind=9),
+            "must be an IDX file of bytes, but it starts with 00 00 09 01.",
+        ),
+        ("train_images", b"\0\0\x08\x03\0\0", "is truncated: its header of 3 axes does not fit in 6 bytes."),
         ("train_images", idx(np.zeros((20, 28, 28)))[:-1], "must hold 20 x 28 x 28 bytes, got 15679."),
         ("train_labels", idx(np.zeros(20)) + b"\0", "must hold 20 bytes, got 21."),
         (
@@ -120,7 +128,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path):
 
 
 def test_a_missing_folder_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"`--data-dir .*nowhere` is no folder."):
+    with pytest.raises(DataError, match=r"`--data-dir .*nowhere` must be an existing folder."):
         load("fashion_mnist", tmp_path / "nowhere")
 
 
@@ -133,7 +141,7 @@ def test_digits():
 
 
 def test_every_fifth_digit_is_for_testing_and_the_first_is():
-    """Image by image: pixels of 3 by 3 in a frame of two, and its own label."""
+    """Each image has pixels enlarged to 3 x 3, a margin of 2 pixels, and its own label."""
     from sklearn.datasets import load_digits
 
     data, source = digits(), load_digits()
@@ -151,7 +159,7 @@ def test_every_fifth_digit_is_for_testing_and_the_first_is():
 
 
 def numbered(count):
-    """Images whose every pixel is their number, and labels that go from 0 to 6 again and again."""
+    """Images in which every pixel is the image's number, with labels that cycle from 0 to 6."""
     images = np.broadcast_to(np.arange(count, dtype=np.uint8)[:, None, None, None], (count, 28, 28, 1))
     return Split(images, np.arange(count, dtype=np.int32) % 7)
 
@@ -176,7 +184,7 @@ def test_the_batches_of_an_epoch_are_the_first_of_a_permutation():
 
 
 def run_python(code, *arguments, **environment):
-    """A process of its own: TensorFlow starts threads and warns about other packages."""
+    """Runs code in its own process, because TensorFlow starts threads and warns about other packages."""
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         capture_output=True,
@@ -251,5 +259,5 @@ except DataError as error:
     )
     result = run_python(code, tmp_path, TFDS_DATA_DIR=str(tmp_path / "data"))
     assert result.returncode == 0, result.stderr
-    assert "TensorFlow Datasets could not get it: " in result.stdout
+    assert "TensorFlow Datasets could not load Fashion-MNIST: " in result.stdout
     assert "three ways to get Fashion-MNIST" in result.stdout

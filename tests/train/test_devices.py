@@ -1,4 +1,4 @@
-"""The same run on one device, on eight, and on those of two processes."""
+"""A run is the same on one device, on eight, and on the devices of two processes."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ ROOT = Path(__file__).parents[2]
 
 
 def ends(mesh, plan, data, **changes):
-    """All epochs of a run, and its parameters."""
+    """All epochs of a run, and its final state."""
     mine = config(batch_size=16, epochs=4, momentum=0.5, **changes)
     for progress in loop.run(mine, plan, data, mesh, loop.begin(mine, plan)):
-        for leaf in jax.tree.leaves(progress.state):  # clock, rate and scale among them
+        for leaf in jax.tree.leaves(progress.state):  # including the clock, the rate and the scale
             assert leaf.sharding.is_fully_replicated
             assert len(leaf.sharding.device_set) == mesh.size
         params = jax.tree.map(np.array, progress.state.params)
@@ -37,13 +37,13 @@ def ends(mesh, plan, data, **changes):
 
 @pytest.mark.smoke
 def test_eight_devices_are_as_one():
-    """Batches that are shared, evaluations that do not come out even, and the plateau's decisions."""
+    """With shared batches, test sets that do not divide evenly, and a plateau."""
     plan = Plan(js.Linear(0.2, 0.1, 12), js.Plateau(0.5, 0, rtol=0.05))
     data = few(75, 13)
     one, params = ends(devices.mesh(1), plan, data)
     eight, params_of_eight = ends(devices.mesh(8), plan, data)
     rates = [epoch.learning_rate for epoch in one]
-    assert rates[-1] < 0.6 * float(plan.schedule(15))  # the plateau has cut it
+    assert rates[-1] < 0.6 * float(plan.schedule(15))  # the plateau has cut the rate
     for a, b in zip(one, eight, strict=True):
         assert a.learning_rate == b.learning_rate
         assert a.train_loss == pytest.approx(b.train_loss, rel=1e-5)
@@ -68,18 +68,18 @@ def test_a_sweep_spreads_over_devices():
 MISTAKES = {
     "uneven": (
         ["--devices", 8, "--batch-size", 20],
-        "--batch-size: 20 images cannot be shared evenly by 8 devices.",
+        "--batch-size: 20 must be a multiple of 8, the number of devices.",
     ),
-    "too many": (["--devices", 9], "--devices: 9 is more than the 8 there are."),
+    "too many": (["--devices", 9], "--devices: 9 must be at most 8, the number of devices."),
     "none": (["--devices", 0], "0 is not in the range x>=1."),
-    "half a job": (["--processes", 2], "are given together or not at all."),
+    "half a job": (["--processes", 2], "must be given together."),
     "which": (
         ["--coordinator", "host:1", "--processes", 2, "--process", 2],
         "--process: 2 must be below --processes 2.",
     ),
     "no port": (
         ["--coordinator", "host", "--processes", 2, "--process", 0],
-        "--coordinator: host must be HOST:PORT.",
+        "--coordinator: host must have the form HOST:PORT.",
     ),
     "both": (["--distributed", "--process", 0], "--distributed finds --coordinator, --processes and"),
 }
@@ -118,7 +118,7 @@ def start(cache, *arguments, devices=1):
 
 
 def start_job(cache, first, second, *arguments):
-    """Two processes of two devices, with some arguments of their own."""
+    """Starts two processes of two devices, each with some arguments of its own."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -140,11 +140,11 @@ def lines(folder):
 
 @pytest.mark.thorough
 def test_two_processes_are_as_one(cache, tmp_path):
-    """Also when the second half of the run is a resume."""
+    """The second half of the run is a resume."""
     schedule = ["--schedule", "Linear(0.05, 0.01, 40)"]
     train(*RUN, *schedule, "--out", tmp_path / "alone")
     outputs(start_job(cache, [], [], *RUN, *schedule, "--epochs", 2, "--out", tmp_path / "job"))
-    # The second process has no such folder: all that it needs comes from the first.
+    # The second process has no such folder: it gets everything from the first.
     processes = start_job(
         cache, ["--resume", tmp_path / "job"], ["--resume", tmp_path / "none"], "--epochs", 4
     )
@@ -177,6 +177,6 @@ def test_a_killed_process_ends_the_job_with_a_message(cache, tmp_path, victim):
             process.kill()
             process.communicate()
     assert processes[1 - victim].returncode not in (0, -signal.SIGKILL)
-    # Ours, where an exchange with the dead one fails; JAX's, where its silence is noticed first.
+    # Our message if a transfer from the dead process fails; JAX's if its heartbeat is missed first.
     assert "Another process of the job has stopped" in output or "another task died" in output
-    assert victim == 0 or f"start all with --resume {tmp_path / 'job'}" in " ".join(output.split())
+    assert victim == 0 or f"restart all with --resume {tmp_path / 'job'}" in " ".join(output.split())

@@ -1,4 +1,4 @@
-"""`--help` of every command fits a terminal and says everything; its examples are commands that work."""
+"""`--help` of every command fits a terminal and is complete, and its examples work."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ command = pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS)
 
 
 def help_of(words, columns=1000):
-    """As a terminal of so many columns shows it: click leaves two of them free."""
+    """The help on a terminal of this width, of which click leaves two columns free."""
     result = CliRunner().invoke(main, [*words, "--help"], prog_name=PROGRAM, terminal_width=columns - 2)
     assert result.exit_code == 0, result.output
     return result.output
@@ -76,8 +76,8 @@ TYPOS = {
         "Unknown schedule `Cosin`; did you mean `Cosine`?",
     ),
     "batch of 0": (["--batch-size", 0], "Invalid value for '--batch-size': 0 is not in the range x>=1."),
-    "batch of words": (["--batch-size", "x"], "'--batch-size': 'x' is not a valid whole number."),
-    "half a step": (["find-lr", "--steps", 1.5], "'--steps': '1.5' is not a valid whole number."),
+    "batch of words": (["--batch-size", "x"], "'--batch-size': 'x' is not a valid integer."),
+    "half a step": (["find-lr", "--steps", 1.5], "'--steps': '1.5' is not a valid integer."),
     "endless rates": (["find-lr", "--max-value", "inf"], "'--max-value': 'inf' is not a finite number."),
     "values": (["sweep", "--over", "a=1:2"], "Invalid value for '--over': `a=1:2` must be NAME=LOW:HIGH"),
     "policy": (
@@ -91,7 +91,7 @@ TYPOS = {
 @pytest.mark.parametrize("typo", TYPOS)
 def test_a_typo_is_an_error_before_any_work(typo, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("train.__main__.Session", None)  # a call of it would be another error
+    monkeypatch.setattr("train.__main__.Session", None)  # a call would be another error
     arguments, message = TYPOS[typo]
     result = CliRunner().invoke(main, list(map(str, arguments)))
     assert result.exit_code == 2, result.output

@@ -1,4 +1,4 @@
-"""Many runs at once: each is what it would be alone; the book's chapter, sweeps, and the range test."""
+"""Many runs at once equal the single runs; the book's chapter, sweeps and the range test."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_find_lr(tmp_path):
     record = json.loads((tmp_path / "f" / "find-lr.json").read_text())
     assert record["diverged"]
     assert 0.001 < record["steepest"] < 1
-    assert f"steepest at {record['steepest']:.3g}" in output
+    assert f"Suggested learning rates: {record['steepest']:.3g}, where the loss" in output
     assert (tmp_path / "f" / "find-lr.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -111,7 +111,7 @@ MISTAKES = {
         ["sweep", "--schedule", "0.1 * Constant(0.2)", "--over", "value=0:1:2"],
         "has several numbers named `value`; it has `.schedules.0.value`, `.schedules.1.value`",
     ),
-    "sweep of words": (["sweep", "--over", "init_value=a:b:3"], "must have two numbers and a whole number"),
+    "sweep of words": (["sweep", "--over", "init_value=a:b:3"], "must have two numbers and an integer"),
     "sweep cut short": (["sweep", "--over", "init_value"], "must be NAME=LOW:HIGH:COUNT"),
     "sweep beyond the range": (
         ["sweep", "--over", "warmup_steps=-1:3:2"],
@@ -120,15 +120,15 @@ MISTAKES = {
     "sweep of logarithms": (["sweep", "--over", "init_value=0:1:2:log"], "must have ends above 0"),
     "option before the command": (
         ["--epochs", 3, "compare"],
-        "--epochs is for a single run: write it behind `compare`.",
+        "--epochs is for a single run: write it after `compare`.",
     ),
     "option that the command has not": (
         ["--seed", 3, "compare"],
-        "--seed is for a single run: `compare` takes none.",
+        "--seed is for a single run: `compare` does not take it.",
     ),
     "sweep twice over one": (
         ["sweep", "--over", "warmup_steps=0:1:2", "--over", ".warmup_steps=0:1:2"],
-        "Each number can be given once",
+        "Each number can be varied only once",
     ),
     "sweep over the first of two": (
         ["sweep", "--over", "init_value=0:1:2"],
@@ -136,7 +136,7 @@ MISTAKES = {
     ),
     "batch too large with some held out": (
         ["compare", "--batch-size", 1300],
-        "1300 is more than the 1294 images",
+        "1300 must be at most 1294, the number",
     ),
     "range upside down": (
         ["find-lr", "--min-value", 1, "--max-value", 0.1],

@@ -1,4 +1,4 @@
-"""LeNet: its fast layers are the plain ones, to rounding."""
+"""LeNet: the fast layers equal the plain ones, up to rounding."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def plain(conv, images):
 
 
 def convolution(channels, features, padding):
-    """With a bias, which is 0 at first otherwise."""
+    """A convolution with a random bias; Flax initializes it with 0."""
     conv = nnx.Conv(channels, features, (5, 5), padding=padding, rngs=nnx.Rngs(0))
     conv.bias[...] = jax.random.normal(jax.random.key(1), conv.bias.shape)
     return conv
@@ -42,7 +42,7 @@ CASES = {
 
 
 def results_and_gradients(params, images, graph, forward):
-    """What comes out, and the gradients of some sum of it in the parameters and the images."""
+    """The output, and gradients of a weighted sum of it by the parameters and the images."""
 
     def total(params, images):
         results = forward(nnx.merge(graph, params), images)
@@ -54,7 +54,7 @@ def results_and_gradients(params, images, graph, forward):
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_fast_layers_equal_the_plain_ones(name):
-    """The plain ones in float64; the parameters are one tree, so that a checkpoint serves both."""
+    """The plain ones are in float64. Both use the same parameters, so they can share a checkpoint."""
     build, shape, fast, slow = CASES[name]
     graph, params = nnx.split(build())
     images = jax.random.normal(jax.random.key(2), shape)
@@ -65,7 +65,7 @@ def test_the_fast_layers_equal_the_plain_ones(name):
 
 
 def assert_equal_to_rounding(actual, exact):
-    """Up to a few units in the last place of the largest number that may have been added."""
+    """Equal up to a few ulps of the largest number that may have been added."""
     np.testing.assert_allclose(actual, exact, rtol=0, atol=2e-6 * np.abs(exact).max())
 
 

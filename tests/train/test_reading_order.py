@@ -1,4 +1,4 @@
-"""`train/` reads from its first file to its last: each names the next one at its top."""
+"""The files of `train/` have one reading order: each names the next one in its docstring."""
 
 from __future__ import annotations
 

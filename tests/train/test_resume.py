@@ -1,7 +1,7 @@
-"""A run that stops and goes on in a new process is the run that never stopped, bit for bit.
+"""A run that is resumed in a new process equals the uninterrupted run, bit for bit.
 
-This file is also the program of the second process: `python test_resume.py FOLDER` goes on from the
-checkpoint in `FOLDER/half` to the end, and leaves what it has in `FOLDER/whole`.
+This file is also the program of the second process: `python test_resume.py FOLDER` resumes from the
+checkpoint in `FOLDER/half`, trains to the end, and saves the result in `FOLDER/whole`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def start():
 
 
 def advance(run, first, last):
-    """Updates `first` to `last`; each has its own noise, and the rate that it applied is kept."""
+    """Makes updates `first` to `last`, each with its own noise, and records the rates they applied."""
     tx = optimizer(SCHEDULES)
 
     @jax.jit

@@ -9,7 +9,7 @@ import numpy as np
 import optax
 import pytest
 from click.testing import CliRunner
-from test_data import REAL, files, write  # noqa: F401  # a fixture among them
+from test_data import REAL, files, write  # noqa: F401  # `files` is a fixture
 
 import jaxsched as js
 from train import devices, loop, step
@@ -26,7 +26,7 @@ def train(*arguments, code=0):
 
 
 def _arguments(given):
-    """One device unless said otherwise, and no compiled programs in the user's folder."""
+    """One device by default, and no compiled programs in the user's cache."""
     one = [] if "--devices" in given else ["--devices", "1"]
     return [*map(str, given), "--no-cache", *one]
 
@@ -52,7 +52,7 @@ def config(**changes):
 
 
 def run(config, plan, data, mesh=None):
-    """All epochs of a run from its beginning."""
+    """Trains a run from the beginning; returns its epochs."""
     rounds = loop.run(config, plan, data, mesh or devices.mesh(1), loop.begin(config, plan))
     return [progress.epochs[-1] for progress in rounds]
 
@@ -86,7 +86,7 @@ def test_five_epochs_of_the_books_cosine_on_fashion_mnist(tmp_path):
     )
     last = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1])
     assert last["test_accuracy"] >= 0.85
-    # To a unit in the last place: the schedule is an argument of the epoch, with its numbers in float32.
+    # Within one ulp: the schedule is an argument of the epoch, so its numbers are float32.
     assert last["learning_rate"] == pytest.approx(float(js.Cosine(0.3, 0.01, 20)(4)), rel=1.2e-7)
     assert last["step"] == 5 * 234
 
@@ -108,7 +108,7 @@ def test_a_run_is_what_its_seed_says():
 
 @pytest.mark.smoke
 def test_an_epoch_is_its_steps_one_by_one():
-    """Shuffled by its key and number, whole batches only, momentum and schedule as in a plain Optax loop."""
+    """An epoch equals a plain Optax loop: its shuffling, whole batches only, momentum and schedule."""
     data, batch_size = few(35, 5), 8
     schedule = js.Linear(0.1, 0.02, 4)
     trainer, plan = step.Trainer(0.5, batch_size), Plan(schedule)
@@ -157,9 +157,9 @@ def test_evaluation_leaves_no_image_out(count):
 def test_a_run_that_diverges_says_so_and_keeps_its_lines(tmp_path):
     schedule = "Piecewise([0.05, 1e30], [30])"
     output = train("--schedule", schedule, "--epochs", 3, "--out", tmp_path / "run", code=1)
-    # 22 steps are an epoch; the first loss after the update at step 30 is that of step 31.
+    # An epoch has 22 steps. The first loss after the update at step 30 is that of step 31.
     assert (
-        "In epoch 2 the loss is no longer finite, at step 31 and a learning rate of 1e+30: try a smaller "
+        "The loss is no longer finite in epoch 2, at step 31 with a learning rate of 1e+30: try a lower "
         "rate or a longer warmup. The checkpoint of epoch 1 is kept in"
     ) in " ".join(output.split())
     assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 1
@@ -180,7 +180,7 @@ MISTAKES = {
     "batch size": (["--batch-size", 0], "Invalid value for '--batch-size': 0 is not in the range x>=1."),
     "batch too large": (
         ["--batch-size", 1438],
-        "Invalid value for --batch-size: 1438 is more than the 1437 images to train on.",
+        "Invalid value for --batch-size: 1438 must be at most 1437, the number of training images.",
     ),
     "momentum": (["--momentum", 1], "Invalid value for '--momentum': 1.0 is not in the range 0<=x<1."),
     "momentum not a number": (
@@ -195,10 +195,13 @@ MISTAKES = {
     ),
     "schedule's argument": (["--schedule", "Cosine(0.3, 0.01, -20)"], "`transition_steps` must be"),
     "option": (["--epoch", 3], "No such option '--epoch'. (Did you mean"),
-    "folder of digits": (["--data-dir", "."], "Invalid value for --data-dir: digits comes without files."),
+    "folder of digits": (
+        ["--data-dir", "."],
+        "Invalid value for --data-dir: . must be left out, as digits needs no files.",
+    ),
     "no folder": (
         ["--dataset", "fashion_mnist", "--data-dir", "nowhere"],
-        "`--data-dir nowhere` is no folder.",
+        "`--data-dir nowhere` must be an existing folder.",
     ),
     "empty folder": (
         ["--dataset", "fashion_mnist", "--data-dir", "."],
@@ -206,13 +209,13 @@ MISTAKES = {
     ),
     "out is a file": (
         ["--out", "file"],
-        "Invalid value for --out: file cannot be a folder to write to: File exists.",
+        "Invalid value for --out: file must be a writable folder: File exists.",
     ),
     "out is in a file": (
         ["--out", "file/run"],
-        "Invalid value for --out: file/run cannot be a folder to write to: Not a directory.",
+        "Invalid value for --out: file/run must be a writable folder: Not a directory.",
     ),
-    "out holds a run": (["--out", "taken"], "Invalid value for --out: taken already holds a run."),
+    "out holds a run": (["--out", "taken"], "Invalid value for --out: taken already contains a run."),
 }
 
 
@@ -232,7 +235,7 @@ def test_a_mistake_ends_with_status_2_before_anything_is_written(mistake, tmp_pa
 def test_a_corrupt_file_ends_with_status_2(files, tmp_path):  # noqa: F811
     write(files, {"test_images": b"corrupt"})
     output = train("--dataset", "fashion_mnist", "--data-dir", files, code=2)
-    assert "is no IDX file of bytes: it begins with 63 6f 72 72." in " ".join(output.split())
+    assert "must be an IDX file of bytes, but it starts with 63 6f 72 72." in " ".join(output.split())
 
 
 def test_a_mistake_in_the_schedule_is_found_before_the_run(tmp_path):
