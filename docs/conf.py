@@ -1,4 +1,4 @@
-"""How Sphinx builds the site: `sphinx-build -W docs site`."""
+"""Sphinx configuration of the site. Build it with `sphinx-build -W docs site`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sphinx.util.docutils import ReferenceRole, SphinxDirective
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
-sys.path[:0] = [str(ROOT), str(DOCS)]  # what is documented, benchmarked and trained need not be installed
+sys.path[:0] = [str(ROOT), str(DOCS)]  # so that nothing here needs to be installed
 
 import api  # noqa: E402
 import exercises  # noqa: E402
@@ -62,7 +62,7 @@ napoleon_use_rtype = False
 napoleon_use_ivar = True
 
 MATHJAX = "tex-svg.js", "input/tex/extensions/textmacros.js"
-"""One program with its fonts, and what it needs for `\\_` in a text; nothing comes from a network."""
+"""MathJax with its fonts, and its extension for `\\_` in text. The site loads nothing from a network."""
 
 mathjax_path = "mathjax/tex-svg.js"
 mathjax3_config = {
@@ -73,10 +73,10 @@ mathjax3_config = {
 
 
 class Name(ReferenceRole):
-    """Text between backticks in a docstring: code, and a link where it names something of ours.
+    """Text between backticks in a docstring: code, or a link if it names something of this library.
 
-    Names that begin with a small letter are arguments as often as functions, and in the ports names are the
-    originals'; there only what begins with `jaxsched.` is a link.
+    A lower-case name may be an argument, and a name in the ports is usually that of the original library. In
+    these cases only names that start with `jaxsched.` become links.
     """
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
@@ -88,7 +88,7 @@ class Name(ReferenceRole):
 
 
 class Curve(SphinxDirective):
-    """Draws the expressions in its lines, as a notebook does: one picture, with the text below."""
+    """Draws the expressions in its lines as one picture with their texts below, as in a notebook."""
 
     has_content = True
     option_spec: ClassVar[dict[str, Any]] = {"steps": int}
@@ -125,7 +125,7 @@ class Gallery(SphinxDirective):
 
 
 class Sweeps(SphinxDirective):
-    """Draws the sweeps of the exercises; the argument is read out where the picture is not seen."""
+    """Draws the sweeps of the exercises. The argument is the text for screen readers."""
 
     required_arguments = 1
     final_argument_whitespace = True
@@ -138,7 +138,7 @@ class Sweeps(SphinxDirective):
 
 
 class Benchmark(SphinxDirective):
-    """The table that a benchmark kept, with its command and what it ran on."""
+    """A benchmark's recorded table, with its command, machine and versions."""
 
     required_arguments = 1
     option_spec: ClassVar[dict[str, Any]] = {}
@@ -153,7 +153,7 @@ class Benchmark(SphinxDirective):
 
 
 def to_rst(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Docstrings are Markdown: their formulas and tables in reStructuredText."""
+    """Converts the formulas and tables of a docstring from Markdown to reStructuredText."""
     text = re.sub(r"((?:^ *\|.*\|\n?)+)", lambda match: table(match[1]), "\n".join(lines), flags=re.MULTILINE)
     text = re.sub(r"^( *)\$([^$\n]+)\$\.$", r"\1$$\2$$", text, flags=re.MULTILINE)
     text = re.sub(r"^( *)\$\$(.+?)\$\$", display, text, flags=re.MULTILINE | re.DOTALL)
@@ -162,21 +162,21 @@ def to_rst(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: lis
 
 
 def inline(match: re.Match[str]) -> str:
-    """A formula in a line, kept apart from what touches it."""
+    """An inline formula, separated from the characters that touch it."""
     before, formula, after = match.groups()
     left, right = before and rf"{before}\ ", after and rf"\ {after}"
     return f"{left}:math:`{formula}`{right}"
 
 
 def display(match: re.Match[str]) -> str:
-    """A formula of its own."""
+    """A display formula."""
     indent, formula = match.groups()
     body = "\n".join(f"{indent}   {line.strip()}" for line in formula.split("\n"))
     return f"{indent}.. math::\n\n{body}\n"
 
 
 def table(text: str) -> str:
-    """A table with a head and a rule below it, as a `list-table`."""
+    """Converts a table with a header row to a `list-table`."""
     head, _, *rest = text.rstrip("\n").split("\n")
     indent = head[: len(head) - len(head.lstrip())]
     lines = [f"{indent}.. list-table::", f"{indent}   :header-rows: 1", ""]
@@ -187,25 +187,25 @@ def table(text: str) -> str:
 
 
 def short_signature(app: Sphinx, *described: Any) -> tuple[str, str | None] | None:
-    """A class that is the default of an argument, by its name."""
+    """Shows a class that is the default of an argument by its name."""
     signature, returned = described[-2:]
     return signature and (re.sub(r"<class '[\w.]*?(\w+)'>", r"\1", signature), returned)
 
 
 def without_types(app: Sphinx, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
-    """Of a module its functions alone are shown, and no names of types."""
+    """Shows only the functions of a module."""
     return True if what == "module" and not inspect.isfunction(obj) else None
 
 
 def without_last_line(app: Sphinx, doctree: nodes.document) -> None:
-    """A doctest in Markdown ends with an empty line, which nobody wants to see."""
+    """Removes the empty line at the end of a doctest in Markdown."""
     for block in doctree.findall(nodes.literal_block):
         block.rawsource = block.astext().rstrip()
         block.children = [nodes.Text(block.rawsource)]
 
 
 def copy_mathjax(app: Sphinx) -> list[Any]:
-    """Takes MathJax along, out of the package that has it for use without a network."""
+    """Copies MathJax to the site from the package `sphinx-mathjax-offline`."""
     spec = importlib.util.find_spec("sphinx-mathjax-offline")
     assert spec is not None
     package = Path(str(spec.origin)).parent / "static" / "mathjax"
@@ -217,7 +217,7 @@ def copy_mathjax(app: Sphinx) -> list[Any]:
 
 
 def setup(app: Sphinx) -> None:
-    """Sphinx's own entry."""
+    """The entry point that Sphinx calls."""
     app.add_role("name", Name())
     app.add_directive("curve", Curve)
     app.add_directive("listing", Listing)

@@ -1,6 +1,6 @@
-"""Writes the tables of `docs/exercises.md`: `python docs/exercises.py`. The site draws its figure.
+"""Writes the tables of `docs/exercises.md`: `python docs/exercises.py`. Draws the page's figure for the site.
 
-What the sweeps wrote, their `sweep.json`, is kept in `docs/exercises/`, and the page has their commands.
+`docs/exercises/` has the `sweep.json` of each sweep. The commands are on the page.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ PAGE = Path(__file__).parent / "exercises.md"
 FOLDER = PAGE.with_suffix("")
 
 SWEEPS = {"rate": ("constant rate",), "power": ("exponent",), "warmup": ("peak", "epochs of warmup")}
-"""What each sweep varies: each column of its table, of which the last is the axis of its panel."""
+"""The numbers that each sweep varies. Each is a column of its table; the last is the x-axis of its panel."""
 
 WORST = 0.85
-"""The lowest test accuracy that the figure has room for."""
+"""The lowest test accuracy that the figure shows."""
 
 
 class Run(NamedTuple):
-    """A schedule of a sweep, at the end of its training.
+    """The result of one schedule of a sweep.
 
     Attributes:
-      values: of the numbers that are varied.
-      record: what the sweep kept of it, each quantity of shape (seeds, epochs).
+      values: the values of the varied numbers.
+      record: the recorded metrics, each of shape (seeds, epochs).
     """
 
     values: tuple[float, ...]
     record: dict[str, Any]
 
     def last(self, quantity: str) -> np.ndarray:
-        """A quantity after the last epoch, shape (seeds,)."""
+        """A metric after the last epoch, shape (seeds,)."""
         return np.array([curve[-1] for curve in self.record[quantity]], np.float64)
 
 
 def runs(name: str) -> list[Run]:
-    """The runs of a sweep, in its order."""
+    """The runs of a sweep, in order."""
     record = json.loads((FOLDER / f"{name}.json").read_text())
     return [
         Run(tuple(float(value) for value in re.findall(r"=([^,]+)", key)), run)
@@ -56,7 +56,7 @@ def runs(name: str) -> list[Run]:
 
 
 def row(name: str, run: Run) -> dict[str, str]:
-    """What a table shows of a run: its values, and each seed after the last epoch."""
+    """The table row of a run: its values, and the metrics of each seed after the last epoch."""
     columns = {title: f"{value:g}" for title, value in zip(SWEEPS[name], run.values, strict=True)}
     for quantity in ("train_loss", "train_accuracy", "test_accuracy"):
         seeds = " and ".join(f"{value:.4f}" for value in run.last(quantity))
@@ -65,7 +65,7 @@ def row(name: str, run: Run) -> dict[str, str]:
 
 
 def page(text: str) -> str:
-    """The page with its tables as they are now."""
+    """The page with its tables updated."""
     for name in SWEEPS:
         table = markdown([row(name, run) for run in runs(name)])
         marked = rf"<!-- {name} -->\n.*?<!-- end -->"
@@ -74,7 +74,7 @@ def page(text: str) -> str:
 
 
 def figure() -> Figure:
-    """Test accuracy against what each sweep varies: a line for each seed, a cross for what is lower."""
+    """Plots test accuracy against the varied number: a line per seed, a cross where it is below `WORST`."""
     with mpl.rc_context(STYLE):
         result = Figure(figsize=(10, 3), layout="constrained")
         panels = result.subplots(1, len(SWEEPS), sharey=True)
@@ -103,7 +103,7 @@ def figure() -> Figure:
 
 
 def drawn(description: str) -> str:
-    """The figure as HTML, in the colours of its page."""
+    """The figure as HTML, in the colours of the page."""
     file = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "sweeps", "axes.facecolor": "none"}):
         figure().savefig(file, format="svg", transparent=True, metadata={"Date": None})

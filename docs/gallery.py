@@ -1,4 +1,4 @@
-"""What the gallery of the site shows: every public schedule, as a picture under its call."""
+"""The gallery of the site: a picture of every public schedule, with the call that makes it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from jaxsched._inspect.plot import svg
 from jaxsched.ports import keras, optax, paddle, timm, torch
 
 STEPS, PORT_STEPS = 1000, 24
-"""How many updates a picture shows; the ports are shown past their end."""
+"""The number of steps in a picture. The ports are shown past their end."""
 
 HORIZON = 800
 """Where the schedules of the catalogue, which have no picture of their own here, have their last event."""
@@ -103,23 +103,23 @@ KINDS = {"Shapes": ("transitions", "shapes"), "Combinators": ("combinators",)}
 """What of the package each section shows, with or without a row above."""
 
 SHORT = ("Plateaus", "Ports")
-"""The sections of which `PORT_STEPS` are shown."""
+"""The sections that show `PORT_STEPS` steps."""
 
 COMPOSED = ("Presets", "Ports")
-"""The sections whose entries also say what they are made of."""
+"""The sections that also show what a schedule is composed of."""
 
 METRICS = [max(1 - step / 6, 0.0) for step in range(PORT_STEPS)]
-"""What the plateaus are given: a loss that falls for six evaluations and then no more."""
+"""The metrics that the plateaus observe: a loss that falls for six evaluations and then stays."""
 
 
 class Panel(NamedTuple):
-    """A picture and what it shows.
+    """A picture of the gallery.
 
     Attributes:
-      name: what it is called, which begins with the public name.
-      call: what a user writes.
-      value: what that gives.
-      steps: how many of its steps are drawn.
+      name: its name, which starts with the public name.
+      call: the call that a user writes.
+      value: the schedule or the rule that the call returns.
+      steps: the number of steps to draw.
     """
 
     name: str
@@ -129,12 +129,12 @@ class Panel(NamedTuple):
 
     @property
     def schedule(self) -> js.Schedule:
-        """What is drawn."""
+        """The schedule to draw."""
         return self.value if isinstance(self.value, js.Schedule) else under_plateau(self.value)
 
 
 def calls(path: Path) -> dict[str, str]:
-    """The text of each function without arguments in the dicts of a module, by its key."""
+    """The source of each `lambda` in the dicts of a module, by its key."""
     dicts = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Dict)]
     return {
         str(ast.literal_eval(key)): ast.unparse(value.body)
@@ -145,7 +145,7 @@ def calls(path: Path) -> dict[str, str]:
 
 
 def under_plateau(rule: js.Plateau) -> js.Schedule:
-    """The rate 0.3 under a plateau that observes `METRICS`, one a step."""
+    """The rate 0.3, scaled by a plateau that observes `METRICS`, one per step."""
     state, rates = rule.init(), []
     for metric in METRICS:
         rates.append(0.3 * float(rule.scale_of(state)))
@@ -183,12 +183,12 @@ def from_the_catalogue(name: str) -> Panel:
 
 
 def drawn(panel: Panel) -> str:
-    """The picture of a panel, in the colours of its page."""
+    """The picture of a panel, in the colours of the page."""
     return svg(panel.schedule, panel.steps, labels=False, standalone=False)
 
 
 def caption(panel: Panel, composed: bool) -> str:
-    """The call as HTML and, where that is not the same, what it is composed of."""
+    """The call as HTML, with `composed` followed by the expression that it returns."""
     text = repr(panel.value)
     short = text if len(text) <= 100 else f"{text[:97]}..."
     parts = f" is <code>{html.escape(short)}</code>" if composed else ""
@@ -199,7 +199,7 @@ def section(title: str) -> str:
     """A section as HTML.
 
     Raises:
-      KeyError: there is none of this title.
+      KeyError: no section has this title.
     """
     composed = title.startswith(COMPOSED)
     figures = (

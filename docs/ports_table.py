@@ -1,4 +1,4 @@
-"""Writes the table of `docs/ports.md` from the tests' own data: `python docs/ports_table.py`."""
+"""Writes the table of `docs/ports.md` from the data of the tests: `python docs/ports_table.py`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).parents[1]
-# The tests are not installed.
+# Neither the tests nor the benchmarks are installed.
 sys.path += [str(ROOT), str(ROOT / "tests" / "ports")]
 from test_ports import CASES, GOLDENS, ported
 from test_ports_plateau import GOLDENS as PLATEAUS
@@ -23,7 +23,7 @@ TABLE = "<!-- table -->"
 def worst_ulps(system: str, name: str) -> float:
     """The largest difference from the original over all cases, in units in the last place of float32.
 
-    Rates below a billionth of the highest do not count: there the original's own rounding is what is left.
+    Differences below a billionth of the highest rate do not count: they are rounding errors of the original.
     """
     worst = 0.0
     for case in CASES[system, name]:
@@ -36,13 +36,13 @@ def worst_ulps(system: str, name: str) -> float:
 
 
 def instance(system: str, name: str) -> str:
-    """The expression of the port's instance in the tests."""
+    """The expression of the port's first instance in the tests."""
     text = next(repr(build()) for key, build in PORTS.items() if key.split() == [system, name])
     return text if len(text) <= 100 else f"{text[:97]}..."
 
 
 def rows() -> list[dict[str, str]]:
-    """A row for each scheduler and each plateau."""
+    """A row per scheduler and per plateau."""
     versions = {path.stem: json.loads(path.read_text())["version"] for path in GOLDENS.glob("*.json")}
     table = [
         {
@@ -68,7 +68,7 @@ def rows() -> list[dict[str, str]]:
 
 
 def main() -> None:
-    """Replaces what stands between the two marks."""
+    """Replaces the table between the two marks."""
     page = ROOT / "docs" / "ports.md"
     before, _, after = page.read_text().split(TABLE)
     page.write_text(f"{before}{TABLE}\n\n{markdown(rows())}\n\n{TABLE}{after}")

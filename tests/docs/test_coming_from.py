@@ -1,4 +1,4 @@
-"""The tables of `docs/coming-from`: each new call gives what its old call gave in the original system."""
+"""The tables of `docs/coming-from`: each new call gives the rates of the old call in its original library."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ NEED_MORE = (
     "ChainedScheduler",
     "get_scheduler",
     "get_reduce_on_plateau_schedule",
-    "ReduceLROnPlateau(factor",  # Keras's, which needs the base rate
+    "ReduceLROnPlateau(factor",  # Keras's: it needs the base rate
 )
-"""What the pages say cannot be pasted as it is."""
+"""Calls that cannot be pasted unchanged, as the pages say."""
 
 
 def agree(made, rates):
-    """Whether a schedule has these rates at the first `STEPS`, or a rule these scales after `METRICS`."""
+    """Checks the rates of a schedule at the first `STEPS`, or the scales of a rule after `METRICS`."""
     if isinstance(made, js.Schedule):
         assert len(rates) > len(STEPS) / 2
         steps = np.array(STEPS[: len(rates)], np.int32)
@@ -57,7 +57,7 @@ def test_the_new_call_gives_what_the_old_one_gave(system, old, new):
 
 
 def pasted(system, old):
-    """The port's answer to the old call, with the base rate in the place of the optimizer."""
+    """The result of the old call with the port, and with the base rate in place of the optimizer."""
     module = importlib.import_module(f"jaxsched.ports.{PORTS.get(system, system)}")
     call = ast.parse(old, mode="eval")
     for node in ast.walk(call):

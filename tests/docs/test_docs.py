@@ -1,4 +1,4 @@
-"""The docstrings tell the truth: their tables, and that each has what a reader needs."""
+"""The docstrings are complete, and their tables and formulas are correct."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WITHOUT_FORMULA |= {"optional_number", "learning_rate", "scale_by_learning_rate"
 
 
 def rows(cls):
-    """The rows of the table in a docstring: its steps, then an expression and its rates."""
+    """The table in a docstring: a row of steps, then rows of an expression and its rates."""
     lines = re.findall(r"^ *\| (.*) \|$", inspect.getdoc(cls), re.MULTILINE)
     cells = [[cell.strip() for cell in line.split("|")] for line in lines]
     return cells[0], cells[1:]
@@ -90,7 +90,7 @@ def test_the_readme_shows_the_pictures_that_are_kept():
 
 
 def test_the_schedules_of_the_readme_are_drawn_as_they_are(tmp_path):
-    """In a process of its own, as the last unit of a rate, which other tests may change, would show."""
+    """In its own process: other tests may change the last bit of a rate, and the drawing would show it."""
     environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
     environment["PYTHONPATH"] = str(ROOT)
     command = [sys.executable, str(ROOT / "docs" / "pictures.py"), str(tmp_path / "schedules.svg")]

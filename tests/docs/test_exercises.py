@@ -1,4 +1,4 @@
-"""The page about the chapter's exercises: its tables are what the sweeps kept, and its sampler samples."""
+"""The page about the chapter's exercises: the tables match the recorded sweeps, and the sampler works."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_an_update_is_half_a_step_down_the_gradient_and_noise_of_its_variance(st
     ids=repr,
 )
 def test_the_variance_of_the_samples_follows_the_theory(root, steps):
-    """For a standard normal, `theta <- (1 - step / 2) theta + noise` says the variance after each update."""
+    """For a standard normal, `theta <- (1 - step / 2) theta + noise` gives the variance after each update."""
     chains = 50_000
     tx = sampler()(root, jax.random.key(2))
 

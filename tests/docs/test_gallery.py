@@ -1,4 +1,4 @@
-"""The gallery shows everything, and each of its pictures can be drawn."""
+"""The gallery is complete, and each of its pictures can be drawn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The notebook of the docs: stored without outputs, and it runs."""
+"""The notebook of the docs is stored without outputs, and runs."""
 
 from __future__ import annotations
 

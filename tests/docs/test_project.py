@@ -1,4 +1,4 @@
-"""What the project says of itself is true: its version, its hooks, and CONTRIBUTING.md."""
+"""The project's metadata, its pre-commit hooks and CONTRIBUTING.md are correct."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ HOOKS = (ROOT / ".pre-commit-config.yaml").read_text()
 
 
 def requirements():
-    """Everything that pyproject.toml asks for."""
+    """All requirements of pyproject.toml."""
     project = PROJECT["project"]
     return {*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())}
 
 
 def first(pattern, path):
-    """What the first match of a line's pattern in a file holds."""
+    """The first group of a pattern's first match in a file."""
     return re.search(pattern, (ROOT / path).read_text(), re.MULTILINE)[1]
 
 
@@ -97,7 +97,7 @@ def test_a_command_of_the_guide_is_one_that_runs(command):
 
 
 def test_the_example_is_a_shape(monkeypatch):
-    """As the guide has it, it is what its formula in the guide is."""
+    """The class in the guide equals the formula in the guide."""
     source = re.search(r"   ```python\n(.*?)   ```", GUIDE, re.DOTALL)[1]
     scope = {"__name__": __name__}
     exec(re.sub(r"^   ", "", source, flags=re.MULTILINE), scope)
@@ -113,7 +113,7 @@ def test_the_example_is_a_shape(monkeypatch):
 
 
 def quick_laws(test, cases):
-    """The laws under which a test holds all of these cases in the default run."""
+    """The laws that a test checks for all of these cases in the default run."""
     (parametrize,) = (mark for mark in test.pytestmark if mark.name == "parametrize")
     slow = {
         each.values for each in parametrize.args[1] if any(mark.name == "thorough" for mark in each.marks)

@@ -1,4 +1,4 @@
-"""The site as a reader has it: built without a warning, opened in Chromium without a network."""
+"""The site as a reader sees it: built without a warning, opened in Chromium without a network."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def browser():
 
 
 def look_at(browser, site, width):
-    """What a browser of this width sees on each page, and what goes wrong while it does."""
+    """What a browser window of this width shows on each page, and the errors while it loads."""
     context = browser.new_context(viewport={"width": width, "height": 900}, offline=True)
     page = context.new_page()
     wrong = []
