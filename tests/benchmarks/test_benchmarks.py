@@ -1,4 +1,4 @@
-"""The benchmarks run, and compare what is the same: small sizes, so that no time here means anything."""
+"""The benchmarks run and compare equivalent code. The sizes are small, so the times mean nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from train.model import LeNet
 
 
 def bright(count, seed=0):
-    """Images whose brightness is their label."""
+    """Images whose brightness shows their label."""
     labels = np.random.default_rng(seed).integers(0, 10, count, np.int32)
     images = np.broadcast_to((25 * labels.astype(np.uint8))[:, None, None, None], (count, 28, 28, 1))
     return Split(images, labels)
@@ -53,7 +53,7 @@ LAYERS = ("conv1", "conv2", "dense1", "dense2", "dense3")
 
 
 def pytorch_logits(ours, images):
-    """PyTorch's, with our parameters, and how many these are."""
+    """The logits of PyTorch's LeNet with our parameters, and the number of parameters."""
     torch = pytest.importorskip("torch")
     theirs = epoch.torch_lenet()
     layers = [layer for layer in theirs if list(layer.parameters())]
@@ -61,7 +61,7 @@ def pytorch_logits(ours, images):
         for name, layer in zip(LAYERS, layers, strict=True):
             mine = getattr(ours, name)
             kernel = np.array(mine.kernel[...])
-            if name == "dense1":  # PyTorch's pixels are in the order of channel, row, column
+            if name == "dense1":  # PyTorch orders pixels by channel, row, column
                 kernel = kernel.reshape(5, 5, 16, 120).transpose(2, 0, 1, 3).reshape(400, 120)
             layer.weight.copy_(torch.tensor(np.moveaxis(kernel, (-1, -2), (0, 1))))
             layer.bias.copy_(torch.tensor(np.array(mine.bias[...])))
@@ -218,7 +218,7 @@ def test_what_cannot_be_counted_is_refused():
 
 
 def test_a_real_program_is_counted():
-    """Six sines in a row, in a loop and one after another: as many runs, but for the loop's own."""
+    """A loop of six sines has one loop and at least six executed instructions."""
 
     def looped(x):
         return lax.fori_loop(0, 6, lambda _, value: jnp.sin(value), x)
@@ -252,7 +252,7 @@ def test_costs_are_of_the_same_rates(name):
 
 
 def test_the_tables_of_costs():
-    """The CPU stands in for the others: it computes in float64, which the table of a TPU must then say."""
+    """The CPU stands in for the other targets. It computes in float64, so the TPU table must report that."""
     target = targets.here()
     tables = {
         "cpu": cost.on_cpu(["Linear", "stack of 5 kinds"], many=10, rounds=1),
@@ -261,7 +261,7 @@ def test_the_tables_of_costs():
         "tpu": cost.on_tpu(target, ["Linear"], rounds=1),
         "gpu": cost.on_gpu(target, ["Linear", "stack of 5 kinds"], rounds=1),
     }
-    tables = json.loads(json.dumps(tables))  # as they come from another environment
+    tables = json.loads(json.dumps(tables))  # as if from another environment
     for table in tables.values():
         assert "None" not in markdown(table)
     (tpu,) = tables["tpu"]
@@ -284,7 +284,7 @@ def times(ours, theirs):
 
 
 def at_their_limits():
-    """Costs that just hold. Nine of the thirteen have room, so that all together are what Optax's are."""
+    """Costs at their limits. Nine of the thirteen are below theirs, so that the total equals Optax's."""
 
     def counts(name, ours, theirs, loops=0):
         return {
@@ -376,7 +376,7 @@ def test_costs_above_a_limit_break_their_bound(what):
     table, name, column, value = BREAKS[what]
     (row,) = [row for row in tables[table] if name in (row.get("schedule"), row.get("what"))]
     row[column] = value
-    # One more than a usual schedule may have is one more than the thirteen may have.
+    # A usual schedule that exceeds its limit by one also exceeds the limit of the thirteen together.
     usual = (table, column) == ("tpu", "closed over") and name in THIRTEEN
     assert set(broken(tables)) == {what} | ({"TPU: those of thirteen usual schedules"} if usual else set())
 
@@ -394,7 +394,7 @@ def test_bounds_that_do_not_hold_have_reasons_of_bounds():
 
 @pytest.fixture
 def wait(monkeypatch):
-    """Lets a clock of its own go on by so many seconds."""
+    """Advances a fake clock by a number of seconds."""
     now = [0.0]
     monkeypatch.setattr(timing.time, "perf_counter", lambda: now[0])
 

@@ -1,4 +1,4 @@
-"""Promise 5: how far every case is from its formula in real arithmetic, at all horizons, on both paths."""
+"""Promise 5, accuracy: every case against its formula in real arithmetic, at all horizons, on both paths."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def as_argument():
 
 
 def bound(name):
-    """What one rounding may leave of a shape, and a few of a composition."""
+    """The error bound in ulps: one rounding for a shape, a few for a composition."""
     return 1 if name in SHAPES | VARIANTS else 4
 
 
@@ -32,11 +32,11 @@ FRACTIONS = {
     *("cycle decimal", "cycle growing", "cycle doubling", "warm_restarts"),
     *("one_cycle", "one_cycle_momentum", "one_cycle linear in three phases"),
 }
-"""Those with boundaries or clocks that are no whole numbers."""
+"""The cases whose boundaries or clocks are not integers."""
 
 
 SMOKE = ("cosine", "exponential", "table", "warmup", "cycle growing", "one_cycle")
-"""What every set of versions takes."""
+"""The cases to test with every set of versions."""
 
 
 def every_case():
@@ -62,7 +62,7 @@ def test_float64_path_as_an_argument(name):
 
 
 def horizons_to_compile(*first):
-    """Some compile by default, where each takes programs of its own."""
+    """All horizons; only the first are in the default run, because each compiles its own programs."""
     return [each if each in first else pytest.param(each, marks=pytest.mark.thorough) for each in HORIZONS]
 
 
@@ -79,18 +79,18 @@ GROUPS = {
     "combinators": list(COMBINATORS),
     "presets": list(PRESETS | PRESET_VARIANTS),
 }
-"""The catalogue in a few programs."""
+"""The catalogue, to be compiled as a few programs."""
 
 
 def together(schedules):
-    """One program with all of these schedules as constants in it."""
+    """One program with all of these schedules as constants."""
     return jax.jit(lambda steps: [schedule(steps) for schedule in schedules])
 
 
 @pytest.mark.parametrize("horizon", horizons_to_compile(1_900_000_001))
 @pytest.mark.parametrize("group", GROUPS)
 def test_closed_over(group, horizon):
-    """What a compiler sees as constants is as exact, on either path."""
+    """Schedules that the compiler sees as constants are as exact, on either path."""
     names = [name for name in GROUPS[group] if name in EVERY]
     schedules, steps = [EVERY[name](horizon) for name in names], some_steps(horizon)
     for name, schedule, rates in zip(names, schedules, together(schedules)(steps), strict=True):
@@ -104,14 +104,14 @@ LAST = 2**31 - 1
 
 
 def around(*steps):
-    """So many steps, each with its neighbours, and some in between."""
+    """Each of these steps with its neighbours, and some steps in between."""
     near = [step + off for step in steps for off in range(-2, 3)]
     spread = np.geomspace(1, max(steps) + 1, 24).astype(np.int64)
     return np.unique(np.clip([*near, *spread.tolist()], 0, LAST)).astype(np.int32)
 
 
 def starts(length, factor):
-    """Where the growing cycles of this length and factor begin."""
+    """The steps at which growing cycles of this length and factor begin."""
     found, start = [], 0.0
     while start <= LAST:
         found.append(round(start))
@@ -161,13 +161,13 @@ CLOCKS = {
     "an exponential over far": (js.Exponential(0.1, 0.5, 250_000_007), around(2**24, LAST)),
     "a fast clock": (js.stretch(js.Cosine(0.3, 0.01, 1_000_000_007), 0.001), around(2**14, 1_000_000)),
 }
-"""Schedules where an integer clock shows, and steps at which it does."""
+"""Schedules for which the precision of the clock matters, and steps at which it does."""
 
 SPEEDS = {"a fast clock": 1000}
 
 
 def every(inputs):
-    """The rates of all of `CLOCKS`."""
+    """The rates of all schedules in `CLOCKS`."""
     return [schedule(steps) for (schedule, _), steps in zip(CLOCKS.values(), inputs, strict=True)]
 
 
@@ -247,13 +247,13 @@ EDGES = {
         edges(*((2**22 + 1) * k for k in (1, 6, 7))),
     ),
 }
-"""Schedules that jump, with the steps about the jumps; there they need no room for a rounded clock."""
+"""Schedules with jumps, and the steps around the jumps. They need no tolerance for a rounded clock."""
 
 
 @pytest.mark.parametrize("narrow", [False, True], ids=["float64", "float32"])
 @pytest.mark.parametrize("compiled", [False, True], ids=["eager", "closed"])
 def test_edges(compiled, narrow):
-    """Which part, cycle or end a step is in is exact."""
+    """The part, cycle or end that a step belongs to is exact."""
 
     def rates(inputs):
         return [schedule(steps) for (schedule, _), steps in zip(EDGES.values(), inputs, strict=True)]
@@ -270,7 +270,7 @@ def test_edges(compiled, narrow):
 
 
 def restarts(length, factor):
-    """The steps at which growing cycles begin, in real arithmetic, as far as int32 counts."""
+    """The steps at which growing cycles begin, in real arithmetic, up to the end of int32."""
     start, scale, found = mp.mpf(0), mp.mpf(1), []
     while start < LAST - 1000:
         nearest = mp.floor(start + 0.5)
@@ -281,7 +281,7 @@ def restarts(length, factor):
 
 @pytest.mark.parametrize("narrow", [False, True], ids=["float64", "float32"])
 def test_restarts_of_traced_growing_cycles(narrow):
-    """Exact in float64 and for whole numbers; else in float32 moved by no more than the docs say."""
+    """Exact in float64 and for integers. Otherwise float32 moves them by no more than documented."""
     rate, rng = jax.jit(lambda schedule, steps: schedule(steps)), np.random.default_rng(0)
     grown = [(float(rng.integers(1, 20_000)), float(np.float32(rng.uniform(1.05, 4)))) for _ in range(12)]
     whole = [(float(rng.integers(1, 5000)), float(factor)) for factor in (2, 3, 5)]
@@ -290,7 +290,7 @@ def test_restarts_of_traced_growing_cycles(narrow):
         for count, begin in enumerate(begins[1:], 1):
             exact = not narrow or (factor.is_integer() and begin < 2**30)
             moved = 0 if exact else max(1, int(4 * np.spacing(np.float32(begin))))
-            # A shorter cycle than this has ended before it can be told apart.
+            # A shorter cycle may have ended by the step at which it is certain to have begun.
             if begins[count] - begins[count - 1] > 2 * moved + 2:
                 steps += [begin - moved - 1, begin + moved]
                 expected += [count - 1, count]

@@ -1,4 +1,4 @@
-"""The algebraic laws, over compositions of random numbers, and random steps."""
+"""The algebraic laws, on compositions with random numbers and at random steps."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ periods = st.integers(1, 12)
 rates = st.sampled_from([0.01, 0.1, 0.25, 0.5, 2.0])
 steps = st.lists(st.integers(0, 200), min_size=8, max_size=8).map(lambda steps: np.array(steps, np.int32))
 
-# A call compiles a program for each structure, and for each number with a shorter form, as 0 is for a rate.
-# So structures and those numbers are from a short list, and the numbers of no consequence are drawn.
+# A call compiles one program per structure, and one per number with a special case, such as a rate of 0. So
+# structures and such numbers come from a short list, and only the other numbers are drawn at random.
 SHAPES = {
     "constant": st.builds(js.Constant, st.sampled_from([0.0, 0.01, 0.25, 1.0])),
     "linear": st.builds(js.Linear, rates, rates, lengths),
@@ -40,19 +40,19 @@ SCHEDULES = {
     "product": st.builds(lambda a, b: a * b, linear, exponential),
     "sum": st.builds(lambda a, b: a + b, cosine, SHAPES["constant"]),
 }
-"""Schedules by their structure: every combinator, and every shape in one."""
+"""Schedules by their structure: every combinator, and every shape in a combinator."""
 
 some = settings(max_examples=20, deadline=None)
 
 
 def structures(first, later):
-    """For each of these structures a test; what is `later` is thorough."""
+    """Parametrizes a test by structure. Those in `later` are thorough."""
     marked = [pytest.param(name, marks=pytest.mark.thorough) for name in later.split(", ")]
     return pytest.mark.parametrize("kind", [*first.split(", "), *marked])
 
 
 def of(*strategies):
-    """Runs what it decorates for examples of these strategies."""
+    """Runs the decorated check on examples of these strategies."""
 
     def run(check):
         some(given(*strategies)(check))()
@@ -169,7 +169,7 @@ def test_operators(kind):
         np.testing.assert_array_max_ulp(np.asarray((2 * s)(steps)), 2 * rates, 1)
         np.testing.assert_array_equal(np.asarray((-s)(steps)), -rates)
         np.testing.assert_array_equal(np.asarray((s - s)(steps)), 0 * rates)
-        # Near the zero of a difference there are no digits to compare.
+        # A difference near 0 has no significant digits to compare.
         np.testing.assert_allclose((1 - s)(steps), 1 - rates.astype(float), rtol=2**-18, atol=2**-23)
 
 
@@ -184,7 +184,7 @@ def test_text_round_trip(kind):
 
 
 def test_restarts_are_exact():
-    """At every restart the schedule is at its step 0, wherever logarithms would put it."""
+    """Every restart begins at the inner schedule's step 0; logarithms alone would miss some."""
     for first, factor in [(1, 3), (1, 10), (7, 2), (10, 1.5), (10, 1.1), (40, 1.25), (3, 1)]:
         schedule = js.cycle(js.Linear(1.0, 0.0, first), first, length_factor=factor)
         starts, start, length = [], 0.0, float(first)
@@ -192,7 +192,7 @@ def test_restarts_are_exact():
             starts.append(start)
             start, length = start + length, length * factor
         whole = [round(x) for x in starts if abs(x - round(x)) < 1e-6]
-        same_size = np.resize(np.array(whole, np.int32), 60)  # one program for all
+        same_size = np.resize(np.array(whole, np.int32), 60)  # one length, so one program
         assert (np.asarray(schedule(same_size)) == 1).all(), (first, factor)
 
 

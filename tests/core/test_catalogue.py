@@ -1,4 +1,4 @@
-"""What is new and not in the catalogue would be held to no law, so a test asks for it."""
+"""Every public schedule is in the catalogue; one that is missing would be held to no law."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jaxsched import combinators, presets, shapes
 
 
 def defined_in(package, wanted):
-    """The public names that the modules of a package define, with what they are."""
+    """The public names and values that the modules of a package define."""
     for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
         module = importlib.import_module(info.name)
         for name, value in vars(module).items():
@@ -30,7 +30,7 @@ CLASSES = {
     name: (value, cases)
     for package, cases in ((shapes, SHAPES), (combinators, COMBINATORS))
     for name, value in defined_in(package, is_schedule)
-    if name != "select"  # what `stack` makes
+    if name != "select"  # the result of `stack`
 }
 
 

@@ -1,4 +1,4 @@
-"""The derivative rule: every way to differentiate, with lookups in it, against finite differences."""
+"""The derivative rule: every way to differentiate schedules with lookups, against finite differences."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ EVERYTHING = {
     "shapes": js.Exponential(0.1, 0.7, 5) + js.InversePower(0.3, 4, 0.5) * js.Geometric(0.3, 0.01, 12),
     "cooldown": js.cooldown(js.clip(js.Linear(0.3, 0.1, 30), 0.15, 0.28), 8, 9, 0.02, js.Polynomial),
 }
-"""With every kind of lookup in it."""
+"""Schedules that cover every kind of lookup."""
 
 INSIDE = [0.37, 2.43, 3.61, 5.29, 7.83, 9.47, 12.71, 16.53]
 """Steps away from every kink."""
 
 
 def slopes_of_the_formula(schedule, weights):
-    """The gradient of the weighted rates at `INSIDE` with respect to every leaf, by central differences."""
+    """The gradient of the weighted sum of rates at `INSIDE` by every leaf, from central differences."""
     leaves, structure = jax.tree.flatten(schedule)
 
     def total(leaves):
@@ -46,7 +46,7 @@ def slopes_of_the_formula(schedule, weights):
         flat = np.ravel(np.asarray(leaf, np.float64))
         slopes = np.zeros_like(flat)
         for j in range(flat.size):
-            # Wide enough that a cycle's start which is taken for the whole number nearby moves away from it.
+            # A cycle's start near an integer is rounded to it. This width moves it out of that range.
             width = 2.0**-14
             ends = []
             for sign in (1, -1):
@@ -80,7 +80,7 @@ def close(actual, expected, message=""):
 
 @pytest.mark.parametrize("name", EVERYTHING)
 def test_every_way_to_differentiate(name):
-    """With x64 off: forwards, backwards, linearized and once more, eager and compiled."""
+    """`jvp`, `vjp`, `linearize` and `grad`, eager and compiled, without x64."""
     schedule = EVERYTHING[name]
     leaves, structure = floats(schedule)
     expected = slopes_of_the_formula(schedule, WEIGHTS)
@@ -121,7 +121,7 @@ CURVED = {
 
 @pytest.mark.parametrize("name", CURVED)
 def test_second_derivatives(name):
-    """The Hessian is what differences of gradients say, the slope in time what those of the formula do."""
+    """The Hessian against differences of gradients, and the slope in time against those of the formula."""
     schedule, field = CURVED[name]
     leaves, structure = floats(schedule)
 
@@ -153,7 +153,7 @@ def test_second_derivatives(name):
 
 
 def test_gradients_closed_over_and_inside_of_a_step():
-    """A schedule built from a traced number inside of the function that is differentiated."""
+    """The differentiated function builds the schedule from a traced number."""
 
     def loss(peak, steps):
         return (js.warmup(js.cycle(js.Cosine(peak, 0.1 * peak, 9), 9), 4)(steps)).sum()
@@ -181,7 +181,7 @@ def test_a_gradient_for_a_tpu_names_no_float64(name):
 
 
 def test_a_gradient_over_many_steps_keeps_no_more_for_more_leaves():
-    """What it keeps for the way back is the leaves and the steps, not a word for every leaf and step."""
+    """The residuals are the leaves and the steps, not a number per leaf and step."""
     steps = np.arange(10**6, dtype=np.int32)
 
     def kept(schedule):

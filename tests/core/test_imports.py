@@ -1,4 +1,4 @@
-"""A module imports only what stands above it, inside of functions too."""
+"""A module imports only modules above it. Imports inside functions count."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ORDER = [
     "__main__",
 ]
 CORE = re.findall(r"^\d+\. `(\w+)`", _core.__doc__, re.MULTILINE)
-"""The order in which the core's docstring says to read it."""
+"""The reading order in the core's docstring."""
 
 
 def name_of(path: Path) -> str:
@@ -46,7 +46,7 @@ MODULES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
 def imports(path: Path) -> set[str]:
-    """What a file imports, anywhere: modules of ours, and others by their first name."""
+    """All imports of a file: modules of this package, and other packages by their top-level name."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -62,7 +62,7 @@ GRAPH = {name: imports(path) for name, path in MODULES.items()}
 
 
 def layer(name: str) -> int:
-    """Where a module stands in the order of the package."""
+    """The index of a module's layer in `ORDER`."""
     first = name.split(".")[1] if "." in name else "__init__"
     return ORDER.index(first)
 
@@ -109,7 +109,7 @@ def test_optim_alone_imports_optax(name):
 
 @pytest.mark.smoke
 def test_importing_starts_no_backend():
-    """`jax.distributed.initialize` must come before one, and after the imports."""
+    """`jax.distributed.initialize` comes after the imports, and must come before a backend starts."""
     check = "import jaxsched, train.__main__; from jax._src import xla_bridge as x; assert not x._backends"
     subprocess.run([sys.executable, "-c", check], check=True, cwd=PACKAGE.parent)
 

@@ -15,14 +15,14 @@ from jaxsched._core.versions import enable_x64
 from jaxsched.testing import LAWS, check_laws, float32_path
 
 FIRST = {"total", "compiled", "one_trace", "value", "narrow"}
-"""The laws for combinators that are not left to the thorough run; shapes take all of them first."""
+"""The laws for combinators in the default run. For shapes, all laws are in it."""
 
 
 SMOKE = {
     *("linear", "cosine warped", "exponential", "piecewise", "lambda"),
     *("warmup", "join", "cycle growing", "sum", "one_cycle"),
 }
-"""What every set of versions takes, under every law: one of each kind."""
+"""The cases to test with every set of versions, under every law: one of each kind."""
 
 
 def marks(case, law):
@@ -46,11 +46,11 @@ def test_short_lengths_are_total(case, length):
 
 LENGTHS = [0, 1, 10, 41, 47, 55, 10**6, 16_777_259, 1_900_000_001, 2**31 - 1]
 ENDS = [(0.3, 0.0123), (0.01234, 0.3), (3e38, 1e-37), (-1e-5, -0.7)]
-"""No powers of two, and numbers that no product or exponential gives by chance."""
+"""Numbers that are not powers of two, and that no product or exponential hits by chance."""
 
 
 def at_the_ends(schedules, wrap=lambda function: function):
-    """Their rates at the start, at the end and after it."""
+    """The rates of the schedules at the start, at the end and after it."""
     steps = [
         np.array([0, each.transition_steps, min(each.transition_steps + 1, 2**31 - 1)]) for each in schedules
     ]
@@ -64,14 +64,14 @@ def at_the_ends(schedules, wrap=lambda function: function):
 
 @pytest.mark.parametrize("case", TRANSITIONS)
 def test_ends_are_exact(case):
-    """They are selected, on every path: a float32 end is the nearest, a float64 one the number itself."""
+    """On every path, the ends are selected: rounded to nearest in float32, the number itself in float64."""
     examples = [TRANSITIONS[case](length) for length in LENGTHS]
     if examples[0].init_value * examples[0].end_value >= 0:
         changes = [dict(zip(("init_value", "end_value"), ends, strict=True)) for ends in ENDS]
         examples += [dataclasses.replace(examples[4], **change) for change in changes]
     plain = at_the_ends(examples)
     with float32_path():
-        # There the numbers are constants of a program: one has them all.
+        # The numbers are constants of the compiled program, so one program is made for all schedules.
         narrow = at_the_ends(examples, jax.jit)
     with enable_x64(True):
         wide = at_the_ends(examples)
@@ -88,7 +88,7 @@ def _float(number):
 
 
 class Sound(js.Schedule):
-    """What keeps every law: the broken ones below differ from it by one thing each."""
+    """Keeps every law. Each broken schedule below differs from it in one respect."""
 
     init_value: js.Number = js.number()
 
@@ -118,7 +118,7 @@ class Unsteady(js.Schedule):
 
 
 class OtherwiseCompiled(js.Schedule):
-    """Gives something else where its step is traced."""
+    """Returns another rate if its step is traced."""
 
     init_value: js.Number = js.number()
 
@@ -130,7 +130,7 @@ class OtherwiseCompiled(js.Schedule):
 
 
 class Accumulated(js.Schedule):
-    """Remembers how often it was called: inside of a loop once, however many steps the loop has."""
+    """Counts its calls. In a loop it is called only once, however many steps the loop has."""
 
     init_value: js.Number = js.number()
     calls = 0
@@ -144,7 +144,7 @@ class Accumulated(js.Schedule):
 
 
 class OtherwiseAsAnArgument(js.Schedule):
-    """Gives something else where its number is traced."""
+    """Returns another rate if its number is traced."""
 
     init_value: js.Number = js.number()
 
@@ -156,7 +156,7 @@ class OtherwiseAsAnArgument(js.Schedule):
 
 
 class OfOtherNumbers(js.Schedule):
-    """Keeps its number as it comes, where a schedule keeps Python floats."""
+    """Keeps its number as a NumPy scalar; a schedule keeps Python floats."""
 
     init_value: js.Number = js.number()
 
@@ -168,7 +168,7 @@ class OfOtherNumbers(js.Schedule):
 
 
 class Forgetful(js.Schedule):
-    """Differentiable where it says so, but for a gradient that stops."""
+    """Stops the gradient of its number."""
 
     init_value: js.Number = js.number()
 
@@ -177,7 +177,7 @@ class Forgetful(js.Schedule):
 
 
 class NowhereSmooth(js.Schedule):
-    """Swings so fast with its number that finite differences see no slope."""
+    """Oscillates so fast in its number that finite differences find no slope."""
 
     init_value: js.Number = js.number()
 
@@ -186,7 +186,7 @@ class NowhereSmooth(js.Schedule):
 
 
 class Regional(js.Schedule):
-    """Gives something else on every device."""
+    """Returns another rate on every device."""
 
     init_value: js.Number = js.number()
 
@@ -202,7 +202,7 @@ class Regional(js.Schedule):
 
 
 class Wide(js.Schedule):
-    """Names float64, which a TPU has not."""
+    """Uses float64, which a TPU does not have."""
 
     init_value: js.Number = js.number()
 
@@ -216,7 +216,7 @@ class Wide(js.Schedule):
 
 
 class Cancelling(js.Schedule):
-    """Loses its digits where there is no float64."""
+    """Loses its significant digits without float64."""
 
     init_value: js.Number = js.number()
 
@@ -225,7 +225,7 @@ class Cancelling(js.Schedule):
 
 
 class AllTheSame(js.Schedule):
-    """Is equal to what has other numbers."""
+    """Equals schedules with other numbers."""
 
     init_value: js.Number = js.number()
 
@@ -257,7 +257,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("law", LAWS)
 def test_a_broken_schedule_is_found_out(law):
-    """Each law by a schedule of its own; it is the law that says so."""
+    """Each law finds the schedule that breaks it, with its own message."""
     broken, message = BROKEN[law]
     with pytest.raises(AssertionError, match=message):
         LAWS[law](broken(0.3))

@@ -1,4 +1,4 @@
-"""Leaves are what they look like: numbers of any kind, in any form, and none is taken for another."""
+"""Leaves may be numbers of any kind in any form, and keep their values."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ EXAMPLES = {
     "join": js.join([1.0, js.Linear(3.0, 1.0, 5.0), 2.0], [2.0, 6.0]),
     "clip": js.clip(js.Linear(4.0, 0.0, 10.0), 1.0, 3.0),
 }
-"""Whole numbers, which every dtype has."""
+"""Their leaves are whole numbers, which every dtype can represent."""
 
 STEPS = np.arange(24, dtype=np.int32)
 
@@ -41,8 +41,8 @@ STEPS = np.arange(24, dtype=np.int32)
 def four_ways(schedules):
     """Eager, closed over, as an argument, and as an argument with the step closed over.
 
-    Yields the way, and for each of the schedules its rates. What the compiled programs do with their numbers
-    is tested elsewhere, so that they are compiled as quickly as can be.
+    Yields the name of the way and the rates of each schedule. To save time, the programs are compiled without
+    optimizations; other tests cover optimized programs.
     """
     jit = functools.partial(jax.jit, compiler_options=COMPILED_QUICKLY)
 
@@ -56,7 +56,7 @@ def four_ways(schedules):
 
 
 def kinds():
-    """Every library and dtype; some of each by default."""
+    """Every library and dtype. Only some are in the default run."""
     first = {*("numpy float32", "numpy uint32", "numpy int8"), *("jax bfloat16", "jax int32", "jax uint16")}
     for library in (np, jnp):
         for dtype in DTYPES:
@@ -75,7 +75,7 @@ def test_leaves_of_every_dtype(library, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_numbers_of_every_dtype_are_taken(dtype):
-    """Given to a constructor, not put in place of its leaves."""
+    """The numbers are passed to a constructor, not put in place of its leaves."""
     plain = js.warmup(js.Cosine(3, 1, 100), 27)
     typed = [
         js.warmup(js.Cosine(number(3), number(1), number(100)), number(27))
@@ -93,7 +93,7 @@ def test_a_scalar_uint32_is_a_number():
 
 @pytest.mark.parametrize("case", CASES)
 def test_leaves_that_became_arrays(case):
-    """As they come from a device, from a disk, or through a map over the tree."""
+    """Arrays as from a device, from a checkpoint, or from a map over the tree."""
     plain = CASES[case](SHORT)
     expected = np.asarray(plain(STEPS))
     on_device = jax.device_put(plain)
@@ -132,7 +132,7 @@ SMALL = {
     "get_cosine_schedule_with_warmup": (ports.transformers.get_cosine_schedule_with_warmup, 3, 100, 120),
     "CosineScheduler": (ports.d2l.CosineScheduler, 100, 3, 0, 90),
 }
-"""Presets and ports of numbers that are int8, where sums and products of them are not."""
+"""Presets and ports of numbers that fit in int8, but whose sums and products do not."""
 
 
 @pytest.mark.parametrize("library", [np, jnp], ids=["numpy", "jax"])

@@ -1,4 +1,4 @@
-"""Shapes of a user's own, wherever they stand: what a formula may do with its fields and with its clock."""
+"""User-defined shapes: a formula may do anything with its fields and its clock, also inside combinators."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STEPS = np.array([0, 1, 4, 5, 7, 9, 10, 12, 14, 15, 19], np.int32)
 
 
 class Bent(js.Schedule):
-    """Everything that a number can do: with operators, comparisons and functions."""
+    """Uses operators, comparisons and functions on its numbers and its clock."""
 
     a: js.Number = js.number()
     b: js.Number = js.number(default=2.0)
@@ -43,7 +43,7 @@ EXPECTED = [truth(*NUMBERS[min(t // 5, 2)], int(t - 5 * min(t // 5, 2))) for t i
 
 @pytest.mark.parametrize("shape", [js.Linear, js.Cosine])
 def test_large_ends_of_opposite_signs(shape):
-    """Their difference is more than a float32 holds."""
+    """Their difference overflows float32."""
     with float32_path():
         for schedule in (shape(3e38, -3e38, 4), js.knots([3e38, -3e38, 3e38], [0, 4, 8], shape)):
             np.testing.assert_allclose(schedule(np.array([0, 2, 4])), [3e38, 0, -3e38], 1e-6, atol=1e32)
@@ -67,7 +67,7 @@ def test_in_a_join_of_its_kind(narrow):
 
 
 class Smooth(js.Transition):
-    """Smoothstep, or a straight line: one field is a number and the others are structure."""
+    """Smoothstep or a straight line, with static fields and one more number."""
 
     init_value: js.Number = js.number()
     end_value: js.Number = js.number()

@@ -1,4 +1,4 @@
-"""What users of schedules suffer from, where a schedule meets an optimizer state: a test each."""
+"""The common problems of users with schedules in optimizers, one test each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BAD = {"w": jnp.array([jnp.nan, 1.0]), "b": jnp.array([1.0])}
 
 
 def updated(tx, state, steps, grads=PARAMS):
-    """The last of some updates, and the state behind it."""
+    """The last of `steps` updates, and the state after it."""
     update, updates = jax.jit(tx.update), None
     for _ in range(steps):
         updates, state = update(grads, state, PARAMS)
@@ -26,7 +26,7 @@ def updated(tx, state, steps, grads=PARAMS):
 
 
 def trained(optimizer, steps, params=PARAMS):
-    """Parameters and state after each update by the optimizer of that step."""
+    """The parameters and state after each update. `optimizer(i)` makes update `i`."""
     state = optimizer(0).init(params)
     for i in range(steps):
         updates, state = optimizer(i).update(params, state, params)
@@ -43,7 +43,7 @@ def ours(schedule=SCHEDULE, **options):
 
 
 def by_shape(params):
-    """The label of each parameter: biases are the head."""
+    """Labels each parameter: `"head"` for biases, else `"body"`."""
     return jax.tree.map(lambda leaf: "head" if leaf.shape == (1,) else "body", params)
 
 
@@ -456,7 +456,7 @@ def test_a_plateau_follows_a_warmup():
     for i, loss in enumerate([3.0, 2.0, 2.0, 2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0]):
         scales.append(float(state[2].plateau.scale))
         _, state = tx.update(PARAMS, state, PARAMS, value=loss)
-        assert js.learning_rate(state) == SCHEDULE(i) * scales[i]  # a loss counts from the next update on
+        assert js.learning_rate(state) == SCHEDULE(i) * scales[i]  # a loss takes effect at the next update
     assert scales == [1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.5, 0.25]
 
 

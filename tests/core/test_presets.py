@@ -1,4 +1,4 @@
-"""The presets against their docstrings' formulas, in plain NumPy, and what they refuse."""
+"""The presets against the formulas of their docstrings in plain NumPy, and their errors."""
 
 from __future__ import annotations
 

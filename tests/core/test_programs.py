@@ -1,6 +1,6 @@
-"""The whole catalogue inside of larger programs, against its formulas: what a compiler makes of a schedule.
+"""The whole catalogue, compiled inside larger programs, against its formulas.
 
-Many schedules share each program, as compiling is what takes time.
+Many schedules share a program, because most of the time goes into compiling.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from catalogue.reference import as_argument, worst, worst_in_float32
 from jaxsched.testing import float32_path
 
 HORIZON = 1003
-"""No power of two, so that reciprocals are rounded."""
+"""Not a power of two, so reciprocals are rounded."""
 
 STEPS = np.unique([*range(8), *range(9, HORIZON + 20, 67), 250, 251, 334, 501, 752, *range(1000, 1008)])
 STEPS = STEPS.astype(np.int32)
@@ -48,14 +48,14 @@ def bound(kind):
 
 
 def hold(kind, rates, schedules, steps=STEPS):
-    """Holds the rates of every schedule, by name, to its formula."""
+    """Checks the rates of every schedule, by name, against its formula."""
     for name, schedule in schedules.items():
         assert worst(rates[name], schedule, steps) <= bound(kind), name
 
 
 @pytest.mark.parametrize("kind", EVERY_KIND)
 def test_scan_and_shard_map(kind):
-    """Many steps of a loop; each device with steps of its own; and both as arguments of the program."""
+    """Steps in a loop, steps sharded over devices, and schedules as arguments of the program."""
     schedules = CATALOGUE[kind]
     everything = {name: as_argument(schedule) for name, schedule in schedules.items()}
 
@@ -79,7 +79,7 @@ def test_scan_and_shard_map(kind):
 
 @pytest.mark.parametrize("kind", EVERY_KIND)
 def test_vmap_of_a_stack(kind):
-    """Members of one kind, and the same next to a constant."""
+    """A stack of two schedules of one kind, and a stack of a schedule and a constant."""
     schedules = CATALOGUE[kind]
     stacks = {
         **{(name, "pair"): js.stack([schedule, schedule]) for name, schedule in schedules.items()},
@@ -100,7 +100,7 @@ def test_vmap_of_a_stack(kind):
 
 
 def training(schedules):
-    """One step of SGD with momentum for each schedule, which also gives the rates that it applied."""
+    """A step of SGD with momentum for each schedule. The step also returns the rates that it applied."""
     chains = {
         name: optax.chain(optax.trace(0.9), js.scale_by_learning_rate(schedule))
         for name, schedule in schedules.items()
@@ -122,7 +122,7 @@ def training(schedules):
 
 
 def trained(step, params, states, batch, count):
-    """The rates that so many steps applied."""
+    """The rates that `count` steps applied."""
     history = []
     for _ in range(count):
         params, states, rates = step(params, states, batch)
@@ -140,7 +140,7 @@ def test_training(kind):
     def start():
         params = {name: jnp.ones(8) for name in chains}
         states = {name: chain.init(params[name]) for name, chain in chains.items()}
-        # Some of the way along, where there is something to be wrong about.
+        # From a step in the middle, where the schedules change.
         return params, {name: js.set_count(state, 246) for name, state in states.items()}
 
     steps = np.arange(246, 246 + count, dtype=np.int32)
@@ -158,7 +158,7 @@ def test_training(kind):
 
 @pytest.mark.parametrize("kind", EVERY_KIND)
 def test_exported_for_two_platforms_at_once(kind):
-    """One program for CPUs and TPUs, read back from its bytes: each platform takes its own path."""
+    """One serialized program for CPUs and TPUs. Each platform takes its own path."""
     schedules = CATALOGUE[kind]
 
     def rates(steps):

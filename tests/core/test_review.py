@@ -1,4 +1,4 @@
-"""Schedules amid other transformations, mixtures of leaves, and shapes that a user writes."""
+"""Schedules inside transformations, with mixed leaves, and with user-defined shapes."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ HELD = {
     "scan": lambda rate: lax.scan(lambda w, t: (w, rate(w, t)), 2.0, jnp.arange(4))[1],
     "hessian": lambda rate: jax.jit(jax.hessian(rate))(2.0, 3.0),
 }
-"""Transformations of a function of a number that a schedule's function holds, and of the step."""
+"""Transformations of a function of the step and of a number that a schedule's function closes over."""
 
 
 @pytest.mark.parametrize("way", HELD)
 def test_a_function_that_holds_what_is_traced(way):
-    """What it holds is transformed like any argument: it is no constant, whose gradient would be 0."""
+    """A closed-over number is transformed like an argument. As a constant, its gradient would be 0."""
     got = HELD[way](lambda w, t: js.Lambda(lambda step: w * w * step)(t))
     expected = HELD[way](lambda w, t: w * w * t)
     np.testing.assert_allclose(got, expected, rtol=1e-6)
@@ -79,7 +79,7 @@ FORMULAS = {
 
 @pytest.mark.parametrize("name", FORMULAS)
 def test_a_formula_of_a_user_among_others_of_its_kind(name):
-    """In a join its numbers are entries of lists, and still do what numbers do."""
+    """In a join its numbers are entries of lists, and must still behave like numbers."""
 
     class Mine(js.Schedule):
         a: js.Number = js.number()
@@ -114,14 +114,14 @@ def test_a_curve_of_a_user_with_fields_of_any_kind():
 
 
 def both_paths(function, *arguments):
-    """The result of a function, compiled, on the path of float64 and on that of float32."""
+    """The result of the compiled function, on the float64 path and on the float32 path."""
     yield jax.jit(lambda *arguments: function(*arguments))(*arguments)
     with float32_path():
         yield jax.jit(lambda *arguments: function(*arguments))(*arguments)
 
 
 FAR = 2**24 + 1
-"""A step that float32 has not."""
+"""A step that float32 cannot represent."""
 
 
 def test_traced_lists_of_integers_keep_their_digits():
@@ -142,7 +142,7 @@ def test_traced_lists_of_integers_keep_their_digits():
 
 
 def test_boundaries_of_equal_parts_keep_their_digits():
-    """Two joins of one kind are kept as one with lists of lists."""
+    """Two joins of one kind are stored as one, with lists of lists."""
     line = js.Linear(9.0, 0.0, 9)
     inner = [js.join([line, line], [FAR]), js.join([line, line], [FAR + 2])]
     schedule, steps = js.join(inner, [2**25]), np.array([FAR - 1, FAR, FAR + 1])
@@ -151,7 +151,7 @@ def test_boundaries_of_equal_parts_keep_their_digits():
 
 
 def test_an_integer_shift_into_the_past():
-    """As an argument its sign is not known, and the difference is beyond int32."""
+    """As an argument the shift has no known sign, and the difference exceeds int32."""
     schedule = js.shift(js.Piecewise([1.0, 2.0, 3.0], [2.0**31 - 128, 2.0**31]), jnp.int32(-(2**30)))
     steps = np.array([2**30 - 129, 2**30 - 128, 2**30 - 1, 2**30, 2**30 + 5])
     for rates in both_paths(lambda schedule, steps: schedule(steps), schedule, steps):
@@ -170,7 +170,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused(name):
-    """As an argument of a compiled function it would be another number, or none."""
+    """As an argument of a compiled function the number would be rounded to another, or to an invalid one."""
     build, message = REFUSED[name]
     with pytest.raises(ValueError, match=re.escape(message)):
         build()
@@ -189,7 +189,7 @@ LOOKED_UP = {
 
 @pytest.mark.parametrize("name", LOOKED_UP)
 def test_lookups_under_explicit_axes(name):
-    """Steps that are spread over a mesh with explicit axes give rates that are spread like them."""
+    """On a mesh with explicit axes, the rates are sharded like the steps."""
     schedule, steps = LOOKED_UP[name], jnp.arange(16)
     expected = np.asarray(schedule(steps))
     slopes = jax.grad(lambda schedule: schedule(steps).sum())(schedule)
@@ -210,7 +210,7 @@ def test_lookups_under_explicit_axes(name):
 
 @pytest.mark.parametrize("step", [7, 7.5, np.int64(7), np.arange(3), jnp.int32(7)], ids=str)
 def test_a_known_step_in_a_program_for_a_tpu(step):
-    """Nothing is traced but what the rate meets, and still it is computed for where the program runs."""
+    """The step is known, so no schedule is traced; the rate must still suit the platform of the program."""
     schedule = js.warmup(js.Cosine(0.3, 0.01, 15), 5)
     program = export.export(jax.jit(lambda x: x * schedule(step)), platforms=["tpu"])
     assert "f64" not in program(jnp.float32(1)).mlir_module()
@@ -228,7 +228,7 @@ def test_loops_in_a_function_stay_loops():
 
 
 def test_a_table_between_steps():
-    """The whole step that a clock is in, also where its two parts are apart."""
+    """A table finds the step that a clock is in, also if the two parts of the clock are far apart."""
     table = js.Table([0.1, 0.2, 0.3])
     later, twice = js.shift(table, 5000.75), js.shift(js.shift(table, 10.9), 20.9)
     steps = np.array([5000, 5001, 5002, 5003, 5004, 2**31 - 1])
@@ -243,7 +243,7 @@ CURVES = [js.Linear, js.Cosine, js.Rex, js.Tanh, js.Relaxation, js.OneMinusSqrt,
 
 @pytest.mark.parametrize("curve", CURVES)
 def test_gradients_of_what_has_no_length(curve):
-    """By its numbers and by the step, before a first knot and between two at one step too."""
+    """By the numbers and by the step, also before the first knot and between two knots at one step."""
     schedules = [
         curve(0.3, 0.1, 0),
         js.warmup(0.3, 0, 0.1, curve),

@@ -1,4 +1,4 @@
-"""Steps of every kind, at the far end of what they count, on schedules that still move there."""
+"""Steps of every kind, up to the end of their range, on schedules that still change there."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ INTEGERS = {
 def paths(schedules, steps):
     """The rates of many schedules: eager, compiled around the steps, and compiled with them as an argument.
 
-    Yields whether it was on the float32 path, the name, the schedule and its rates.
+    Yields whether it is the float32 path, the name, the schedule and its rates.
     """
 
     def every(steps):
@@ -62,7 +62,7 @@ def paths(schedules, steps):
 
 @pytest.mark.parametrize("name", MOVING)
 def test_the_last_steps_of_int32(name):
-    """No integer dtype wraps or rounds: near the end every step has a rate of its own."""
+    """No integer dtype wraps or rounds: near the end every step has its own rate."""
     schedule = MOVING[name]
     steps = np.array([LAST, LAST - 1, 2**24 + 1, 2**30 + 1], np.int32)
     expected = np.asarray(schedule(steps))
@@ -89,7 +89,7 @@ def test_jax_integers_saturate_at_the_end_of_int32():
 
 
 ODD = np.array([16_777_217.0, 16_777_217.5, 16_777_219.0, 5.3, 2.0**20 + 0.3, 2.0**23 + 0.3, 2.0**30 + 0.3])
-"""Numbers that float32 has not."""
+"""Numbers that float32 cannot represent."""
 
 UNEVEN = {
     "linear": js.Linear(0.3, 0.0, 2**30 + 7),
@@ -105,7 +105,7 @@ UNEVEN = {
 
 @pytest.mark.parametrize("name", UNEVEN)
 def test_numpy_floats_are_taken_with_all_their_digits(name):
-    """A NumPy float64 keeps its digits, although JAX would make a float32 of it."""
+    """A NumPy float64 keeps its digits, although JAX would convert it to float32."""
     schedule = UNEVEN[name]
     eager = np.asarray(schedule(ODD))
     assert worst(eager, schedule, ODD) <= 4
@@ -137,7 +137,7 @@ FORMULAS = {
     "staircase": js.staircase(js.Exponential(0.1, 0.5, 10), 7),
     "growing cycle": js.cycle(js.Exponential(0.1, 0.5, 10), 30, 2.0, 0.5),
 }
-"""What would go on backwards, if it were asked before its start."""
+"""Schedules whose formulas extend to steps before their start."""
 
 
 def test_before_its_start_a_schedule_is_at_its_first_rate():
@@ -178,7 +178,7 @@ def test_what_overflows_stays_finite():
 
 
 def test_a_sudden_logistic():
-    """Odds beyond any number, on either side of the midpoint."""
+    """The odds overflow on either side of the midpoint."""
     steps = np.array([0, 10, 49, 50, 51, 1000, LAST], np.int32)
     expected = np.float32([0.3, 0.3, 0.3, 0.2, 0.1, 0.1, 0.1])
     sudden = {str(scale): js.Logistic(0.3, 0.1, 50, scale) for scale in (1e-3, 1e-10, 1e-30, 1e-37)}

@@ -1,4 +1,4 @@
-"""Clocks that count more than int32 holds: tokens, samples. Python and NumPy numbers are taken whole."""
+"""Clocks that count beyond int32: tokens, samples. Python and NumPy numbers keep all their digits."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_plan_is_at_its_end_at_its_last_token():
 
 @pytest.mark.parametrize("name", PLANS)
 def test_in_float32(name):
-    """No integer of a TPU counts so far: a float32 clock does, as exactly as it can."""
+    """No integer on a TPU counts this far. A float32 clock does, as exactly as it can."""
     schedule, steps = PLANS[name], np.array(STEPS)
     with float32_path():
         assert worst_in_float32(schedule(steps), schedule, steps) <= 1

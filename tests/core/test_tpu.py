@@ -1,4 +1,4 @@
-"""The catalogue compiled ahead of time by a TPU's own compiler: nothing runs, and no TPU is needed."""
+"""The catalogue, compiled ahead of time by the TPU compiler. Nothing runs, and no TPU is needed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def tpu():
 
 
 def rates(schedules, step):
-    """Those of many schedules; what is compiled of each bears its name."""
+    """The rates of many schedules. The operations of each are named after it."""
     results = {}
     for name, schedule in schedules.items():
         with jax.named_scope(name.replace(" ", "_")):
