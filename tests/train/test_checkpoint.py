@@ -119,11 +119,24 @@ def kill_and_resume(cache, folder, moments):
 
 IN_THE_FIRST_SAVE = (r"os\.mkdir .*/1\.orbax-checkpoint-tmp/state", 1)
 BEFORE_THE_THIRD_IS_IN_PLACE = (r"os\.rename .*/3\.orbax-checkpoint-tmp$", 1)
+IN_THE_SIXTH_SAVE = (r"os\.mkdir .*/6\.orbax-checkpoint-tmp$", 1)
 
 
-def test_killed_in_a_save_and_between_a_line_and_its_checkpoint(cache, straight, tmp_path):
+def test_killed_twice_and_then_asked_to_end(cache, straight, tmp_path):
+    """Killed in a save, and between a line and its checkpoint; then SIGTERM saves and exits."""
     folder = tmp_path / "run"
-    assert kill_and_resume(cache, folder, [IN_THE_FIRST_SAVE, BEFORE_THE_THIRD_IS_IN_PLACE]) == 2
+    arguments = [*RUN, "--out", folder]
+    for moment in (IN_THE_FIRST_SAVE, BEFORE_THE_THIRD_IS_IN_PLACE):
+        finish(start(cache, *arguments, at=("SIGKILL", *moment)), code=-signal.SIGKILL)
+        arguments = ["--resume", folder]
+    asked = start(cache, *arguments, at=("SIGTERM", *IN_THE_SIXTH_SAVE))
+    output = finish(asked, code=128 + signal.SIGTERM)
+    made = len(lines(folder))
+    assert 6 <= made <= EPOCHS
+    assert (
+        f"Stopped by SIGTERM: {made} of {EPOCHS} epochs are saved. Continue with --resume {folder}" in output
+    )
+    assert f"Resuming after epoch {made}" in finish(start(cache, "--resume", folder))
     assert result(folder) == straight
 
 
@@ -137,19 +150,6 @@ def test_killed_at_random_moments(cache, straight, tmp_path, seed):
     moments = [draw.uniform(0, 5), *((pattern, draw.randint(1, 100)) for _ in range(4))]
     draw.shuffle(moments)
     kill_and_resume(cache, folder, moments)
-    assert result(folder) == straight
-
-
-def test_sigterm_saves_and_exits(cache, straight, tmp_path):
-    folder = tmp_path / "run"
-    in_the_third_save = r"os\.mkdir .*/3\.orbax-checkpoint-tmp$"
-    asked = start(cache, *RUN, "--out", folder, at=("SIGTERM", in_the_third_save, 1))
-    output = finish(asked, code=128 + signal.SIGTERM)
-    made = len(lines(folder))
-    assert (
-        f"Stopped by SIGTERM: {made} of {EPOCHS} epochs are saved. Continue with --resume {folder}" in output
-    )
-    assert f"Resuming after epoch {made}" in finish(start(cache, "--resume", folder))
     assert result(folder) == straight
 
 
