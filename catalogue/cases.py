@@ -133,6 +133,12 @@ PRESET_VARIANTS: dict[str, Callable[[int], js.Schedule]] = {
 
 CASES = SHAPES | COMBINATORS | PRESETS
 
+OF_EACH_KIND = {
+    *("linear", "cosine warped", "exponential", "piecewise", "lambda"),
+    *("warmup", "join", "cycle growing", "sum", "one_cycle"),
+}
+"""What stands for all where a test takes a program of its own for each case."""
+
 TRANSITIONS = {
     name: build for name, build in (SHAPES | VARIANTS).items() if isinstance(build(SHORT), js.Transition)
 }

@@ -39,11 +39,15 @@ SMOKE = ("cosine", "exponential", "table", "warmup", "cycle growing", "one_cycle
 """The cases to test with every set of versions."""
 
 
-def every_case():
-    return [pytest.param(name, marks=[pytest.mark.smoke] * (name in SMOKE)) for name in EVERY]
+def every_case(*later):
+    """By default all but those in `later`, whose classes the others have too."""
+    for name in EVERY:
+        marks = [pytest.mark.smoke] * (name in SMOKE)
+        marks += [pytest.mark.thorough] * any(name in cases for cases in later)
+        yield pytest.param(name, marks=marks)
 
 
-@pytest.mark.parametrize("name", every_case())
+@pytest.mark.parametrize("name", list(every_case(VARIANTS, PRESET_VARIANTS)))
 def test_float64_path(name):
     for horizon in HORIZONS:
         schedule, steps = EVERY[name](horizon), some_steps(horizon)
@@ -53,7 +57,7 @@ def test_float64_path(name):
         assert worst_in_x64(rates, schedule, steps, fractions=name in FRACTIONS) <= 1, horizon
 
 
-@pytest.mark.parametrize("name", every_case())
+@pytest.mark.parametrize("name", list(every_case(VARIANTS, PRESETS, PRESET_VARIANTS)))
 def test_float64_path_as_an_argument(name):
     for horizon in HORIZONS:
         schedule, steps = EVERY[name](horizon), some_steps(horizon)
@@ -66,8 +70,17 @@ def horizons_to_compile(*first):
     return [each if each in first else pytest.param(each, marks=pytest.mark.thorough) for each in HORIZONS]
 
 
-@pytest.mark.parametrize("horizon", horizons_to_compile(10, 16_777_259, 1_900_000_001))
-@pytest.mark.parametrize("name", every_case())
+def every_case_at_every_horizon():
+    """By default every case at one far horizon, and some at two more: each takes a program of its own."""
+    for name in EVERY:
+        for horizon in HORIZONS:
+            some = name in SMOKE and horizon in (10, 16_777_259)
+            marks = [pytest.mark.smoke] * (name in SMOKE)
+            marks += [pytest.mark.thorough] * (not some and horizon != 1_900_000_001)
+            yield pytest.param(name, horizon, marks=marks)
+
+
+@pytest.mark.parametrize(("name", "horizon"), list(every_case_at_every_horizon()))
 def test_float32_path(name, horizon):
     schedule, steps = EVERY[name](horizon), some_steps(horizon)
     with float32_path():

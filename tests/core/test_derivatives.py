@@ -78,9 +78,17 @@ def close(actual, expected, message=""):
     np.testing.assert_allclose(np.asarray(actual), expected, rtol=2e-3, atol=1e-3 * scale, err_msg=message)
 
 
-@pytest.mark.parametrize("name", EVERYTHING)
-def test_every_way_to_differentiate(name):
-    """`jvp`, `vjp`, `linearize` and `grad`, eager and compiled, without x64."""
+def both_ways():
+    """All compiled; eager, where each operation compiles, by default the one with a clock and parts."""
+    for name in EVERYTHING:
+        yield pytest.param(name, quickly, id=f"{name}-compiled")
+        marks = [] if name == "cycle and warmup" else pytest.mark.thorough
+        yield pytest.param(name, lambda function: function, marks=marks, id=f"{name}-eager")
+
+
+@pytest.mark.parametrize(("name", "way"), list(both_ways()))
+def test_every_way_to_differentiate(name, way):
+    """With x64 off: forwards, backwards, linearized and once more."""
     schedule = EVERYTHING[name]
     leaves, structure = floats(schedule)
     expected = slopes_of_the_formula(schedule, WEIGHTS)
@@ -97,16 +105,15 @@ def test_every_way_to_differentiate(name):
         linear = jax.linearize(value, leaves)[1]
         return primal, again, jax.grad(value)(leaves), pull(jnp.float32(1))[0], forwards, linear(tangents)
 
-    for function in (every_way, quickly(every_way)):
-        primal, again, slopes, pulled, forwards, linear = function(leaves)
-        truth = sum(
-            w * float(reference.rate(schedule, t)) for w, t in zip(WEIGHTS, np.float32(INSIDE), strict=True)
-        )
-        np.testing.assert_allclose([primal, again], truth, rtol=1e-5)
-        for i, slope in enumerate(expected):
-            close(slopes[i], slope, f"leaf {i}")
-            close(pulled[i], slope, f"leaf {i}")
-        np.testing.assert_allclose([forwards, linear], along, rtol=5e-3, atol=1e-4)
+    primal, again, slopes, pulled, forwards, linear = way(every_way)(leaves)
+    truth = sum(
+        w * float(reference.rate(schedule, t)) for w, t in zip(WEIGHTS, np.float32(INSIDE), strict=True)
+    )
+    np.testing.assert_allclose([primal, again], truth, rtol=1e-5)
+    for i, slope in enumerate(expected):
+        close(slopes[i], slope, f"leaf {i}")
+        close(pulled[i], slope, f"leaf {i}")
+    np.testing.assert_allclose([forwards, linear], along, rtol=5e-3, atol=1e-4)
 
 
 CURVED = {
@@ -119,7 +126,13 @@ CURVED = {
 }
 
 
-@pytest.mark.parametrize("name", CURVED)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.thorough] * (name in ("cosine", "inverse power", "join")))
+        for name in CURVED
+    ],
+)
 def test_second_derivatives(name):
     """The Hessian against differences of gradients, and the slope in time against those of the formula."""
     schedule, field = CURVED[name]

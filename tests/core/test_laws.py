@@ -10,24 +10,22 @@ import numpy as np
 import pytest
 
 import jaxsched as js
-from catalogue.cases import CASES, COMBINATORS, SHAPES, SHORT, TRANSITIONS
+from catalogue.cases import CASES, OF_EACH_KIND, SHAPES, SHORT, TRANSITIONS
+from jaxsched import testing
 from jaxsched._core.versions import enable_x64
 from jaxsched.testing import LAWS, check_laws, float32_path
 
-FIRST = {"total", "compiled", "one_trace", "value", "narrow"}
-"""The laws for combinators in the default run. For shapes, all laws are in it."""
+FIRST = {"narrow", "value"}
+"""The laws that every case takes by default: what a class computes on both paths, and that it is a value."""
 
-
-SMOKE = {
-    *("linear", "cosine warped", "exponential", "piecewise", "lambda"),
-    *("warmup", "join", "cycle growing", "sum", "one_cycle"),
-}
-"""The cases to test with every set of versions, under every law: one of each kind."""
+UNDER_EVERY_LAW = {"cosine warped", "piecewise", "lambda", "warmup", "cycle growing"}
+"""The cases that take every law by default: a formula, lists, a function, parts and a clock of its own."""
 
 
 def marks(case, law):
-    first = case in SHAPES or (case in COMBINATORS and law in FIRST)
-    return [pytest.mark.smoke] * (case in SMOKE) + [pytest.mark.thorough] * (not first)
+    """Every set of versions takes one case of each kind under every law."""
+    first = law in FIRST or case in UNDER_EVERY_LAW
+    return [pytest.mark.smoke] * (case in OF_EACH_KIND) + [pytest.mark.thorough] * (not first)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +36,14 @@ def test_law(case, law):
     LAWS[law](CASES[case](SHORT))
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_short_lengths_are_finite(case):
+    for length in (0, 1):
+        schedule = CASES[case](length)
+        assert np.isfinite(schedule(testing.some_steps(schedule))).all(), length
+
+
+@pytest.mark.thorough
 @pytest.mark.parametrize("length", [0, 1])
 @pytest.mark.parametrize("case", CASES)
 def test_short_lengths_are_total(case, length):
@@ -62,7 +68,10 @@ def at_the_ends(schedules, wrap=lambda function: function):
     return jax.device_get(rates([t.astype(np.int32) for t in steps]))
 
 
-@pytest.mark.parametrize("case", TRANSITIONS)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=[pytest.mark.thorough] * (case not in SHAPES)) for case in TRANSITIONS],
+)
 def test_ends_are_exact(case):
     """On every path, the ends are selected: rounded to nearest in float32, the number itself in float64."""
     examples = [TRANSITIONS[case](length) for length in LENGTHS]
@@ -277,5 +286,10 @@ def test_a_schedule_of_ones_own_keeps_every_law():
     check_laws(Sound(0.3))
 
 
-def test_check_laws_runs_every_law():
-    check_laws(js.warmup(js.Cosine(0.3, 0.01, 15), 5))
+def test_check_laws_runs_every_law(monkeypatch):
+    ran = []
+    recorders = {law: lambda schedule, law=law: ran.append((law, schedule)) for law in LAWS}
+    monkeypatch.setattr(testing, "LAWS", recorders)
+    schedule = Sound(0.3)
+    check_laws(schedule)
+    assert ran == [(law, schedule) for law in recorders]

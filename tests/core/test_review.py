@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 
@@ -11,10 +12,13 @@ import numpy as np
 import pytest
 from jax import export, lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from processes import COMPILED_QUICKLY
 
 import jaxsched as js
 from jaxsched._core.versions import enable_x64
 from jaxsched.testing import float32_path
+
+quickly = functools.partial(jax.jit, compiler_options=COMPILED_QUICKLY)
 
 HELD = {
     "jit": lambda rate: jax.jit(lambda w, t: rate(w, t))(2.0, 3),
@@ -92,7 +96,7 @@ def test_a_formula_of_a_user_among_others_of_its_kind(name):
     expected = np.where(steps < 5, first(steps), second(np.maximum(steps - 5, 0)))
     both = js.join([first, second], [5])
     np.testing.assert_allclose(both(steps), expected, rtol=1e-6)
-    np.testing.assert_allclose(jax.jit(lambda: both(steps))(), expected, rtol=1e-6)
+    np.testing.assert_allclose(quickly(lambda: both(steps))(), expected, rtol=1e-6)
     with float32_path():
         np.testing.assert_allclose(both(steps), expected, rtol=1e-6)
 
@@ -187,23 +191,29 @@ LOOKED_UP = {
 }
 
 
-@pytest.mark.parametrize("name", LOOKED_UP)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.thorough] * (name in ("many levels", "many parts", "table")))
+        for name in LOOKED_UP
+    ],
+)
 def test_lookups_under_explicit_axes(name):
     """On a mesh with explicit axes, the rates are sharded like the steps."""
     schedule, steps = LOOKED_UP[name], jnp.arange(16)
     expected = np.asarray(schedule(steps))
-    slopes = jax.grad(lambda schedule: schedule(steps).sum())(schedule)
+    slopes = quickly(jax.grad(lambda schedule: schedule(steps).sum()))(schedule)
     mesh = jax.make_mesh((4,), ("data",), axis_types=(AxisType.Explicit,))
     with jax.set_mesh(mesh):
         spread = jax.device_put(steps, NamedSharding(mesh, PartitionSpec("data")))
         for rates in (
             schedule(spread),
-            jax.jit(lambda steps: schedule(steps))(spread),
-            jax.jit(lambda schedule, steps: schedule(steps))(schedule, spread),
+            quickly(lambda steps: schedule(steps))(spread),
+            quickly(lambda schedule, steps: schedule(steps))(schedule, spread),
         ):
             assert jax.typeof(rates).sharding.spec == PartitionSpec("data")
             np.testing.assert_array_max_ulp(np.asarray(rates), expected, 1)
-        under = jax.jit(jax.grad(lambda schedule, steps: schedule(steps).sum()))(schedule, spread)
+        under = quickly(jax.grad(lambda schedule, steps: schedule(steps).sum()))(schedule, spread)
         for slope, plain in zip(jax.tree.leaves(under), jax.tree.leaves(slopes), strict=True):
             np.testing.assert_allclose(slope, plain, rtol=1e-5, atol=1e-7)
 
@@ -238,10 +248,14 @@ def test_a_table_between_steps():
         np.testing.assert_array_equal(rates, np.float32([0.1, 0.2, 0.3, 0.3]))
 
 
-CURVES = [js.Linear, js.Cosine, js.Rex, js.Tanh, js.Relaxation, js.OneMinusSqrt, js.Geometric, js.Polynomial]
+def curves():
+    """All of them; by default a blend of two values, a power and a quotient of them."""
+    rest = (js.Cosine, js.Rex, js.Tanh, js.Relaxation, js.OneMinusSqrt)
+    later = [pytest.param(curve, marks=pytest.mark.thorough) for curve in rest]
+    return [js.Linear, js.Polynomial, js.Geometric, *later]
 
 
-@pytest.mark.parametrize("curve", CURVES)
+@pytest.mark.parametrize("curve", curves())
 def test_gradients_of_what_has_no_length(curve):
     """By the numbers and by the step, also before the first knot and between two knots at one step."""
     schedules = [
@@ -258,7 +272,7 @@ def test_gradients_of_what_has_no_length(curve):
         return of_leaves(schedules), [slope(steps) for slope in of_steps]
 
     for found in (
-        jax.jit(slopes)(schedules, steps),
-        jax.jit(lambda steps: slopes(schedules, steps)[1])(steps),
+        quickly(slopes)(schedules, steps),
+        quickly(lambda steps: slopes(schedules, steps)[1])(steps),
     ):
         assert all(np.isfinite(slope).all() for slope in jax.tree.leaves(found))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from processes import COMPILED_QUICKLY
 
 import jaxsched as js
 from catalogue.reference import worst, worst_in_float32
@@ -41,6 +43,9 @@ INTEGERS = {
 }
 
 
+quickly = functools.partial(jax.jit, compiler_options=COMPILED_QUICKLY)
+
+
 def paths(schedules, steps):
     """The rates of many schedules: eager, compiled around the steps, and compiled with them as an argument.
 
@@ -52,9 +57,9 @@ def paths(schedules, steps):
 
     for narrow in (False, True):
         with float32_path() if narrow else contextlib.nullcontext():
-            found = [every(steps), jax.jit(lambda: every(steps))()]
+            found = [every(steps), quickly(lambda: every(steps))()]
             if isinstance(steps, jax.Array):
-                found.append(jax.jit(lambda steps: every(steps))(steps))
+                found.append(quickly(lambda steps: every(steps))(steps))
         for rates in found:
             for name, schedule in schedules.items():
                 yield narrow, name, schedule, rates[name]
