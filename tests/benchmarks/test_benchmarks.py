@@ -29,7 +29,7 @@ def bright(count, seed=0):
 
 
 DATA = Data(bright(600), bright(60, seed=1))
-PEERS = ("ours", "plain_flax", "pytorch")
+PEERS = ("ours", *(pytest.param(peer, marks=pytest.mark.thorough) for peer in ("plain_flax", "pytorch")))
 
 
 @pytest.fixture
@@ -99,6 +99,7 @@ def test_a_share_is_the_first_images():
     np.testing.assert_array_equal(share.train.labels, DATA.train.labels[:60])
 
 
+@pytest.mark.thorough
 def test_the_table_of_overheads():
     rows = overhead.training(steps=2, rounds=1, alone=10) + overhead.one_after_another(3)
     assert [row["peer"] for row in rows] == ["a constant rate"] * 2 + ["Optax"] * 3
@@ -242,7 +243,11 @@ def test_float64_is_found(text, count):
     assert hlo.float64s(text) == count
 
 
-@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize(
+    "name",
+    # Optax's join of a thousand is as many operations.
+    [pytest.param(name, marks=[pytest.mark.thorough] * (name in cost.SLOW)) for name in PAIRS],
+)
 def test_costs_are_of_the_same_rates(name):
     pair = PAIRS[name]()
     steps = jnp.array([0, 1, 700, 999, 1000, 1001, 5050, 20001, 29000, 45000, 60001, T - 1000])
@@ -255,9 +260,9 @@ def test_the_tables_of_costs():
     """The CPU stands in for the other targets. It computes in float64, so the TPU table must report that."""
     target = targets.here()
     tables = {
-        "cpu": cost.on_cpu(["Linear", "stack of 5 kinds"], many=10, rounds=1),
+        "cpu": cost.on_cpu(["Linear"], many=10, rounds=1),
         "many": cost.of_many_parts(parts=5, rounds=1),
-        "import": cost.of_importing(rounds=1),
+        "import": at_their_limits()["import"],
         "tpu": cost.on_tpu(target, ["Linear"], rounds=1),
         "gpu": cost.on_gpu(target, ["Linear", "stack of 5 kinds"], rounds=1),
     }
@@ -277,6 +282,15 @@ def test_the_tables_of_costs():
         "TPU: those of thirteen usual schedules",
         "TPU: those of growing restarts",
     ]
+
+
+@pytest.mark.thorough
+def test_the_table_of_imports():
+    """In processes of their own, the first without any bytecode."""
+    (row,) = cost.of_importing(rounds=1)
+    assert row.keys() == at_their_limits()["import"][0].keys()
+    assert row["import"].keys() == times(1, 1).keys()
+    assert min(row["import"]["ours"], row["import"]["theirs"]) > 0
 
 
 def times(ours, theirs):
