@@ -202,7 +202,7 @@ def test_the_lists_name_optimizers():
 
 
 @pytest.mark.parametrize("dtype", ["float64", "bfloat16", "complex64"])
-@pytest.mark.parametrize("name", ["sgd", "adamw"])
+@pytest.mark.parametrize("name", [pytest.param("sgd", marks=pytest.mark.thorough), "adamw"])
 def test_parameters_of_every_dtype_get_the_exact_rate(name, dtype):
     with enable_x64(dtype == "float64"):
         unit = OPTIMIZERS[name]

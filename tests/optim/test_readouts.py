@@ -126,7 +126,12 @@ def test_a_batched_state_has_a_rate_for_each_member(nest):
     close(js.learning_rate(ends), jax.tree.map(lambda rates: rates[:, -1], grid))
 
 
-@pytest.mark.parametrize("nest", NESTS)
+def nests(*first, among=NESTS):
+    """By default these, where each takes programs of several devices; the rest are thorough."""
+    return [pytest.param(nest, marks=[] if nest in first else pytest.mark.thorough) for nest in among]
+
+
+@pytest.mark.parametrize("nest", nests("alone", "plateau of groups", "injected beside"))
 def test_a_state_of_several_devices_has_a_rate_for_each(nest):
     build, rate_of = NESTS[nest]
     states = jax.pmap(lambda peak: last(build, peak))(PEAKS)
@@ -171,8 +176,17 @@ def test_a_rate_that_was_read_outlives_its_state():
         close(rate, jax.tree.map(np.float32, rate_of(0.2, STEPS - 1)))
 
 
-@pytest.mark.parametrize("nest", [nest for nest in NESTS if "plateau" not in nest and nest != "partition"])
-@pytest.mark.parametrize("batch", [jax.vmap, jax.pmap])
+MOVED = [nest for nest in NESTS if "plateau" not in nest and nest != "partition"]
+IN_BATCHES = [
+    *(pytest.param(jax.vmap, nest, id=f"vmap-{nest}") for nest in MOVED),
+    *(
+        pytest.param(jax.pmap, *each.values, marks=each.marks, id=f"pmap-{each.values[0]}")
+        for each in nests("groups", "MultiSteps", among=MOVED)
+    ),
+]
+
+
+@pytest.mark.parametrize(("batch", "nest"), IN_BATCHES)
 def test_moving_the_clock_moves_that_of_each_member(nest, batch):
     build, rate_of = NESTS[nest]
     before = batch(lambda peak: last(build, peak))(PEAKS)
