@@ -14,7 +14,7 @@ import pytest
 
 import jaxsched as js
 from catalogue import reference
-from catalogue.cases import COMBINATORS, SHAPES
+from catalogue.cases import CASES
 from jaxsched.testing import LAWS
 
 ROOT = Path(__file__).parents[2]
@@ -124,6 +124,9 @@ def quick_laws(test, cases):
 def test_the_guide_says_which_laws_run_by_default(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "tests" / "core")
     test = importlib.import_module("test_laws").test_law
-    assert quick_laws(test, SHAPES) == set(LAWS)
-    (told,) = re.findall(r"^\| combinators \| (.+?) \|", GUIDE, re.MULTILINE)
-    assert quick_laws(test, COMBINATORS) == set(re.findall(r"\w+", told))
+    (some, others) = re.findall(r"^\| (.+) \| all \| none \|\n\| .+ \| (.+) \| the others \|$", GUIDE, re.M)[
+        0
+    ]
+    cases = re.findall(r"`([^`]+)`", some)
+    assert quick_laws(test, cases) == set(LAWS)
+    assert quick_laws(test, CASES.keys() - cases) == set(re.findall(r"\w+", others))

@@ -275,6 +275,7 @@ def copy(made, tmp_path):
     return Path(shutil.copytree(made, tmp_path / "run"))
 
 
+@pytest.mark.thorough
 def test_a_disk_that_is_full_ends_the_run_and_keeps_what_was_good(cache, made, tmp_path):
     """A limit on the file size stands in for a full disk. Of the run's files, only a state exceeds it."""
     folder = copy(made, tmp_path)

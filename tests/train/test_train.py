@@ -57,6 +57,7 @@ def run(config, plan, data, mesh=None):
     return [progress.epochs[-1] for progress in rounds]
 
 
+@pytest.mark.thorough
 def test_digits_with_no_flags(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     output = train()
@@ -241,7 +242,7 @@ def test_a_corrupt_file_ends_with_status_2(files, tmp_path):  # noqa: F811
 def test_a_mistake_in_the_schedule_is_found_before_the_run(tmp_path):
     schedule = ("--schedule", "warmup(Cosine(0.2, 0.0, 100), 500)", "--epochs", 1, "--out", tmp_path / "run")
     output = " ".join(train(*schedule, "--strict", code=1).split())
-    assert "note at step 0: The rate is 0" in output
+    assert "note at step 0: The first update does nothing" in output
     assert "warning at step" in output
     assert "The schedule has a warning, and --strict allows none." in output
     assert not (tmp_path / "run").exists()
