@@ -15,8 +15,8 @@ from jaxsched import testing
 from jaxsched._core.versions import enable_x64
 from jaxsched.testing import LAWS, check_laws, float32_path
 
-FIRST = {"narrow", "value"}
-"""The laws that every case takes by default: what a class computes on both paths, and that it is a value."""
+FIRST = {"value"}
+"""The law that every case takes by default: it is a value."""
 
 UNDER_EVERY_LAW = {"cosine warped", "piecewise", "lambda", "warmup", "cycle growing"}
 """The cases that take every law by default: a formula, lists, a function, parts and a clock of its own."""

@@ -138,7 +138,7 @@ SMALL = {
 """Presets and ports of numbers that fit in int8, but whose sums and products do not."""
 
 
-@pytest.mark.parametrize("library", [np, jnp], ids=["numpy", "jax"])
+@pytest.mark.parametrize("library", [np, pytest.param(jnp, marks=pytest.mark.thorough)], ids=["numpy", "jax"])
 def test_small_integers_do_not_wrap(library):
     steps = np.array([0, 1, 50, 99, 100, 101, 119, 127, 150, 200, 201, 256, 300, 400, 1000], np.int32)
     typed = {name: build(*map(library.int8, numbers)) for name, (build, *numbers) in SMALL.items()}

@@ -51,7 +51,12 @@ def test_a_thousand_parts_are_as_many_operations_as_a_hundred(name):
     assert sizes[0] > 10
 
 
-@pytest.mark.parametrize("name", BUILD)
+SLOW = ("join of one kind", "piecewise", "knots")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.thorough] * (name in SLOW)) for name in BUILD]
+)
 def test_a_thousand_parts_are_right(name):
     schedule = BUILD[name](1000)
     steps = np.unique(np.random.default_rng(0).integers(0, 10_100, 150)).astype(np.int32)

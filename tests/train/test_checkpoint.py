@@ -122,6 +122,7 @@ BEFORE_THE_THIRD_IS_IN_PLACE = (r"os\.rename .*/3\.orbax-checkpoint-tmp$", 1)
 IN_THE_SIXTH_SAVE = (r"os\.mkdir .*/6\.orbax-checkpoint-tmp$", 1)
 
 
+@pytest.mark.thorough
 def test_killed_twice_and_then_asked_to_end(cache, straight, tmp_path):
     """Killed in a save, and between a line and its checkpoint; then SIGTERM saves and exits."""
     folder = tmp_path / "run"
@@ -153,6 +154,7 @@ def test_killed_at_random_moments(cache, straight, tmp_path, seed):
     assert result(folder) == straight
 
 
+@pytest.mark.thorough
 def test_the_compiled_programs_are_kept_for_the_next_time(cache, straight):
     assert any((cache / "jaxsched" / "compiled").glob("jit_epoch_on*"))
 

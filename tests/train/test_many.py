@@ -15,6 +15,7 @@ from train.step import Plan, Trainer
 from train.sweep import Over, grid
 
 
+@pytest.mark.thorough
 def test_each_run_is_what_it_would_be_alone():
     data = few(80, 20)
     schedules = [js.Constant(0.05), js.Cosine(0.1, 0.0, 20)]
