@@ -196,9 +196,14 @@ class Schedule(Value, abc.ABC, abstract=True):
     def peak(self) -> float | None:
         """The largest absolute rate among the numbers of the schedule, or `None` if unknown.
 
-        The default is the largest peak of the parts. A rate may exceed it; `jaxsched.check` then warns.
+        The default is the largest peak of the parts, times the largest factor of the spans. A rate may exceed
+        it; `jaxsched.check` then warns.
         """
-        return _maximum([part.peak() for part in self._parts()])
+        highest = _maximum([part.peak() for part in self._parts()])
+        if highest is None or batch_shape(self):
+            return highest
+        spans = itertools.islice(self.spans(math.inf), MOST)
+        return highest * max((abs(span.factor) for span in spans if span.part is not None), default=1.0)
 
     def _spans(self, since: float, until: float) -> Iterator[Span]:
         """The spans that end after `since` and begin before `until`."""

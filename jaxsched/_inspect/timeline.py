@@ -81,7 +81,9 @@ class Visit(NamedTuple):
             following = itertools.islice(self.schedule._spans(span.until, math.inf), MOST)
             same = itertools.takewhile(functools.partial(_same_part, span), following)
             there = (
-                each for each in same if each.part_time(each.since) <= time <= each.part_time(each.until)
+                each
+                for each in same
+                if each.speed > 0 and each.part_time(each.since) <= time <= each.part_time(each.until)
             )
             span = next(there, span)
         ticked = first_step(time / span.tick) * span.tick if span.tick else time

@@ -168,6 +168,11 @@ class cycle(Schedule):
         base = float(self.value_factor)
         return math.inf if base > 1 and index * math.log(base) > LOG_LARGEST else base**index
 
+    def peak(self: Any) -> float | None:
+        # Growing cycles go above the peak of the first.
+        highest: float | None = self.schedule.peak()
+        return highest
+
     def _start(self: Any, index: float) -> float:
         """The step at which a cycle begins, rounded as `evaluate` does it."""
         length, growth = float(self.cycle_steps), float(self.length_factor)

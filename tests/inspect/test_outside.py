@@ -90,6 +90,23 @@ def test_a_rate_above_its_peak_and_a_jump():
     assert (jump.step, "in `Piecewise([0.3, 0.001], [360])`" in jump.message) == (33, True)
 
 
+class louder(js.Schedule):
+    schedule: js.ScheduleLike = js.part()
+
+    def evaluate(self, t):
+        return 2 * self.schedule.evaluate(t)
+
+    def spans(self, until):
+        yield js.Span(self.schedule, since=0, factor=2)
+
+
+def test_a_factor_raises_the_peak():
+    assert louder(js.Cosine(0.3, 0.01, 50)).peak() == 0.6
+    assert js.check(louder(js.Cosine(0.3, 0.01, 50)), 50) == []
+    joined = js.join([louder(0.1), louder(js.Linear(0.2, 0.1, 40))], [10])
+    assert js.check(joined, 50) == []
+
+
 def test_its_horizon_and_its_boundaries(capsys):
     assert show(["show", repr(PLAN)]) == 0
     said = capsys.readouterr().out
