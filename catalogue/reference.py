@@ -37,7 +37,10 @@ def exact_list(values: object) -> list[mpf]:
 def rate(schedule: js.Schedule, step: Any) -> mpf:
     """The rate of `schedule` at `step`, in real arithmetic."""
     t = mpf(float(step)) if not isinstance(step, mpf) else step
-    return _FORMULAS[type(schedule)](schedule, max(t, mpf(0)))
+    formula = _FORMULAS.get(type(schedule))
+    if formula is None:
+        raise LookupError(f"catalogue/reference.py has no formula for `{type(schedule).__name__}`")
+    return formula(schedule, max(t, mpf(0)))
 
 
 def _transition(curve: Callable[[Any, mpf, mpf, mpf], mpf]) -> Callable[[Any, mpf], mpf]:

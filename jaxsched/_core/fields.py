@@ -7,6 +7,7 @@ concrete numbers are checked; the tracers that a constructor gets under `jit` or
 from __future__ import annotations
 
 import dataclasses
+import math
 import numbers as abstract_numbers
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
@@ -75,7 +76,11 @@ def is_known(value: Any, *numbers: float) -> bool:
 def show(value: Any) -> str:
     """The shortest text of a number at its own precision: `15` for 15.0, `0.1` for `np.float32(0.1)`."""
     whole = float(value)
-    if isinstance(value, jax.Array | np.ndarray | np.generic) and not whole.is_integer():
+    if (
+        math.isfinite(whole)
+        and isinstance(value, jax.Array | np.ndarray | np.generic)
+        and not whole.is_integer()
+    ):
         kept = np.asarray(value)
         decimals = (float(f"{whole:.{digits}g}") for digits in range(1, 18))
         whole = next(decimal for decimal in decimals if kept.dtype.type(decimal) == kept)

@@ -46,6 +46,20 @@ def test_short_lengths_are_finite(case):
 @pytest.mark.thorough
 @pytest.mark.parametrize("length", [0, 1])
 @pytest.mark.parametrize("case", CASES)
+def test_gradients_of_short_lengths_are_finite(case, length):
+    schedule = CASES[case](length)
+    steps = np.arange(5.0, dtype=np.float32)
+
+    def total(schedule, steps):
+        return jax.vmap(schedule)(steps).sum()
+
+    slopes = jax.jit(jax.grad(total, argnums=(0, 1), allow_int=True))(schedule, steps)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(slopes))
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("length", [0, 1])
+@pytest.mark.parametrize("case", CASES)
 def test_short_lengths_are_total(case, length):
     LAWS["total"](CASES[case](length))
 

@@ -160,3 +160,10 @@ def test_array_leaves_print_at_their_own_precision():
     assert repr(jax.device_put(js.Table([0.1, 0.7]))) == "Table([0.1, 0.7])"
     assert repr(js.Constant(0.10000000149011612)) == "Constant(0.10000000149011612)"
     assert "0.30000000000000004" in repr(js.Constant(0.1 + 0.2))
+
+
+def test_a_gradient_that_is_not_finite_prints():
+    gradient = jax.tree.map(lambda leaf: jnp.float32(leaf) * jnp.nan, js.Linear(0.3, 0.0, 10))
+    assert repr(gradient) == "Linear(nan, nan, nan)"
+    infinite = jax.tree.map(lambda leaf: leaf * np.inf, js.Table([0.1, 0.2]))
+    assert repr(infinite) == "Table([inf, inf])"
