@@ -109,3 +109,11 @@ def test_every_public_name_is_in_the_reference():
     documented |= {name.rpartition(".")[2] for name in documented}
     systems = {f"jaxsched.ports.{name}" for name in js.ports.__all__}
     assert set(js.__all__) - {"Number", "Numbers", "ScheduleLike", "ports"} | systems <= documented
+
+
+def test_the_readme_names_every_shape():
+    readme = (ROOT / "README.md").read_text()
+    listed = re.search(r"\*\*Shapes\*\* have a formula: (.*?)\.\n", readme, re.DOTALL)[1]
+    names = [*api.names("transitions"), *api.names("shapes")]
+    shapes = {name for name in names if inspect.isclass(getattr(js, name))}
+    assert set(re.findall(r"`(\w+)`", listed)) == shapes
