@@ -1,6 +1,10 @@
 """What tests share that start processes of their own or compile much."""
 
-COMPILED_QUICKLY = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+COMPILED_QUICKLY = {
+    "xla_backend_optimization_level": 0,
+    "xla_cpu_use_fusion_emitters": False,
+    "xla_cpu_parallel_codegen_split_count": 1,
+}
 """Options for programs on a CPU whose tests are not about what a compiler makes of them: it takes a third of
 the time."""
 

@@ -256,6 +256,7 @@ def test_costs_are_of_the_same_rates(name):
     np.testing.assert_allclose(ours, theirs, atol=2e-5)
 
 
+@pytest.mark.thorough
 def test_the_tables_of_costs():
     """The CPU stands in for the other targets. It computes in float64, so the TPU table must report that."""
     target = targets.here()

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 from mpmath import mp
+from selection import by_default
 
 import jaxsched as js
 from catalogue import reference
@@ -57,7 +58,7 @@ def test_float64_path(name):
         assert worst_in_x64(rates, schedule, steps, fractions=name in FRACTIONS) <= 1, horizon
 
 
-@pytest.mark.parametrize("name", list(every_case(VARIANTS, PRESETS, PRESET_VARIANTS)))
+@pytest.mark.parametrize("name", by_default(("cosine", "table", "knots", "cycle growing", "join"), EVERY))
 def test_float64_path_as_an_argument(name):
     for horizon in HORIZONS:
         schedule, steps = EVERY[name](horizon), some_steps(horizon)
@@ -101,7 +102,7 @@ def together(schedules):
 
 
 @pytest.mark.parametrize("horizon", horizons_to_compile(1_900_000_001))
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize("group", by_default(("combinators",), GROUPS))
 def test_closed_over(group, horizon):
     """Schedules that the compiler sees as constants are as exact, on either path."""
     names = [name for name in GROUPS[group] if name in EVERY]

@@ -11,6 +11,7 @@ import pytest
 from jax import export
 from mpmath import mpf
 from processes import COMPILED_QUICKLY
+from selection import by_default
 
 import jaxsched as js
 from catalogue import reference
@@ -81,7 +82,8 @@ def close(actual, expected, message=""):
 def both_ways():
     """All compiled; eager, where each operation compiles, by default the one with a clock and parts."""
     for name in EVERYTHING:
-        yield pytest.param(name, quickly, id=f"{name}-compiled")
+        later = name in ("knots", "table and levels", "cooldown")
+        yield pytest.param(name, quickly, marks=[pytest.mark.thorough] * later, id=f"{name}-compiled")
         marks = [] if name == "cycle and warmup" else pytest.mark.thorough
         yield pytest.param(name, lambda function: function, marks=marks, id=f"{name}-eager")
 
@@ -128,10 +130,7 @@ CURVED = {
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=[pytest.mark.thorough] * (name in ("cosine", "inverse power", "join")))
-        for name in CURVED
-    ],
+    by_default(("exponential", "knots"), CURVED),
 )
 def test_second_derivatives(name):
     """The Hessian against differences of gradients, and the slope in time against those of the formula."""

@@ -9,9 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from processes import COMPILED_QUICKLY
+from selection import by_default
 
 import jaxsched as js
-from catalogue.cases import CASES, OF_EACH_KIND, SHORT
+from catalogue.cases import CASES, SHORT
 from catalogue.reference import worst
 from jaxsched import ports
 
@@ -57,7 +58,7 @@ def four_ways(schedules):
 
 def kinds():
     """Every library and dtype; some of each by default."""
-    first = {"numpy int8", "jax bfloat16"}
+    first = {"numpy int8"}
     for library in (np, jnp):
         for dtype in DTYPES:
             name = f"{'jax' if library is jnp else 'numpy'} {dtype}"
@@ -73,7 +74,7 @@ def test_leaves_of_every_dtype(library, dtype):
             assert worst(rates, plain, STEPS) <= 2, (name, way)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", by_default(("int8", "uint32", "float16"), DTYPES))
 def test_numbers_of_every_dtype_are_taken(dtype):
     """The numbers are passed to a constructor, not put in place of its leaves."""
     plain = js.warmup(js.Cosine(3, 1, 100), 27)
@@ -91,10 +92,7 @@ def test_a_scalar_uint32_is_a_number():
         assert worst(rates, js.Linear(0.3, 0.0, 10), STEPS) <= 1, way
 
 
-@pytest.mark.parametrize(
-    "case",
-    [pytest.param(case, marks=[] if case in OF_EACH_KIND else pytest.mark.thorough) for case in CASES],
-)
+@pytest.mark.parametrize("case", by_default(("cosine warped", "piecewise", "join", "cycle growing"), CASES))
 def test_leaves_that_became_arrays(case):
     """Arrays as from a device, from a checkpoint, or from a map over the tree."""
     plain = CASES[case](SHORT)

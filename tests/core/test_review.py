@@ -13,6 +13,7 @@ import pytest
 from jax import export, lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from processes import COMPILED_QUICKLY
+from selection import by_default
 
 import jaxsched as js
 from jaxsched._core.versions import enable_x64
@@ -54,6 +55,7 @@ def test_an_eager_gradient_compiles_once(caplog):
     assert not [record for record in caplog.messages if record.startswith("Compiling")]
 
 
+@pytest.mark.thorough
 def test_disable_jit():
     schedule = js.join([js.warmup(js.Cosine(0.3, 0.0, 10), 5), 0.1], [12])
     steps = jnp.arange(15)
@@ -81,7 +83,9 @@ FORMULAS = {
 }
 
 
-@pytest.mark.parametrize("name", FORMULAS)
+@pytest.mark.parametrize(
+    "name", by_default(("power", "comparison with the clock", "branches", "difference"), FORMULAS)
+)
 def test_a_formula_of_a_user_among_others_of_its_kind(name):
     """In a join its numbers are entries of lists, and must still behave like numbers."""
 
@@ -193,10 +197,7 @@ LOOKED_UP = {
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=[pytest.mark.thorough] * (name in ("many levels", "many parts", "table")))
-        for name in LOOKED_UP
-    ],
+    by_default(("growing cycles", "parts of two kinds"), LOOKED_UP),
 )
 def test_lookups_under_explicit_axes(name):
     """On a mesh with explicit axes, the rates are sharded like the steps."""

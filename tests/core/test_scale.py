@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 import numpy as np
 import pytest
+from selection import by_default
 
 import jaxsched as js
 from catalogue import reference
@@ -51,12 +52,7 @@ def test_a_thousand_parts_are_as_many_operations_as_a_hundred(name):
     assert sizes[0] > 10
 
 
-SLOW = ("join of one kind", "piecewise", "knots")
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.thorough] * (name in SLOW)) for name in BUILD]
-)
+@pytest.mark.parametrize("name", by_default(("join of four kinds", "cycle"), BUILD))
 def test_a_thousand_parts_are_right(name):
     schedule = BUILD[name](1000)
     steps = np.unique(np.random.default_rng(0).integers(0, 10_100, 150)).astype(np.int32)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from processes import COMPILED_QUICKLY
+from selection import by_default
 
 import jaxsched as js
 from catalogue.reference import worst, worst_in_float32
@@ -65,7 +66,7 @@ def paths(schedules, steps):
                 yield narrow, name, schedule, rates[name]
 
 
-@pytest.mark.parametrize("name", MOVING)
+@pytest.mark.parametrize("name", by_default(("linear", "logistic", "growing cycle", "join"), MOVING))
 def test_the_last_steps_of_int32(name):
     """No integer dtype wraps or rounds: near the end every step has its own rate."""
     schedule = MOVING[name]
@@ -121,6 +122,7 @@ def test_numpy_floats_are_taken_with_all_their_digits(name):
         assert schedule(float(step)) == rate
 
 
+@pytest.mark.thorough
 def test_jax_floats_are_what_they_are():
     steps = jnp.array([16_777_216.0, 2.0**30, 2.0**31 - 128], jnp.float32)
     known = np.asarray(steps, np.float64)

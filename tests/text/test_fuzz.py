@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from selection import by_default
 
 import jaxsched as js
 from jaxsched._core.clock import LAST_STEP
@@ -296,11 +297,8 @@ HUGE = {
 """Long texts: a start, a part that repeats, and an end."""
 
 
-FIRST = ("numbers but the last", "mixed", "presets", "terms", "calls", "brackets", "a fraction", "quotes")
-
-
 @pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=[] if kind in FIRST else pytest.mark.thorough) for kind in HUGE]
+    "kind", by_default(("numbers but the last", "mixed", "terms", "calls", "quotes"), HUGE)
 )
 def test_the_longest_text_is_a_schedule_or_a_value_error(kind):
     """Each takes a second or two; without the limits it would not end."""

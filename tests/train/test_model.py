@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from selection import by_default
 
 from jaxsched._core.versions import enable_x64
 from train import fast_layers, step
@@ -52,9 +53,7 @@ def results_and_gradients(params, images, graph, forward):
     return *map(nnx.to_pure_dict, gradients[:1]), gradients[1], results
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[] if name == "LeNet" else pytest.mark.thorough) for name in CASES]
-)
+@pytest.mark.parametrize("name", by_default(("LeNet",), CASES))
 def test_the_fast_layers_equal_the_plain_ones(name):
     """The plain ones are in float64. Both use the same parameters, so they can share a checkpoint."""
     build, shape, fast, slow = CASES[name]

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import orbax.checkpoint as ocp
+import pytest
 
 import jaxsched as js
 
@@ -81,6 +82,7 @@ def same_bits(left, right):
         assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
 
 
+@pytest.mark.thorough
 def test_a_run_goes_on_in_a_new_process_bit_for_bit(tmp_path):
     half = advance(start(), 0, STOP)
     straight = advance(half, STOP, STEPS)
