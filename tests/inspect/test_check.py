@@ -538,7 +538,7 @@ def holds_for(name, horizon, total):
         assert type(finding.step) is int
         assert 0 <= finding.step < total
         assert str(finding) == f"{finding.level} at step {finding.step}: {finding.message}"
-        assert re.fullmatch(r"The \w.*\.|`.+\.", finding.message)
+        assert re.fullmatch(r"(The|No) \w.*\.|`.+\.", finding.message)
 
 
 STEPS = st.integers(1, 300) | st.integers(1, LAST)

@@ -148,7 +148,7 @@ def mutated(draw):
 
 CHARACTERS = st.text(st.characters(exclude_categories=()), max_size=80)
 WORDS = st.lists(st.sampled_from([*NAMES, *KEYWORDS, *ODD, *SIGNS * 10, "0.1", "5"]), max_size=40).map(
-    "".join
+    lambda words: "".join(words)[:LONGEST_TEXT]
 )
 
 TEXTS = {
