@@ -46,8 +46,6 @@ class Span(NamedTuple):
         if self.speed <= 0:
             return self.since if self.speed == 0 else self.since - self.time / self.speed
         length = self.part.duration()
-        if length is not None and self.tick:
-            length = math.ceil(length / self.tick) * self.tick
         return None if length is None else self.since + max(length - self.time, 0.0) / self.speed
 
 
