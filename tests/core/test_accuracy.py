@@ -48,9 +48,14 @@ def every_case(*later):
         yield pytest.param(name, marks=marks)
 
 
+@pytest.mark.parametrize(
+    "horizons",
+    [HORIZONS[::2], pytest.param(HORIZONS[1::2], marks=pytest.mark.thorough)],
+    ids=["half", "others"],
+)
 @pytest.mark.parametrize("name", list(every_case(VARIANTS, PRESET_VARIANTS)))
-def test_float64_path(name):
-    for horizon in HORIZONS:
+def test_float64_path(name, horizons):
+    for horizon in horizons:
         schedule, steps = EVERY[name](horizon), some_steps(horizon)
         assert worst(schedule(steps), schedule, steps) <= bound(name), horizon
         with enable_x64(True):

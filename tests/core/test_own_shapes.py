@@ -103,5 +103,6 @@ def test_a_curve_is_shaped_by_flags_and_strings_too(keywords, text, rate):
     np.testing.assert_allclose(jax.vmap(lambda each: each(2))(both), [rate, rate / 2], rtol=1e-6)
 
 
+@pytest.mark.thorough
 def test_a_curve_with_a_flag_and_a_string_keeps_every_law():
     check_laws(js.warmup(1.0, 8, shape=partial(Smooth, delay=0.125, note=None, straight=True)))

@@ -314,7 +314,8 @@ def test_an_edited_configuration_is_an_error_that_shows_both(made, tmp_path):
     assert "has momentum 0.5, but the run was trained with 0.0." in output
 
 
-@pytest.mark.parametrize("policy", ["Continue()", pytest.param("HoldToPlan", marks=pytest.mark.thorough)])
+@pytest.mark.thorough
+@pytest.mark.parametrize("policy", ["Continue()", "HoldToPlan"])
 def test_a_policy_goes_over_to_another_schedule(made, tmp_path, policy):
     folder = copy(made, tmp_path)
     arguments = ("--resume", folder, "--schedule", "Cosine(0.2, 0.01, 88)", "--retarget", policy)

@@ -30,6 +30,7 @@ def test_each_run_is_what_it_would_be_alone():
                 assert together.test_accuracy[i, j] == pytest.approx(each.test_accuracy, abs=0.051)
 
 
+@pytest.mark.thorough
 def test_a_plateau_sees_the_images_that_were_held_out():
     data = few(80, 20)
     plans = [Plan(js.Constant(0.1), js.Plateau(0.5, 0, atol=100.0)), Plan(js.Constant(0.1))]

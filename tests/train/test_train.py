@@ -166,6 +166,7 @@ def test_a_run_that_diverges_says_so_and_keeps_its_lines(tmp_path):
     assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 1
 
 
+@pytest.mark.thorough
 def test_a_run_on_a_terminal_shows_a_bar(monkeypatch, tmp_path):
     monkeypatch.setenv("FORCE_COLOR", "1")
     output = train("--epochs", 1, "--out", tmp_path)
