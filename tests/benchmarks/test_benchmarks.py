@@ -40,6 +40,7 @@ def peer(request):
 
 
 @pytest.mark.parametrize("peer", PEERS, indirect=True)
+@pytest.mark.thorough
 def test_an_epoch_is_the_whole_batches_and_the_test(peer):
     one = peer(DATA)
     results = [one() for _ in range(4)]

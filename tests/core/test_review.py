@@ -197,7 +197,7 @@ LOOKED_UP = {
 
 @pytest.mark.parametrize(
     "name",
-    by_default(("growing cycles", "parts of two kinds"), LOOKED_UP),
+    by_default(("parts of two kinds",), LOOKED_UP),
 )
 def test_lookups_under_explicit_axes(name):
     """On a mesh with explicit axes, the rates are sharded like the steps."""

@@ -111,6 +111,7 @@ def test_an_update_is_half_a_step_down_the_gradient_and_noise_of_its_variance(st
     ],
     ids=repr,
 )
+@pytest.mark.thorough
 def test_the_variance_of_the_samples_follows_the_theory(root, steps):
     """For a standard normal, `theta <- (1 - step / 2) theta + noise` gives the variance after each update."""
     chains = 50_000
