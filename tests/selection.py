@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 
-def by_default(first: Iterable[str], cases: Iterable[str]) -> list[Any]:
+def by_default(first: Iterable[Any], cases: Iterable[Any]) -> list[Any]:
     """The parameters of a test: those in `first` run by default, the others are thorough."""
     chosen, cases = set(first), list(cases)
     assert chosen <= set(cases), chosen - set(cases)

@@ -71,11 +71,6 @@ def test_float64_path_as_an_argument(name):
         assert worst(rates, reference.as_argument(schedule), steps) <= bound(name), horizon
 
 
-def horizons_to_compile(*first):
-    """All horizons; only the first are in the default run, because each compiles its own programs."""
-    return [each if each in first else pytest.param(each, marks=pytest.mark.thorough) for each in HORIZONS]
-
-
 def every_case_at_every_horizon():
     """By default every case at one far horizon, and some at two more: each takes a program of its own."""
     for name in EVERY:
@@ -106,7 +101,7 @@ def together(schedules):
     return jax.jit(lambda steps: [schedule(steps) for schedule in schedules])
 
 
-@pytest.mark.parametrize("horizon", horizons_to_compile(1_900_000_001))
+@pytest.mark.parametrize("horizon", by_default((1_900_000_001,), HORIZONS))
 @pytest.mark.parametrize("group", by_default(("combinators",), GROUPS))
 def test_closed_over(group, horizon):
     """Schedules that the compiler sees as constants are as exact, on either path."""
