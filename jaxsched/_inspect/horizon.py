@@ -93,11 +93,11 @@ def _settling(schedule: Schedule) -> float:
     def at(times: np.ndarray) -> np.ndarray:
         return rates_of(schedule, times).astype(np.float64)
 
-    def grown(times: np.ndarray) -> np.ndarray:
-        return np.asarray(np.abs(at(times)) > FADED * np.abs(rates[0]))
+    def grown(rates_there: np.ndarray) -> np.ndarray:
+        return np.asarray(np.abs(rates_there) > FADED * np.abs(rates[0]))
 
-    def moves(times: np.ndarray) -> np.ndarray:
-        return np.asarray(np.abs(at(2 * times) - at(times)) >= SETTLED * way)
+    def moves(times: np.ndarray, rates_there: np.ndarray) -> np.ndarray:
+        return np.asarray(np.abs(at(2 * times) - rates_there) >= SETTLED * way)
 
     times = np.concatenate([[0.0], 2.0 ** np.arange(53)])
     rates = at(times)
@@ -105,12 +105,12 @@ def _settling(schedule: Schedule) -> float:
     if not np.isfinite(rates).all() or way == 0:
         return 0.0
     if np.abs(rates[-1]) > LIMITLESS:
-        first = int(np.argmax(grown(times)))
+        first = int(np.argmax(grown(rates)))
         near = _between(times, first - 1)
-        return float(near[np.argmax(grown(near))])
-    last = int(np.flatnonzero(moves(times)).max(initial=0))
+        return float(near[np.argmax(grown(at(near)))])
+    last = int(np.flatnonzero(moves(times, rates)).max(initial=0))
     near = _between(times, last)
-    settled = int(np.flatnonzero(moves(near)).max(initial=-1)) + 1
+    settled = int(np.flatnonzero(moves(near, at(near))).max(initial=-1)) + 1
     return 0.0 if last > len(times) - 3 else float(near[min(settled, len(near) - 1)])
 
 
