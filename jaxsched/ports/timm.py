@@ -460,10 +460,10 @@ def PlateauLRScheduler(
       lr_min: the floor of the rate.
       mode: "min" or "max".
       noise_range_t: must be None; see the module.
-      noise_type: ignored.
-      noise_pct: ignored.
-      noise_std: ignored.
-      noise_seed: ignored.
+      noise_type: no effect without `noise_range_t`.
+      noise_pct: no effect without `noise_range_t`.
+      noise_std: no effect without `noise_range_t`.
+      noise_seed: no effect without `noise_range_t`.
       initialize: must be True; see the module.
 
     Raises:
