@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import jax
@@ -36,6 +37,9 @@ class Rule(Value, abc.ABC, abstract=True):
     """A rule for `scale_by_plateau`: an initial state, and a new state for each metric."""
 
     state_type: ClassVar[type]
+
+    _repr_html_: ClassVar[Callable[[Rule], str | None]]
+    """The picture in a notebook, set by `jaxsched._inspect.plot`."""
 
     @abc.abstractmethod
     def init(self) -> Any:

@@ -16,10 +16,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from jaxsched._figures import STYLE
 from jaxsched._inspect.plot import COLOURS
+from jaxsched._inspect.tables import as_html, as_text
 from train.many import Round
 
 
@@ -37,9 +39,15 @@ def watched(
     return known
 
 
-@dataclass(frozen=True)
+COLUMNS = ("run", "train loss", "train accuracy", "test accuracy", "best")
+"""The columns of the table of a comparison."""
+
+ALIGN = "<>>>>"
+
+
+@dataclass(frozen=True, repr=False)
 class Comparison:
-    """Runs side by side.
+    """Runs side by side. It prints as a table, in a notebook as one in HTML.
 
     A run is shown as diverged if any of its seeds diverged. Its metrics are saved all the same.
 
@@ -72,16 +80,28 @@ class Comparison:
         return rows
 
     def table(self) -> Table:
-        """A table of the rows, with the total time as its caption."""
-        seconds = sum(each.seconds for each in self.rounds)
-        runs = self.diverged().size
-        table = Table(caption=f"{runs} runs side by side in {seconds:.1f} s, {seconds / runs:.1f} s per run")
-        columns = ("run", "train loss", "train accuracy", "test accuracy", "best")
-        for column in columns:
+        """The table for a terminal."""
+        head, *rows = self._cells()
+        table = Table(caption=self._duration())
+        for column in head:
             table.add_column(column, overflow="fold")
-        for row in self.rows():
-            table.add_row(*(row.get(column, "") for column in columns))
+        for row in rows:
+            table.add_row(*map(escape, row))
         return table
+
+    def __repr__(self) -> str:
+        return f"{as_text(self._cells(), ALIGN)}\n{self._duration()}"
+
+    def _repr_html_(self) -> str:
+        return as_html(self._cells(), ALIGN, self._duration())
+
+    def _cells(self) -> list[list[str]]:
+        """The rows as cells, after the names of the columns."""
+        return [list(COLUMNS), *([row.get(column, "") for column in COLUMNS] for row in self.rows())]
+
+    def _duration(self) -> str:
+        seconds, runs = sum(each.seconds for each in self.rounds), self.diverged().size
+        return f"{runs} runs side by side in {seconds:.1f} s, {seconds / runs:.1f} s per run"
 
     def save(self, path: Path) -> None:
         """Writes all metrics as JSON."""

@@ -15,6 +15,7 @@ from jaxsched._core.evaluate import batch_shape
 from jaxsched._core.fields import Number, checked_number, is_concrete, show
 from jaxsched._core.schedule import Schedule, ScheduleLike, as_schedule
 from jaxsched._core.span import MOST
+from jaxsched._inspect.tables import as_html
 from jaxsched._inspect.timeline import Switch, Visit, boundaries, first_step, switches, visits, whole
 
 BLOCK = 2**12
@@ -60,6 +61,14 @@ class Finding(NamedTuple):
         return f"{self.level} at step {self.step}: {self.message}"
 
 
+class _Findings(list[Finding]):
+    """A list that a notebook shows as a table."""
+
+    def _repr_html_(self) -> str:
+        rows = [(each.level, str(each.step), each.message) for each in self]
+        return as_html([Finding._fields, *rows], "<><") if rows else "<div>No findings.</div>"
+
+
 def check(schedule: ScheduleLike, total_steps: Number, *, jump_ratio: Number = 10.0) -> list[Finding]:
     r"""Finds likely mistakes in a schedule before the run.
 
@@ -103,7 +112,7 @@ def check(schedule: ScheduleLike, total_steps: Number, *, jump_ratio: Number = 1
       jump_ratio: the largest factor between two consecutive rates that is not a jump, above 1.
 
     Returns:
-      The findings, sorted by step; an empty list if there are none.
+      The findings, sorted by step; an empty list if there are none. A notebook shows it as a table.
 
     Raises:
       TypeError: an argument is of the wrong type, or traced.
@@ -118,7 +127,7 @@ def check(schedule: ScheduleLike, total_steps: Number, *, jump_ratio: Number = 1
     findings = [*_of_values(rates), *_of_parts(rates)]
     if rates.finite:
         findings += [*_of_peak(rates), *_of_jumps(rates, ratio)]
-    return sorted(findings, key=lambda finding: finding.step)
+    return _Findings(sorted(findings, key=lambda finding: finding.step))
 
 
 def one_schedule(schedule: Any) -> Schedule:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import jax
 import numpy as np
 
 from jaxsched._core.clock import LAST_STEP
@@ -18,8 +19,11 @@ from jaxsched._core.grouping import Parts
 from jaxsched._core.schedule import Schedule, ScheduleLike, as_schedule
 from jaxsched._figures import STYLE, imported, new_axes
 from jaxsched._inspect.horizon import horizon, rates_of
+from jaxsched._inspect.simulate import observe_all
 from jaxsched._inspect.svg import Curve, picture, wrapped
 from jaxsched._inspect.timeline import boundaries
+from jaxsched.optim.range_test import RAW, SMOOTHED, RangeTest
+from jaxsched.plateau import Rule
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,6 +54,9 @@ GOLDEN = (math.sqrt(5) - 1) / 2
 
 ROWS = 2**16
 """The number of steps evaluated at once for a table."""
+
+OBSERVATIONS, CUTS = 4096, 4
+"""The picture of a plateau ends after this many observations, or soon after this many cuts."""
 
 
 def plot(schedules: Drawable, steps: int | None = None, ax: Axes | None = None, *, log: str = "") -> Axes:
@@ -183,7 +190,46 @@ def to_html(schedule: Schedule) -> str | None:
     return f"<div>{_svg(named, left_out, None, '', labels=True, standalone=False)}</div>"
 
 
+def _rule_to_html(rule: Rule) -> str | None:
+    """The notebook display of a plateau: its scale while the metric never improves, and its text."""
+    try:
+        dataclasses.replace(rule)  # JAX may have changed its numbers.
+        with jax.debug_nans(False), jax.debug_infs(False):
+            after = np.asarray(observe_all(rule, np.ones(OBSERVATIONS, np.float32))[0])
+    except (TypeError, ValueError):  # It is traced, a batch, or out of range.
+        return None
+    scales = np.append(np.float32(1), after)
+    cuts = np.flatnonzero(np.diff(scales) < 0)[:CUTS] + 1
+    end = min(int(cuts[-1]) * 5 // 4 + 2, len(scales)) if len(cuts) else len(scales)
+    curve = Curve(repr(rule), COLOURS[0], False, np.arange(end), scales[:end])
+    names = "observation", "scale of the rate, if the metric never improves"
+    return f"<div>{picture([curve], end, names=names)}</div>"
+
+
+def _range_test_to_html(test: RangeTest) -> str | None:
+    """The notebook display of a range test: its curves, its suggestions, and how it ended."""
+    try:
+        rates, metrics, smoothed = test._tried()
+        suggested = test._suggested()
+    except TypeError:  # It is traced, a batch, or holds no numbers.
+        return None
+    if smoothed.ndim != 1 or not np.isfinite(smoothed).any():
+        return None
+    # The last metrics of a test that diverged may be orders of magnitude larger than the others.
+    shown = np.clip([metrics, smoothed], *(test._limits(metrics, smoothed) or (-np.inf, np.inf)))
+    ends = np.array([np.nanmin(shown), np.nanmax(shown)])
+    curves = [Curve("raw", RAW, False, rates, shown[0]), Curve("smoothed", SMOOTHED, False, rates, shown[1])]
+    for label, rate, colour, style in suggested:
+        curves.append(Curve(label, colour, style == "--", np.full(2, rate), ends))
+    note = f"{len(rates)} of {len(test.rates)} rates tried{', then it diverged' if test.diverged else ''}"
+    log = "x" if test.log_scale else ""
+    text = picture(curves, 0, log=log, note=note, names=("learning rate", "metric"), held=False)
+    return f"<div>{text}</div>"
+
+
 Schedule._repr_html_ = to_html
+Rule._repr_html_ = _rule_to_html
+RangeTest._repr_html_ = _range_test_to_html
 
 
 def _svg(

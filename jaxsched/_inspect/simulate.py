@@ -14,7 +14,11 @@ from jaxsched._core.clock import LAST_STEP
 from jaxsched._core.fields import Number, Numbers, as_numbers, describe, is_concrete
 from jaxsched._core.schedule import ScheduleLike
 from jaxsched._inspect.check import one_schedule, whole_steps
+from jaxsched._inspect.tables import as_html, as_text
 from jaxsched.plateau import PlateauState, Rule
+
+ALIGN = ">" * 8
+"""All columns of a `Simulation` are numbers."""
 
 LONGEST_TABLE = 24
 """The most observations that a `Simulation` prints: the first, the last and those around its cuts."""
@@ -24,7 +28,7 @@ LONGEST_TABLE = 24
 class Simulation:
     """The result of `simulate`: NumPy arrays of shape (n,), one entry per observation, and the cuts.
 
-    It prints as a table.
+    It prints as a table, in a notebook as one in HTML.
 
     Attributes:
       step: the number of updates before the observation, int64; the next update is at this step.
@@ -47,6 +51,12 @@ class Simulation:
     reductions: np.ndarray
 
     def __repr__(self) -> str:
+        return as_text(self._rows(), ALIGN)
+
+    def _repr_html_(self) -> str:
+        return as_html(self._rows(), ALIGN)
+
+    def _rows(self) -> list[list[str]]:
         cuts = set(self.reductions.tolist())
         rows = [["step", "metric", "rate", "scale", "bad", "cooldown", "best", ""]]
         shown = self._shown()
@@ -59,9 +69,7 @@ class Simulation:
             rows.append(
                 [str(self.step[i]), *(f"{each:.4g}" for each in numbers), *counts, f"{self.best[i]:.4g}", cut]
             )
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ("  ".join(map(str.rjust, row, widths)) for row in rows)
-        return "\n".join(line.rstrip() for line in lines)
+        return rows
 
     def _shown(self) -> list[int]:
         """The observations to print."""
@@ -130,7 +138,7 @@ def simulate(
     with np.errstate(over="ignore"):
         observed = values.astype(np.float32)
     steps = every * np.arange(1, values.size + 1)
-    scales, plateau = jax.tree.map(np.asarray, _observe_all(rule, observed))
+    scales, plateau = jax.tree.map(np.asarray, observe_all(rule, observed))
     before = np.concatenate([[np.float32(1)], scales[:-1]])
     return Simulation(
         step=steps,
@@ -145,7 +153,7 @@ def simulate(
 
 
 @jax.jit
-def _observe_all(rule: Rule, metrics: jax.Array) -> tuple[jax.Array, PlateauState]:
+def observe_all(rule: Rule, metrics: jax.Array) -> tuple[jax.Array, PlateauState]:
     """The scale and the state of the plateau after each metric."""
 
     def observe(state: Any, metric: jax.Array) -> tuple[Any, tuple[jax.Array, PlateauState]]:

@@ -52,7 +52,7 @@ class Curve:
       label: a name or an expression.
       colour: such as `#0072b2`.
       dashed: whether the line is dashed.
-      steps: ascending integers, shape (n,).
+      steps: ascending integers, shape (n,); any numbers if straight lines join the points.
       rates: shape (n,); a rate that is not finite leaves a gap.
     """
 
@@ -71,6 +71,8 @@ def picture(
     labelled: bool = True,
     note: str = "",
     standalone: bool = False,
+    names: tuple[str, str] = ("step", "learning rate"),
+    held: bool = True,
 ) -> str:
     """The curves as an `<svg>` element.
 
@@ -82,10 +84,16 @@ def picture(
       labelled: whether to print the labels below the axes.
       note: a line below the labels.
       standalone: whether it is a file, rather than part of a page.
+      names: the names of the axes.
+      held: whether each rate is held until the next step; otherwise straight lines join the points, and the
+        axis begins and ends with them.
     """
     low, high = _limits([curve.rates for curve in curves], "y" in log)
     left = 12 + CHARACTER * max(len(_number(tick)) for tick in _ticks(low, high, "y" in log))
-    x = _Scale(float("x" in log), float(max(end, 2 if "x" in log else 1)), left, WIDTH - RIGHT, "x" in log)
+    begin, stop = float("x" in log), float(max(end, 2 if "x" in log else 1))
+    if not held:
+        begin, stop = (float(of(of(curve.steps) for curve in curves)) for of in (min, max))
+    x = _Scale(begin, stop, left, WIDTH - RIGHT, "x" in log)
     y = _Scale(low, high, HEIGHT - BOTTOM, TOP, "y" in log)
     indent = 28 if len(curves) > 1 else 4
     columns = int((WIDTH - 4 - indent) / CHARACTER)
@@ -96,10 +104,10 @@ def picture(
     return "\n".join(
         [
             opening(WIDTH, height),
-            f"{FILE_STYLE if standalone else ''}<title>{_escaped(title)}</title>",
-            *_axes(x, y, f"learning rate{_unknown(curves)}"),
+            f"{FILE_STYLE if standalone else ''}<title>{escaped(title)}</title>",
+            *_axes(x, y, names[0], f"{names[1]}{_unknown(curves)}", whole=held),
             *(_mark(x(mark), y) for mark in marks if x.low <= mark <= x.high),
-            *(_curve(curve, end, x, y) for curve in curves),
+            *(_curve(curve, end, x, y, held) for curve in curves),
             *_labels(curves, labels, indent),
             "</svg>",
         ]
@@ -187,9 +195,9 @@ def _unknown(curves: Sequence[Curve]) -> str:
     return f", not finite at step {steps.min()}" if steps.size else ""
 
 
-def _axes(x: _Scale, y: _Scale, title: str) -> list[str]:
+def _axes(x: _Scale, y: _Scale, name: str, title: str, whole: bool) -> list[str]:
     """The grid, its tick labels and the names of the axes."""
-    columns = [tick for tick in _ticks(x.low, x.high, x.log) if tick == int(tick)]
+    columns = [tick for tick in _ticks(x.low, x.high, x.log) if not whole or tick == int(tick)]
     rows = _ticks(y.low, y.high, y.log)
     grid = "".join(f"M{x.start:.1f} {y(tick):.1f}H{x.stop:.1f}" for tick in rows)
     grid += "".join(f"M{x(tick):.1f} {y.start:.1f}V{y.stop:.1f}" for tick in columns)
@@ -202,7 +210,7 @@ def _axes(x: _Scale, y: _Scale, title: str) -> list[str]:
     return [
         f'<path d="{grid}" stroke="currentColor" stroke-opacity="0.15" fill="none"/>',
         f'<g text-anchor="middle" opacity="0.8">{at_columns}'
-        f'<text x="{(x.start + x.stop) / 2:.1f}" y="{y.start + 27:.1f}">step</text></g>',
+        f'<text x="{(x.start + x.stop) / 2:.1f}" y="{y.start + 27:.1f}">{name}</text></g>',
         f'<g text-anchor="end" opacity="0.8">{at_rows}</g>',
         f'<text x="4" y="12" opacity="0.8">{title}</text>',
     ]
@@ -215,13 +223,13 @@ def _mark(place: float, y: _Scale) -> str:
     )
 
 
-def _curve(curve: Curve, end: int, x: _Scale, y: _Scale) -> str:
+def _curve(curve: Curve, end: int, x: _Scale, y: _Scale, held: bool) -> str:
     """The line of a curve: level from one step to the next, straight across steps that were not sampled."""
     steps, rates = np.asarray(curve.steps, float), np.asarray(curve.rates, float)
-    if x.log:
+    if x.log and held:
         steps, rates = steps[steps >= 1], rates[steps >= 1]
     ends = np.append(steps[1:], end)
-    level = (ends - steps == 1) | (ends == end)
+    level = held & ((ends - steps == 1) | (ends == end))
     corners = x(np.stack([steps, ends], axis=1)), y(np.stack([rates, rates], axis=1))
     points = np.stack(corners, axis=-1)[np.stack([np.ones_like(level), level], axis=1)]
     known = np.isfinite(points).all(axis=1)
@@ -266,7 +274,7 @@ def _labels(curves: Sequence[Curve], labels: Sequence[list[str]], left: int) -> 
         if i < len(curves) > 1:
             elements.append(f'<path d="M4 {y - 3.5}H22" {_stroke(curves[i])}/>')
         for line in lines:
-            elements.append(f'<text x="{left}" y="{y}">{_escaped(line)}</text>')
+            elements.append(f'<text x="{left}" y="{y}">{escaped(line)}</text>')
             y += LINE
     return ['<g font-family="ui-monospace,monospace">', *elements, "</g>"] if elements else []
 
@@ -284,6 +292,6 @@ def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """`text` escaped for XML, which does not allow most control characters."""
     return html.escape("".join(character if character.isprintable() else "\ufffd" for character in text))

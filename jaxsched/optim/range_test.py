@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -54,6 +54,9 @@ class RangeTest:
     mode: Literal["min", "max"] = dataclasses.field(metadata={"static": True})
     log_scale: bool = dataclasses.field(metadata={"static": True})
 
+    _repr_html_: ClassVar[Callable[[RangeTest], str | None]]
+    """The picture in a notebook, set by `jaxsched._inspect.plot`."""
+
     def plot(self, ax: Axes | None = None) -> Axes:
         """Plots the raw and the smoothed metric against the rate, and marks both suggestions.
 
@@ -78,19 +81,11 @@ class RangeTest:
                 "`jax.tree.map(lambda leaf: leaf[0], tests).plot()`."
             )
         ax = ax or new_axes()
-        count = int(self.count)
-        rates, metrics, smoothed = (
-            np.asarray(values)[:count] for values in (self.rates, self.metrics, self.smoothed)
-        )
+        rates, metrics, smoothed = self._tried()
         ax.plot(rates, metrics, color=RAW, lw=1, label="raw")
         ax.plot(rates, smoothed, color=SMOOTHED, lw=2, label="smoothed")
-        marks = [
-            ("steepest", self.steepest, STEEPEST, "--"),
-            ("a tenth of the best", self.tenth_of_best, TENTH, ":"),
-        ]
-        for name, rate, color, style in marks:
-            if np.isfinite(rate):
-                ax.axvline(float(rate), color=color, ls=style, lw=1.5, label=f"{name}: {float(rate):.2g}")
+        for label, rate, color, style in self._suggested():
+            ax.axvline(rate, color=color, ls=style, lw=1.5, label=label)
         if self.log_scale:
             ax.set_xscale("log")
         if limits := self._limits(metrics, smoothed):
@@ -99,6 +94,19 @@ class RangeTest:
         ax.set_ylabel("metric")
         ax.legend(frameon=False)
         return ax
+
+    def _tried(self) -> list[np.ndarray]:
+        """The rates that were tried, and their raw and smoothed metrics."""
+        return [np.asarray(each)[: int(self.count)] for each in (self.rates, self.metrics, self.smoothed)]
+
+    def _suggested(self) -> list[tuple[str, float, str, str]]:
+        """The label, rate, colour and line style of each suggestion that is known."""
+        marks = [
+            ("steepest", float(self.steepest), STEEPEST, "--"),
+            ("a tenth of the best", float(self.tenth_of_best), TENTH, ":"),
+        ]
+        known = [mark for mark in marks if np.isfinite(mark[1])]
+        return [(f"{name}: {rate:.2g}", rate, colour, style) for name, rate, colour, style in known]
 
     def _limits(self, metrics: np.ndarray, smoothed: np.ndarray) -> tuple[float, float] | None:
         """The limits for a test that diverged: its best raw and its worst smoothed metric before the stop."""

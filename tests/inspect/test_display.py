@@ -61,7 +61,7 @@ def scales(root):
     found = []
     for anchor, place, offset in (("middle", "x", 0.0), ("end", "y", -3.5)):
         group = next(g for g in root.iter(f"{SVG}g") if g.get("text-anchor") == anchor)
-        ticks = [(float(t.get(place)) + offset, float(t.text)) for t in group if t.text != "step"]
+        ticks = [(float(t.get(place)) + offset, float(t.text)) for t in group if not t.text[0].isalpha()]
         (a, low), (b, high) = ticks[0], ticks[-1]
         found.append(lambda pixel, a=a, b=b, low=low, high=high: low + (pixel - a) / (b - a) * (high - low))
     return found
@@ -278,6 +278,72 @@ def test_what_has_no_picture_shows_its_text():
     shown += [gradient._repr_html_(), jax.tree.map(jnp.shape, WARMUP_COSINE)._repr_html_()]
     nested = js.stack([js.stack([WARMUP_COSINE] * 2)] * 2)
     assert [*shown, nested._repr_html_()] == [None] * 5
+
+
+def test_a_plateau_shows_its_scale_while_the_metric_never_improves():
+    for rule in (js.Plateau(0.5, 3), js.ports.optax.reduce_on_plateau(0.5, 3, accumulation_size=5)):
+        root = parsed(rule._repr_html_())
+        scales_after = js.simulate(0.1, rule, [1.0] * 200).scale
+        cuts = np.flatnonzero(np.diff(scales_after)) + 2
+        seen, pixel = shown_rates(rule._repr_html_(), cuts[3] + 1)
+        np.testing.assert_allclose(seen, [1, *scales_after[: cuts[3]]], rtol=0, atol=pixel)
+        labels = [each.text for each in root.iter(f"{SVG}text")]
+        assert "scale of the rate, if the metric never improves" in labels
+        assert " ".join(labels[labels.index("observation") :]).endswith(repr(rule))
+
+
+def test_a_plateau_without_a_cut_is_level():
+    seen, _ = shown_rates(js.Plateau(patience=2**20)._repr_html_(), 4000)
+    np.testing.assert_allclose(seen, 1)
+
+
+def range_tested(**keywords):
+    return js.range_test(lambda w, rate, i: (w - rate * 8 * w, 4 * w**2 + 1), 1.0, **keywords)
+
+
+@pytest.mark.parametrize(
+    "keywords",
+    [{"min_value": 0.001, "smoothing": 0}, {"min_value": 0, "max_value": 0.2, "shape": js.Linear}],
+)
+def test_a_range_test_shows_its_curves_and_suggestions(keywords):
+    found = range_tested(**keywords)
+    root = parsed(found._repr_html_())
+    labels = [each.text for each in root.iter(f"{SVG}text")]
+    assert f"steepest: {float(found.steepest):.2g}" in labels
+    assert f"a tenth of the best: {float(found.tenth_of_best):.2g}" in labels
+    ended = ", then it diverged" if found.diverged else ""
+    assert labels[-1] == f"{found.count} of 100 rates tried{ended}"
+    raw, smoothed, steepest, tenth = curves(root)
+    group = next(g for g in root.iter(f"{SVG}g") if g.get("text-anchor") == "middle")
+    ticks = [(float(t.get("x")), float(t.text)) for t in group if t.text != "learning rate"]
+    (a, low), (b, high) = ticks[0], ticks[-1]
+    way = np.log if found.log_scale else np.array
+    _, to_metric = scales(root)
+    pixel = abs(to_metric(1.0) - to_metric(0.0))
+
+    def place(rate):
+        return a + (way(rate) - way(low)) / (way(high) - way(low)) * (b - a)
+
+    assert steepest[:2, 0] == pytest.approx(place(float(found.steepest)), abs=0.1)
+    assert tenth[:2, 0] == pytest.approx(place(float(found.tenth_of_best)), abs=0.1)
+    tried = slice(0, int(found.count) - int(found.diverged))
+    at = place(np.asarray(found.rates, float)[tried])
+    for points, metrics in ((raw, found.metrics), (smoothed, found.smoothed)):
+        seen = np.interp(at, points[:-1, 0], to_metric(points[:-1, 1]))
+        np.testing.assert_allclose(seen, metrics[tried], rtol=0, atol=pixel)
+
+
+def test_what_has_no_picture_of_a_plateau_or_a_range_test_shows_its_text():
+    rule, shown = js.Plateau(0.5, 3), []
+    jax.jit(lambda x: shown.append(js.Plateau(x)._repr_html_()))(0.1)
+    shown.append(jax.tree.map(lambda leaf: jnp.stack([jnp.asarray(leaf)] * 2), rule)._repr_html_())
+    shown.append(jax.tree.map(lambda leaf: -leaf, rule)._repr_html_())
+    test = range_tested(steps=4)
+    jax.jit(lambda test: shown.append(test._repr_html_()))(test)
+    shown.append(jax.tree.map(lambda leaf: leaf[None], test)._repr_html_())
+    shown.append(jax.eval_shape(lambda: test)._repr_html_())
+    shown.append(js.range_test(lambda w, rate, i: (w, jnp.nan), 0.0)._repr_html_())
+    assert shown == [None] * 7
 
 
 def test_a_concrete_schedule_has_a_picture_under_jit():

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
+from html import unescape
 
 import numpy as np
 import pytest
+from rich.console import Console
 from test_train import config, few, run, train
 
 import jaxsched as js
 from train import many
 from train.chapter import CHAPTER
+from train.report_many import Comparison
 from train.step import Plan, Trainer
 from train.sweep import Over, grid
 
@@ -90,6 +95,26 @@ def test_find_lr(tmp_path):
     assert 0.001 < record["steepest"] < 1
     assert f"Suggested learning rates: {record['steepest']:.3g}, where the loss" in output
     assert (tmp_path / "f" / "find-lr.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_a_comparison_is_the_same_table_in_a_notebook_and_as_text(seeds):
+    shape = (2, seeds)
+    losses = np.array([[0.5] * seeds, [np.nan] * seeds])
+    accuracies = np.linspace(0.6, 0.9, 2 * seeds).reshape(shape)
+    rounds = [
+        many.Round(epoch, np.full(shape, 0.3), losses, accuracies, accuracies / epoch, 1.25)
+        for epoch in (1, 2)
+    ]
+    comparison = Comparison({"a <b> & [c]": "Constant(0.3)", "falls": "Constant(30)"}, rounds)
+    text, html = repr(comparison), comparison._repr_html_()
+    seen = unescape(re.sub("<[^>]*>", " ", html))
+    assert seen.split() == text.split()
+    console = Console(width=200, file=io.StringIO())
+    console.print(comparison.table())
+    assert set(text.split()) <= set(console.file.getvalue().split())
+    assert "a <b> & [c]" in text
+    assert text.endswith(f"{2 * seeds} runs side by side in 2.5 s, {2.5 / (2 * seeds):.1f} s per run")
 
 
 def test_a_grid_takes_every_combination():
