@@ -248,7 +248,7 @@ def find_lr(
     max_value: float,
     steps: int,
 ) -> None:
-    """Suggest learning rates with a range test: raise the rate each step until the loss diverges."""
+    """Suggest a learning rate with a range test: raise the rate each step until the loss diverges."""
     if not min_value < max_value:
         raise click.BadParameter(
             f"{max_value} must be above --min-value {min_value}.", param_hint="--max-value"
@@ -262,10 +262,10 @@ def find_lr(
     found = trainer.find_rate(session.data.train, seed, min_value, max_value, steps)
     if devices.is_first():
         report.range_test(found, folder)
-    session.say(
-        f"Suggested learning rates: {float(found.steepest):.3g}, where the loss falls fastest, and "
-        f"{float(found.tenth_of_best):.3g}, a tenth of the rate with the lowest loss."
-    )
+    names = ("dataset", "data_dir", "batch_size", "momentum")
+    given = [name for name in names if _is_given(click.get_current_context(), name)]
+    same = [text for name in given for text in (_option(name), str(getattr(options, name)))]
+    session.say(report.suggestion(found, same, session.defaults.epochs * session.steps_per_epoch))
     session.wrote(folder, "find-lr.json", "find-lr.png")
 
 

@@ -101,6 +101,10 @@ def write(path: Path, text: str) -> None:
 
 
 def default_schedule(peak_value: float, length: int) -> js.Schedule:
-    """Warmup over a sixth of the run, then a cosine: the book's last figure, at any length."""
+    """Warmup over a sixth of the run, then a cosine: the book's last figure, at any length.
+
+    Unlike there the first rate is above 0, and a peak below 0.1 ends at a tenth of itself.
+    """
     warmup_steps = length // 6
-    return js.warmup(js.Cosine(peak_value, 0.01, length - warmup_steps), warmup_steps)
+    cosine = js.Cosine(peak_value, min(0.01, peak_value / 10), length - warmup_steps)
+    return js.warmup(cosine, warmup_steps, first_step=1)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -20,26 +22,40 @@ from rich.table import Table
 import jaxsched as js
 from jaxsched._figures import STYLE
 from jaxsched._inspect.plot import COLOURS
+from train.config import default_schedule
 from train.loop import Epoch
 
 TRAIN, TEST, RATE = COLOURS[:3]
 LOSS = "#333333"
 
+WIDE = 80
+"""From this number of columns on, the progress shows a bar and the rate."""
+
+GUESS = math.log(10)
+"""The loss of a model that gives each of the ten classes the same probability."""
+
 
 @contextlib.contextmanager
-def watching(console: Console, epochs: int) -> Iterator[Callable[[Epoch], None]]:
-    """Shows each epoch: as a progress bar on a terminal, else as a line of text."""
+def watching(console: Console, epochs: int, made: int = 0) -> Iterator[Callable[[Epoch], None]]:
+    """Shows each epoch after the first `made`: as a progress bar on a terminal, else as a line of text."""
     if not console.is_terminal:
         yield lambda epoch: console.print(f"epoch {epoch.epoch}/{epochs}  {_in_words(epoch)}", soft_wrap=True)
         return
-    columns = (
-        TextColumn("epoch {task.completed}/{task.total}"),
-        BarColumn(),
+    wide = console.width >= WIDE
+    columns = [
+        TextColumn(f"{'epoch ' * wide}{{task.completed}}/{{task.total}}"),
+        *([BarColumn(16)] * wide),
+        TimeRemainingColumn(compact=True),
         TextColumn("{task.description}"),
-    )
-    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
-        bar = progress.add_task("compiling", total=epochs)
-        yield lambda epoch: progress.update(bar, completed=epoch.epoch, description=_in_words(epoch))
+    ]
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("compiling", total=epochs, completed=made)
+        yield lambda epoch: progress.update(bar, completed=epoch.epoch, description=_in_brief(epoch, wide))
+
+
+def _in_brief(epoch: Epoch, wide: bool) -> str:
+    rate = f"rate {epoch.learning_rate:.3g} " * wide
+    return f"{rate}loss {epoch.train_loss:.4g} test {epoch.test_accuracy:.4f}"
 
 
 def _in_words(epoch: Epoch) -> str:
@@ -88,6 +104,55 @@ def figure(epochs: Sequence[Epoch], schedule: js.Schedule, title: str, path: Pat
             axes.set_xlim(0, epochs[-1].epoch)
         result.suptitle(title, fontsize=10)
         result.savefig(path, dpi=120)
+
+
+def at_chance(epoch: Epoch, schedule: js.Schedule, steps: int, usual: float) -> str | None:
+    """Advice for a run that does no better than a guess.
+
+    Args:
+      epoch: the latest epoch.
+      schedule: the learning rate, in optimizer steps.
+      steps: the length of the run.
+      usual: a rate at which the model trains.
+
+    Returns:
+      The advice, or `None` if the run has learned something, or if its rate is still low and rises.
+    """
+    if epoch.train_loss < GUESS - 0.05 or epoch.train_accuracy > 0.15:
+        return None
+    rates = np.asarray(schedule(np.arange(steps)))
+    so_far = float(rates[: epoch.step].max())
+    too_high = so_far >= usual / 2
+    if not too_high and so_far < 0.99 * rates.max():
+        return None
+    way = "below" if too_high else "above"
+    return f"The loss has not moved from {GUESS:.2f} = log 10: try a rate {way} {so_far:.3g}."
+
+
+def suggestion(found: js.RangeTest, options: Sequence[str], steps: int) -> str:
+    """The learning rate that a range test suggests, why, and the command that trains with it.
+
+    It is the lower of the test's two rates. With the default options the other one, 0.61, ends at chance, and
+    this one, 0.067, at an accuracy of 0.99.
+
+    Args:
+      found: the result of the test.
+      options: the options of the test that a run needs too.
+      steps: the length of that run.
+    """
+    if not np.isfinite(found.steepest):
+        return (
+            "No learning rate can be suggested: the loss never fell. "
+            f"Try a lower --min-value than {float(found.rates[0]):.3g}."
+        )
+    tenth = float(found.tenth_of_best)
+    rate = float(f"{tenth:.2g}")
+    schedule = default_schedule(rate, steps)
+    command = shlex.join(["python", "-m", "train", *options, "--schedule", repr(schedule)])
+    return (
+        f"Suggested learning rate: {rate:g}, a tenth of {10 * tenth:.3g}, the rate with the lowest loss; "
+        f"closer to that rate a run may stop learning.\nTrain with it:\n{command}"
+    )
 
 
 def range_test(found: js.RangeTest, folder: Path) -> None:

@@ -16,8 +16,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from jaxsched._figures import STYLE
 from jaxsched._inspect.plot import COLOURS
@@ -34,7 +34,7 @@ def watched(
     known = []
     for each in rounds:
         best = np.nanmax(each.test_accuracy)
-        console.print(f"epoch {each.epoch}/{epochs}  best test accuracy {best:.4f}  {each.seconds:.2f} s")
+        console.print(f"epoch {each.epoch}/{epochs}  best test {best:.4f}  {each.seconds:.2f} s")
         known.append(each)
     return known
 
@@ -86,7 +86,7 @@ class Comparison:
         for column in head:
             table.add_column(column, overflow="fold")
         for row in rows:
-            table.add_row(*map(escape, row))
+            table.add_row(*map(Text, row))
         return table
 
     def __repr__(self) -> str:

@@ -23,6 +23,9 @@ from train.config import DEFAULTS, Config, default_schedule
 from train.data import Data, DataError, load
 from train.options import Shared
 
+IN_STEPS = re.compile(r"\bstep(?=s?\b)|\bupdate(?=s? do(es)?\b)")
+"""What a finding calls a step; with `--per-epoch` it is an epoch."""
+
 
 class Session:
     """The devices, the data, the batch size and the console of a command.
@@ -55,7 +58,8 @@ class Session:
                 f"{self.batch_size} must be at most {images}, the number of training images.",
                 param_hint="--batch-size",
             )
-        self.console = Console(quiet=not devices.is_first())
+        # Without markup: the text of a schedule has brackets.
+        self.console = Console(quiet=not devices.is_first(), markup=False, emoji=False)
 
     def schedule(self, given: js.Schedule | None, epochs: int, per_epoch: bool) -> js.Schedule:
         """The given schedule, or the default one for a run of this length."""
@@ -68,9 +72,9 @@ class Session:
 
     def preview(self, schedule: js.Schedule, epochs: int, per_epoch: bool, strict: bool) -> None:
         """Prints what may be a mistake in a schedule. With `strict`, a warning is an error."""
-        findings = js.check(self.in_steps(schedule, per_epoch), epochs * self.steps_per_epoch)
+        findings = js.check(schedule, epochs if per_epoch else epochs * self.steps_per_epoch)
         for finding in findings:
-            self.say(str(finding))
+            self.say(IN_STEPS.sub("epoch", str(finding)) if per_epoch else str(finding))
         if strict and any(finding.level == "warning" for finding in findings):
             raise click.ClickException("The schedule has a warning, and --strict allows none.")
 

@@ -16,12 +16,15 @@ from jaxsched.optim.retarget import Policy
 from train import devices, loop, report
 from train.checkpoint import CheckpointError, Checkpoints
 from train.config import Config
-from train.loop import Progress
+from train.loop import Epoch, Progress
 from train.session import Session
 from train.step import Plan
 
 ASKED_TO_END = 128 + 15
 """The exit status of a process that SIGTERM stopped."""
+
+PATIENCE = 2
+"""After this many epochs a run that has learned nothing is told so."""
 
 
 def train(session: Session, config: Config, folder: Path) -> None:
@@ -52,7 +55,16 @@ def follow(
         )
     rounds = loop.run(config, mine, session.data, session.mesh, progress)
     try:
-        with report.watching(session.console, config.epochs) as watch:
+        with report.watching(session.console, config.epochs, len(progress.epochs)) as show:
+
+            def watch(epoch: Epoch) -> None:
+                show(epoch)
+                if epoch.epoch == PATIENCE:
+                    usual = session.defaults.peak_value * (1 - config.momentum)
+                    steps = config.epochs * session.steps_per_epoch
+                    if advice := report.at_chance(epoch, mine.schedule, steps, usual):
+                        session.say(advice)
+
             known = loop.record(rounds, config, folder, checkpoints, progress.epochs, watch)
     except loop.StoppedError as error:
         session.say(f"{error} Continue with --resume {folder}")

@@ -71,7 +71,8 @@ def test_digits_with_no_flags(tmp_path, monkeypatch):
     }
     written = json.loads((folder / "config.json").read_text())
     schedule = js.parse(written["schedule"])
-    assert schedule == js.warmup(js.Cosine(0.2, 0.01, 550), 110)
+    assert schedule == js.warmup(js.Cosine(0.2, 0.01, 550), 110, first_step=1)
+    assert output.startswith(repr(schedule))
     for line in lines:
         assert line["learning_rate"] == pytest.approx(float(schedule(line["step"] - 1)), rel=1e-6)
     assert (folder / "figure.png").read_bytes().startswith(b"\x89PNG")
@@ -250,8 +251,13 @@ def test_a_mistake_in_the_schedule_is_found_before_the_run(tmp_path):
     assert "warning at step" in train(*schedule)
 
 
-def test_runs_of_one_data_set_are_numbered(tmp_path, monkeypatch):
+def test_runs_are_numbered_and_told_after_two_epochs_that_they_are_at_chance(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for number in (1, 3):
         (tmp_path / "runs" / f"digits-{number}").mkdir(parents=True)
-    assert "Wrote runs/digits-2" in train("--epochs", 1)
+    output = train("--schedule", "Constant(3.0)", "--epochs", 3)
+    assert "Wrote runs/digits-2" in output
+    lines = output.splitlines()
+    (at,) = [i for i, line in enumerate(lines) if line.startswith("The loss has not moved from 2.30")]
+    assert lines[at - 1].startswith("epoch 2/3")
+    assert lines[at + 1].startswith("epoch 3/3")
