@@ -1,8 +1,11 @@
-"""The notebook of the docs is stored without outputs, and runs."""
+"""The notebook of the docs is stored without outputs, and runs from its file alone."""
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,10 +14,13 @@ from processes import HANG
 import jaxsched as js
 from train.chapter import CHAPTER
 
-NOTEBOOK = Path(__file__).parents[2] / "docs" / "chapter.ipynb"
-
+ROOT = Path(__file__).parents[2]
+NOTEBOOK = ROOT / "docs" / "chapter.ipynb"
+PYTHON = os.environ.get("NOTEBOOK_PYTHON", sys.executable)
+"""The Python of the environment that the notebook finds. It needs only `ipykernel`."""
 
 CELLS = json.loads(NOTEBOOK.read_text())["cells"]
+CODE = ["".join(cell["source"]) for cell in CELLS if cell["cell_type"] == "code"]
 
 
 def test_it_is_stored_without_outputs():
@@ -24,25 +30,56 @@ def test_it_is_stored_without_outputs():
 
 
 def test_it_shows_the_schedules_of_the_chapter():
-    lines = [line for cell in CELLS if cell["cell_type"] == "code" for line in cell["source"]]
-    shown = [eval(line, {"js": js, "SCALE": 1.0}) for line in lines if line.startswith("SCALE *")]
-    assert shown == [1.0 * run.schedule for run in CHAPTER if run.rule is None]
-    assert [eval(line) for line in lines if line.startswith("js.Plateau")] == [CHAPTER[-1].rule]
+    scope = {"js": js, "EPOCHS": 30}
+    shown = [code for code in CODE if code.splitlines()[-1].isidentifier()]
+    (collected,) = (code for code in CODE if "chapter = {" in code)
+    for code in [*shown, collected.partition("ax =")[0]]:
+        exec(code, scope)
+    chapter = {run.name: (run.schedule, run.rule or scope["never"]) for run in CHAPTER}
+    assert scope["chapter"] == chapter
+
+
+def versions():
+    """The packages in the notebook's environment."""
+    command = [PYTHON, "-m", "pip", "list", "--format=json"]
+    listed = subprocess.run(command, capture_output=True, check=True).stdout
+    return {each["name"]: each["version"] for each in json.loads(listed)}
 
 
 @pytest.mark.thorough
-def test_it_runs():
+def test_it_runs(tmp_path, monkeypatch):
+    """Every cell runs, in an empty folder and, in CI, in environments without jaxsched."""
     nbclient = pytest.importorskip("nbclient", reason="runs the notebook: pip install '.[docs]'")
     nbformat = pytest.importorskip("nbformat")
+    kernel = tmp_path / "kernels" / "here"
+    folder = tmp_path / "empty"
+    kernel.mkdir(parents=True)
+    folder.mkdir()
+    command = [PYTHON, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    (kernel / "kernel.json").write_text(
+        json.dumps({"argv": command, "display_name": "here", "language": "python"})
+    )
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    monkeypatch.setenv("JAXSCHED_SOURCE", str(ROOT))
+    devices = 8 if sys.executable == PYTHON else 1
+    monkeypatch.setenv("XLA_FLAGS", f"--xla_force_host_platform_device_count={devices}")
+    before = versions()
+
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    where = {"metadata": {"path": str(NOTEBOOK.parent)}}
-    nbclient.NotebookClient(notebook, timeout=HANG, resources=where).execute()
+    where = {"metadata": {"path": str(folder)}}
+    nbclient.NotebookClient(notebook, timeout=HANG, kernel_name="here", resources=where).execute()
+
+    assert before.items() <= versions().items()  # what was there is still there, in the same version
+    assert not [*folder.iterdir()]
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    said = "".join(output.get("text", "") for output in outputs)
+    assert f"{devices} x " in said
+    assert "1 program" in said  # that for another schedule is the same
     table = next(output.text for output in outputs if "test accuracy" in output.get("text", ""))
     best = {line[:20].strip(): float(line.split()[-1]) for line in table.splitlines()[1:]}
     assert list(best) == [run.name for run in CHAPTER]
-    assert min(best.values()) > 0.9
+    assert min(best.values()) > (0.75 if "Fashion-MNIST: " in said else 0.9)
     figures = [output for output in outputs if "image/png" in output.get("data", {})]
     curves = [output for output in outputs if "<svg" in output.get("data", {}).get("text/html", "")]
     assert len(figures) == 3
-    assert len(curves) == 6
+    assert len(curves) >= 7
