@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsched._core.clock import LAST_STEP
-from jaxsched._core.fields import Number, field, number
+from jaxsched._core.fields import Number, field, is_real, number
 from jaxsched._core.value import Value
 
 Tree = TypeVar("Tree")
@@ -232,8 +232,7 @@ NOTHING_YET = -1
 def _metric(metric: Any, leading: tuple[int, ...]) -> jax.Array:
     """A metric as float32; `leading` is the shape of the state's leaves."""
     try:
-        kind = jnp.result_type(metric)
-        real = jnp.issubdtype(kind, jnp.floating) or jnp.issubdtype(kind, jnp.integer)
+        real = is_real(jnp.result_type(metric)) and not np.ma.is_masked(metric)
         # Straight to float32: a large integer would wrap around in int32.
         value = jnp.asarray(metric, jnp.float32) if real else None
     except (TypeError, ValueError, OverflowError):

@@ -282,6 +282,8 @@ def value(schedule: Schedule) -> None:
     for other in copies:
         _require(other == schedule, f"{other!r} is not equal to it")
         _require(hash(other) == hash(schedule), f"{other!r} has another hash")
+        arrays = [leaf for leaf in jax.tree.leaves(other) if isinstance(leaf, np.ndarray)]
+        _require(not any(leaf.flags.writeable for leaf in arrays), f"{other!r} can be written to")
     for i, leaf in enumerate(leaves):
         other = np.where(np.asarray(leaf) == 0, 1, 2 * leaf)
         changed = jax.tree.unflatten(structure, [*leaves[:i], other, *leaves[i + 1 :]])

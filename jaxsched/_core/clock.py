@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxsched._core.fields import check_unmasked, is_real
 from jaxsched._core.lookup import Entry, as_array
 from jaxsched._core.operators import Operators
 
@@ -37,6 +38,7 @@ def prepare_step(step: Any) -> Any:
 
     Raises:
       TypeError: `step` is not an integer or floating number or array.
+      ValueError: an entry is masked.
     """
     if isinstance(step, jax.Array):
         if step.dtype in (np.int32, np.float32, np.float64):
@@ -54,8 +56,9 @@ def prepare_step(step: Any) -> Any:
     elif isinstance(step, int):
         return np.float64(min(max(step, 0), LARGEST_STEP))
     elif isinstance(step, numbers.Real | np.ndarray | np.generic):
+        check_unmasked("step", step)
         known = np.asarray(step) if isinstance(step, np.ndarray | np.generic) else np.asarray(float(step))
-        if jnp.issubdtype(known.dtype, jnp.integer) or jnp.issubdtype(known.dtype, jnp.floating):
+        if is_real(known.dtype):
             return np.clip(known.astype(np.float64), 0, LARGEST_STEP)
     kind = getattr(step, "dtype", type(step).__name__)
     raise TypeError(

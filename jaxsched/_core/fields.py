@@ -115,16 +115,17 @@ def as_number(name: str, value: Any) -> float | jax.Array:
 
     Raises:
       TypeError: it is not a real number, or not a scalar.
-      ValueError: it does not fit a float.
+      ValueError: it does not fit a float, or is masked.
     """
-    if isinstance(value, bool):
+    if isinstance(value, bool | np.timedelta64):
         raise TypeError(f"`{name}` must be a number, got {describe(value)}.")
+    check_unmasked(name, value)
     if isinstance(value, abstract_numbers.Real):
         try:
             return float(value)
         except OverflowError:
             raise ValueError(f"`{name}` must be a finite float32 number, got {brief(value)}.") from None
-    if isinstance(value, jax.Array | np.ndarray | np.generic) and _is_real(value.dtype):
+    if isinstance(value, jax.Array | np.ndarray | np.generic) and is_real(value.dtype):
         if value.shape != ():
             raise TypeError(
                 f"`{name}` must be a single number, got an array of shape {value.shape}; "
@@ -145,9 +146,11 @@ def as_numbers(name: str, value: Any) -> np.ndarray | jax.Array:
 
     Raises:
       TypeError: it is not a list or rank-1 array of real numbers.
+      ValueError: an entry is masked.
     """
     if isinstance(value, jax.Array | np.ndarray):
-        if value.ndim != 1 or not _is_real(value.dtype):
+        check_unmasked(name, value)
+        if value.ndim != 1 or not is_real(value.dtype):
             raise TypeError(
                 f"`{name}` must be a list of numbers, got an array of {value.dtype}{list(value.shape)}."
             )
@@ -171,7 +174,12 @@ def stack_numbers(values: Sequence[Any]) -> np.ndarray | jax.Array:
 
 def frozen(values: Any) -> np.ndarray:
     """A read-only float64 copy of `values`."""
-    array = np.array(values, np.float64)
+    return read_only(np.asarray(values, np.float64))
+
+
+def read_only(values: np.ndarray) -> np.ndarray:
+    """A read-only copy of an array."""
+    array = np.array(values)
     array.flags.writeable = False
     return array
 
@@ -200,8 +208,21 @@ def checked_flag(name: str, value: Any) -> bool:
     return bool(value)
 
 
-def _is_real(dtype: Any) -> bool:
-    return jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)
+def check_unmasked(name: str, value: Any) -> None:
+    """Raises a `ValueError` if `value` has a masked entry, which NumPy would give as a number."""
+    if np.ma.is_masked(value):
+        raise ValueError(f"`{name}` must have no masked entry, got {describe(value)}.")
+
+
+def is_real(dtype: Any) -> bool:
+    """Whether the dtype is one of real numbers. For NumPy a timedelta is an integer; it is not one here."""
+    numeric = jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)
+    return numeric and not jnp.issubdtype(dtype, np.timedelta64)
+
+
+def is_integer(value: Any) -> bool:
+    """Whether `value` is an integer of Python or NumPy."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool | np.timedelta64)
 
 
 def describe(value: Any) -> str:

@@ -147,6 +147,7 @@ class Schedule(Value, abc.ABC, abstract=True):
 
         Raises:
           TypeError: `step` is of another type.
+          ValueError: an entry of `step` is masked.
         """
         return call(self, step)
 

@@ -14,7 +14,7 @@ from typing import Any, dataclass_transform
 import jax
 import numpy as np
 
-from jaxsched._core.fields import field, field_of, is_concrete, number, numbers, optional_number
+from jaxsched._core.fields import field, field_of, is_concrete, number, numbers, optional_number, read_only
 from jaxsched._core.printer import expression
 
 
@@ -40,6 +40,11 @@ class Value:
             kept = field_of(specifier).convert(specifier.name, getattr(self, specifier.name))
             object.__setattr__(self, specifier.name, kept)
         self.check()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Makes a copy or a pickle as frozen as the value: NumPy forgets that an array is read-only."""
+        for name, each in state.items():
+            self.__dict__[name] = read_only(each) if isinstance(each, np.ndarray) else each
 
     def __eq__(self, other: object) -> bool:
         """Whether both have the same structure and the same numbers."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from jaxsched._core.clock import LAST_STEP
 from jaxsched._core.evaluate import batch_shape
-from jaxsched._core.fields import describe, is_concrete
+from jaxsched._core.fields import describe, is_concrete, is_integer
 from jaxsched._core.grouping import Parts
 from jaxsched._core.schedule import Schedule, ScheduleLike, as_schedule
 from jaxsched._figures import STYLE, imported, new_axes
@@ -295,7 +295,7 @@ def _checked_steps(steps: Any, named: Sequence[tuple[str, Schedule]]) -> int:
     """`steps`, or by default the longest horizon."""
     if steps is None:
         return horizon(*(schedule for _, schedule in named))
-    if isinstance(steps, bool) or not isinstance(steps, int | np.integer):
+    if not is_integer(steps):
         raise TypeError(f"`steps` must be an integer, got {describe(steps)}.")
     if not 1 <= steps <= LAST_STEP:
         raise ValueError(f"`steps` must be at least 1 and at most {LAST_STEP}, got {steps}.")

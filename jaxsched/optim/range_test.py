@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxsched._core.fields import Number, checked_number, describe, is_concrete, show
+from jaxsched._core.fields import Number, checked_number, describe, is_concrete, is_integer, is_real, show
 from jaxsched._core.transition import EasingLike, as_easing
 from jaxsched._figures import new_axes
 from jaxsched.shapes.exponential import Geometric
@@ -196,7 +196,7 @@ def range_test(
     """
     if not callable(step):
         raise TypeError(f"`step` must be callable, got {describe(step)}.")
-    if isinstance(steps, bool) or not isinstance(steps, int | np.integer):
+    if not is_integer(steps):
         raise TypeError(f"`steps` must be an integer, got {describe(steps)}.")
     if steps < 2:
         raise ValueError(f"`steps` must be at least 2, got {steps}.")
@@ -319,7 +319,7 @@ def _try(step: Step, state: Any, rate: jax.Array, i: jax.Array) -> tuple[Any, ja
 def _is_real_scalar(value: Any) -> bool:
     if not isinstance(value, jax.Array | np.ndarray | np.generic | float | int) or np.shape(value) != ():
         return False
-    return any(jnp.issubdtype(jnp.result_type(value), kind) for kind in (jnp.floating, jnp.integer))
+    return is_real(jnp.result_type(value))
 
 
 def _in_words(value: Any) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import optax
 
 from jaxsched._core.clock import LAST_STEP
-from jaxsched._core.fields import describe, is_concrete
+from jaxsched._core.fields import describe, is_concrete, is_integer
 from jaxsched.optim.learning_rate import LearningRateState
 from jaxsched.optim.plateau import ScaleByPlateauState
 
@@ -184,7 +184,7 @@ def set_count(opt_state: Tree, count: Any) -> Tree:
 
 
 def _as_count(count: Any) -> jax.Array:
-    integer = isinstance(count, int | np.integer | np.ndarray | jax.Array) and not isinstance(count, bool)
+    integer = is_integer(count) or isinstance(count, np.ndarray | jax.Array)
     if not (integer and np.shape(count) == () and jnp.issubdtype(jnp.result_type(count), jnp.integer)):
         raise TypeError(f"`count` must be an integer, got {describe(count)}.")
     if is_concrete(count) and not 0 <= int(count) <= LAST_STEP:

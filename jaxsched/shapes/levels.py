@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
-
 from jaxsched._core.boundaries import position_among, whole_step
 from jaxsched._core.clock import Clock
-from jaxsched._core.fields import Numbers, as_number, describe, numbers
+from jaxsched._core.fields import Numbers, as_number, describe, is_integer, numbers
 from jaxsched._core.schedule import Schedule, largest
 from jaxsched._core.span import Span, own_spans
 
@@ -110,7 +108,7 @@ def table(fn: Callable[[int], Any], steps: int) -> Table:
     """
     if not callable(fn):
         raise TypeError(f"`fn` must be callable, got {describe(fn)}.")
-    if isinstance(steps, bool) or not isinstance(steps, int | np.integer):
+    if not is_integer(steps):
         raise TypeError(f"`steps` must be an integer, got {describe(steps)}.")
     if steps < 1:
         raise ValueError(f"`steps` must be at least 1, got {steps}.")

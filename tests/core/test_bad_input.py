@@ -14,7 +14,18 @@ import jaxsched as js
 
 NAN, INF = float("nan"), float("inf")
 
+HOURS = np.timedelta64(3, "h")
+DAY = np.datetime64("2026-01-01")
+MASKED = np.ma.array([0.1, 0.2], mask=[False, True])
+
 VALUE_ERRORS = {
+    "masked entry": (lambda: js.Table(MASKED), "`values` must have no masked entry, got masked_array("),
+    "masked entry in a list": (
+        lambda: js.Table([0.1, np.ma.masked]),
+        "`values[1]` must have no masked entry, got masked (float64).",
+    ),
+    "masked number": (lambda: js.Constant(MASKED[1]), "`value` must have no masked entry, got masked"),
+    "masked step": (lambda: js.Constant(0.1)(MASKED), "`step` must have no masked entry, got masked_array("),
     "negative length": (lambda: js.Cosine(0.3, 0, -5), "`transition_steps` must be at least 0, got -5."),
     "NaN length": (
         lambda: js.Linear(0.3, 0, NAN),
@@ -121,6 +132,31 @@ VALUE_ERRORS = {
 }
 
 TYPE_ERRORS = {
+    "a time as a number": (lambda: js.Constant(HOURS), "`value` must be a number, got np.timedelta64(3,'h')"),
+    "times in a list": (lambda: js.Table([HOURS]), "`values[0]` must be a number, got np.timedelta64(3,'h')"),
+    "an array of times": (
+        lambda: js.Table(np.array([HOURS])),
+        "`values` must be a list of numbers, got an array of timedelta64[h][1].",
+    ),
+    "a time as a step": (lambda: js.Constant(0.1)(HOURS), "`step` must be an integer or floating number"),
+    "a time as a count": (lambda: js.table(lambda t: 0.1, HOURS), "`steps` must be an integer, got "),
+    "a date as a number": (lambda: js.Constant(DAY), "`value` must be a number, got np.datetime64("),
+    "an array of dates": (
+        lambda: js.Table(np.array([DAY])),
+        "`values` must be a list of numbers, got an array of datetime64[D][1].",
+    ),
+    "a time as a metric": (
+        lambda: js.Plateau().observe(js.Plateau().init(), HOURS),
+        "`metric` must be a real scalar, got np.timedelta64(3,'h').",
+    ),
+    "a masked metric": (
+        lambda: js.Plateau().observe(js.Plateau().init(), MASKED[1]),
+        "`metric` must be a real scalar, got masked.",
+    ),
+    "a time as a clock": (
+        lambda: js.set_count(js.scale_by_learning_rate(0.1).init(()), HOURS),
+        "`count` must be an integer, got np.timedelta64(3,'h')",
+    ),
     "boolean": (lambda: js.Constant(True), "`value` must be a number, got True (bool)."),
     "NumPy boolean": (lambda: js.Constant(np.True_), "`value` must be a number, got np.True_ (bool)."),
     "string": (lambda: js.Linear("0.3", 0, 5), "`init_value` must be a number, got '0.3' (str)."),
