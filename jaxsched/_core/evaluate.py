@@ -198,13 +198,14 @@ def batch_shape(schedule: Any) -> tuple[int, ...]:
     """The leading axes of the leaves, from `jaxsched.stack` or a transformation; `()` for one schedule.
 
     Raises:
-      ValueError: the leaves have different leading axes.
+      ValueError: the leaves have different leading axes, or too few axes.
     """
     leaves, structure = jax.tree.flatten(schedule)
     shapes = [np.shape(leaf) for leaf in leaves]
     fields = _fields_of(structure)
-    batches = {shape[: len(shape) - field.rank] for shape, field in zip(shapes, fields, strict=True)}
-    if len(batches) > 1:
+    leading = [(shape, len(shape) - field.rank) for shape, field in zip(shapes, fields, strict=True)]
+    batches = {shape[:axes] for shape, axes in leading}
+    if len(batches) > 1 or any(axes < 0 for _, axes in leading):
         raise ValueError(f"The leaves of a {type(schedule).__name__} have unequal shapes: {shapes}.")
     return batches.pop() if batches else ()
 

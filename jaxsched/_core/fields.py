@@ -220,6 +220,13 @@ def is_real(dtype: Any) -> bool:
     return numeric and not jnp.issubdtype(dtype, np.timedelta64)
 
 
+def is_number(value: Any) -> bool:
+    """Whether `value` is a real number or an array of real numbers, traced or not."""
+    if isinstance(value, jax.Array | np.ndarray | np.generic):
+        return is_real(value.dtype)
+    return isinstance(value, float | int) and not isinstance(value, bool)
+
+
 def is_integer(value: Any) -> bool:
     """Whether `value` is an integer of Python or NumPy."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool | np.timedelta64)

@@ -39,12 +39,13 @@ from jaxsched._core.fields import (
     describe,
     field,
     is_concrete,
+    is_number,
     number,
     numbers,
     optional_number,
 )
 from jaxsched._core.lookup import as_array
-from jaxsched._core.printer import argument, expression
+from jaxsched._core.printer import argument, description, expression, numeral
 from jaxsched._core.span import MOST, Span
 from jaxsched._core.value import Value
 
@@ -152,7 +153,13 @@ class Schedule(Value, abc.ABC, abstract=True):
         return call(self, step)
 
     def __repr__(self) -> str:
-        if is_concrete(self) and (batch := batch_shape(self)):
+        try:
+            batch = batch_shape(self) if all(map(is_number, jax.tree.leaves(self))) else None
+        except ValueError:
+            batch = None
+        if batch is None:
+            return description(self)
+        if batch and is_concrete(self):
             return f"stack([{', '.join(map(repr, self._members(batch[0])))}])"
         return self._expression()
 
@@ -332,7 +339,7 @@ class Constant(Schedule):
         return largest(self.value)
 
     def _argument(self) -> str:
-        return argument(self.value)
+        return numeral(self.value)
 
 
 class Lambda(Schedule):
@@ -360,6 +367,10 @@ class Lambda(Schedule):
 
     def evaluate(self: Any, t: Clock) -> Any:
         return self._value(t.number)
+
+    def _expression(self) -> str:
+        # `parse` reads no function, and a schedule in its place must not look as if it did.
+        return f"Lambda(<{self.fn!r}>)" if isinstance(self.fn, Value) else super()._expression()
 
     def _value(self, step: jax.Array) -> jax.Array:
         try:

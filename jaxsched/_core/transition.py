@@ -19,7 +19,7 @@ from jaxsched._core.clock import Clock
 from jaxsched._core.evaluate import fields_in
 from jaxsched._core.fields import Field, Number, brief, field_of, is_concrete, is_known
 from jaxsched._core.lookup import Entry, as_array, safe_divide
-from jaxsched._core.printer import argument
+from jaxsched._core.printer import argument, field_text
 from jaxsched._core.schedule import Schedule, largest
 
 ENDS = ("init_value", "end_value", "transition_steps")
@@ -161,7 +161,8 @@ class Easing:
     def _argument(self) -> str:
         if not self.keywords:
             return self.cls.__name__
-        keywords = ", ".join(f"{name}={argument(each)}" for name, each in self.keywords.items())
+        texts = {name: field_text(each, self.keywords[name], argument) for name, each in self._fields.items()}
+        keywords = ", ".join(f"{name}={text}" for name, text in texts.items())
         return f"partial({self.cls.__name__}, {keywords})"
 
     def between(self, init_value: Any, end_value: Any, steps: Any) -> Transition:

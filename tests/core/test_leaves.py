@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -165,3 +166,39 @@ def test_a_gradient_that_is_not_finite_prints():
     assert repr(gradient) == "Linear(nan, nan, nan)"
     infinite = jax.tree.map(lambda leaf: leaf * np.inf, js.Table([0.1, 0.2]))
     assert repr(infinite) == "Table([inf, inf])"
+
+
+RANKS = itertools.count()
+THINGS = {
+    "themselves": lambda leaf: js.Linear(0.3, 0.0, 10),
+    "shapes and dtypes": lambda leaf: jax.ShapeDtypeStruct(np.shape(leaf), np.float32),
+    "texts": lambda leaf: "a",
+    "lists": lambda leaf: [1.0, "a"],
+    "nothing": lambda leaf: None,
+    "objects": lambda leaf: object(),
+    "partitions": lambda leaf: jax.sharding.PartitionSpec("data"),
+    "flags": np.isfinite,
+    "sums": np.sum,
+    "keys": lambda leaf: jax.random.key(0),
+    "gradients of integers": lambda leaf: np.zeros(np.shape(leaf), jax.dtypes.float0),
+    "complex numbers": lambda leaf: np.asarray(leaf) * 1j,
+    "batches of none": lambda leaf: np.zeros((0, *np.shape(leaf))),
+    "arrays of any rank": lambda leaf: np.ones((2,) * (next(RANKS) % 4)),
+}
+"""What `jax.tree.map` and the transformations of JAX leave in the place of a number."""
+
+
+@pytest.mark.parametrize("name", THINGS)
+def test_what_jax_makes_of_a_schedule_prints(name):
+    for case in CASES.values():
+        assert repr(jax.tree.map(THINGS[name], case(SHORT)))
+
+
+def test_what_is_no_number_prints_in_angle_brackets():
+    line = js.Linear(0.3, 0.0, 10)
+    curvature = jax.tree.map(lambda leaf: line, js.Constant(0.1))  # as `jax.hessian` returns it
+    assert repr(curvature) == "Constant(<Linear(0.3, 0, 10)>)"
+    shapes = jax.eval_shape(lambda: js.warmup(js.Table(jnp.ones(3)), 5))
+    assert repr(shapes) == "warmup(Table(<float32[3]>), <float32[]>, <float32[]>, Linear, <float32[]>)"
+    assert repr(jax.tree.map(str, js.Plateau(patience=7))).startswith("Plateau(<'0.1'>, <'7.0'>, ")
+    assert repr(js.warmup(js.Lambda(line), 5)) == "warmup(Lambda(<Linear(0.3, 0, 10)>), 5)"
