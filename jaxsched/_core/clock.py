@@ -36,10 +36,14 @@ FOREVER = 2.0**100
 def prepare_step(step: Any) -> Any:
     """Converts a caller's step: JAX arrays to int32 or a float dtype, other numbers to NumPy float64.
 
+    What holds an array and says so by `__jax_array__`, such as a variable of Flax or Keras, is that array.
+
     Raises:
       TypeError: `step` is not an integer or floating number or array.
       ValueError: an entry is masked.
     """
+    if hasattr(step, "__jax_array__") and not isinstance(step, jax.Array | Clock):
+        step = jnp.asarray(step.__jax_array__())
     if isinstance(step, jax.Array):
         if step.dtype in (np.int32, np.float32, np.float64):
             return step
