@@ -2,7 +2,16 @@
 
 from jaxsched import ports
 from jaxsched._core.fields import Number, Numbers, number, numbers, optional_number
-from jaxsched._core.schedule import Constant, Lambda, Schedule, ScheduleLike, part, parts
+from jaxsched._core.schedule import (
+    Constant,
+    Lambda,
+    Schedule,
+    ScheduleLike,
+    as_arrays,
+    is_schedule,
+    part,
+    parts,
+)
 from jaxsched._core.span import Span
 from jaxsched._core.transition import Transition
 from jaxsched._inspect.check import Finding, check
@@ -15,6 +24,7 @@ from jaxsched.combinators.cycle import cycle, reflect
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import cooldown, knots, warmup
 from jaxsched.combinators.stack import stack
+from jaxsched.optim.integers import as_integer
 from jaxsched.optim.learning_rate import LearningRateState, scale_by_learning_rate
 from jaxsched.optim.plateau import scale_by_plateau
 from jaxsched.optim.range_test import RangeTest, range_test
@@ -75,6 +85,8 @@ __all__ = [
     "Table",
     "Tanh",
     "Transition",
+    "as_arrays",
+    "as_integer",
     "check",
     "clip",
     "cooldown",
@@ -82,6 +94,7 @@ __all__ = [
     "cyclic",
     "cyclic_momentum",
     "inverse_sqrt",
+    "is_schedule",
     "join",
     "knots",
     "learning_rate",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import export
 
 from jaxsched._core.clock import LAST_STEP
 from jaxsched._core.fields import Number, field, is_real, number
@@ -17,6 +19,7 @@ from jaxsched._core.value import Value
 Tree = TypeVar("Tree")
 
 
+@partial(export.register_namedtuple_serialization, serialized_name="jaxsched.PlateauState")
 class PlateauState(NamedTuple):
     """The state of a plateau.
 
@@ -249,6 +252,7 @@ def _as_plateau(name: str, value: Any) -> Plateau:
     return value
 
 
+@partial(export.register_namedtuple_serialization, serialized_name="jaxsched.AveragedState")
 class AveragedState(NamedTuple):
     """The state of `Averaged`.
 

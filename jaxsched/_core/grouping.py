@@ -16,6 +16,7 @@ from jax import lax
 
 from jaxsched._core.clock import Clock
 from jaxsched._core.evaluate import leaf_fields, take
+from jaxsched._core.exported import register_for_export
 from jaxsched._core.fields import Field, stack_numbers
 from jaxsched._core.lookup import Position, as_array
 from jaxsched._core.printer import listed
@@ -115,6 +116,9 @@ class Parts(Sequence[Schedule]):
         for number, value in enumerate(values[1:], start=1):
             chosen = lax.select(lax.eq(which, np.int32(number)), value, chosen)
         return chosen
+
+
+register_for_export(Parts, "jaxsched.Parts", bytes.hex, bytes.fromhex)
 
 
 def _within(position: Position, places: np.ndarray, number: int) -> Position:

@@ -23,7 +23,7 @@ import itertools
 import math
 import operator
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, TypeAlias, dataclass_transform
+from typing import Any, ClassVar, TypeAlias, TypeVar, dataclass_transform
 
 import jax
 import jax.numpy as jnp
@@ -308,6 +308,54 @@ def as_schedules(name: str, value: Any) -> tuple[Schedule, ...]:
     if not value:
         raise ValueError(f"`{name}` must have at least one schedule, got none.")
     return tuple(as_schedule(f"{name}[{i}]", item) for i, item in enumerate(value))
+
+
+def is_schedule(value: Any) -> bool:
+    """Whether `value` is a schedule: an `is_leaf` that keeps schedules whole.
+
+    A schedule is a pytree, so `jax.tree.map` over a config that holds schedules goes on into their numbers.
+
+    >>> import jax
+    >>> import jaxsched as js
+    >>> config = {"rate": js.Linear(0.3, 0.0, 10), "decay": 0.1}
+    >>> jax.tree.map(lambda each: each(5) if js.is_schedule(each) else each, config, is_leaf=js.is_schedule)
+    {'decay': 0.1, 'rate': Array(0.15, dtype=float32)}
+
+    Args:
+      value: anything.
+    """
+    return isinstance(value, Schedule)
+
+
+Tree = TypeVar("Tree")
+
+
+def as_arrays(tree: Tree) -> Tree:
+    """A schedule with JAX arrays as its numbers, for what treats Python numbers as structure.
+
+    Equinox's `filter_jit` traces arrays alone and compiles again for another Python number, and its
+    `filter_grad` gives `None` for one. A schedule of arrays compiles once, and has gradients.
+
+    >>> import jax
+    >>> import jaxsched as js
+    >>> jax.tree.leaves(js.as_arrays(js.Linear(0.3, 0.0, 10)))
+    [Array(0.3, dtype=float32), Array(0., dtype=float32), Array(10., dtype=float32)]
+
+    Args:
+      tree: a schedule, or a tree that holds schedules, such as a module with one in a field.
+
+    Returns:
+      The same tree, in which the numbers of schedules are arrays: float32, or float64 in JAX's x64 mode. So
+      they are rounded as those of a schedule that is an argument of `jax.jit`.
+    """
+
+    def converted(node: Any) -> Any:
+        if not is_schedule(node):
+            return node
+        dtype = jnp.zeros(()).dtype
+        return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), node)
+
+    return jax.tree.map(converted, tree, is_leaf=is_schedule)
 
 
 class Constant(Schedule):

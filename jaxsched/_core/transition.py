@@ -17,10 +17,11 @@ from jax import lax
 
 from jaxsched._core.clock import Clock
 from jaxsched._core.evaluate import fields_in
+from jaxsched._core.exported import register_for_export
 from jaxsched._core.fields import Field, Number, brief, field_of, is_concrete, is_known
 from jaxsched._core.lookup import Entry, as_array, safe_divide
 from jaxsched._core.printer import argument, field_text
-from jaxsched._core.schedule import Schedule, largest
+from jaxsched._core.schedule import Schedule, largest, registry
 
 ENDS = ("init_value", "end_value", "transition_steps")
 
@@ -185,6 +186,18 @@ class Easing:
         """Whether the transition refuses some pairs of values."""
         return self.cls.check is not Schedule.check
 
+
+def _easing_in_json(structure: Any) -> Any:
+    cls, *rest = structure
+    return [cls.__name__, *rest]
+
+
+def _easing_from_json(structure: Any) -> Any:
+    name, *rest = structure
+    return (registry[name], *rest)
+
+
+register_for_export(Easing, "jaxsched.Easing", _easing_in_json, _easing_from_json)
 
 EasingLike: TypeAlias = "type[Transition] | functools.partial[Any] | Easing"
 """A curve: a transition's class, or a `functools.partial` of one with keyword arguments."""

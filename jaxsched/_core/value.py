@@ -14,6 +14,7 @@ from typing import Any, dataclass_transform
 import jax
 import numpy as np
 
+from jaxsched._core.exported import register_for_export
 from jaxsched._core.fields import field, field_of, is_concrete, number, numbers, optional_number, read_only
 from jaxsched._core.printer import expression
 
@@ -98,4 +99,11 @@ def _register(cls: type[Value]) -> None:
         value.__dict__.update(zip(names, children, strict=True))
         return value
 
+    def restored(static: tuple[Any, ...]) -> tuple[Any, ...]:
+        # JSON makes tuples of all, and the type of a named one is that of the default.
+        kinds: list[Any] = [type(each.default) for each in specifiers if field_of(each).static]
+        pairs = zip(kinds, static, strict=True)
+        return tuple([kind(*each) if hasattr(kind, "_fields") else each for kind, each in pairs])
+
     jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
+    register_for_export(cls, f"{cls.__module__.partition('.')[0]}.{cls.__qualname__}", tuple, restored)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
+from jax import export
 
 from jaxsched.optim.learning_rate import scaled_by
 from jaxsched.plateau import Rule
 
 
+@partial(export.register_namedtuple_serialization, serialized_name="jaxsched.ScaleByPlateauState")
 class ScaleByPlateauState(NamedTuple):
     """The state of `scale_by_plateau`.
 
