@@ -24,6 +24,7 @@ from jaxsched.combinators.cycle import cycle, reflect
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import cooldown, knots, warmup
 from jaxsched.combinators.stack import stack
+from jaxsched.optim.factories import with_schedule
 from jaxsched.optim.integers import as_integer
 from jaxsched.optim.learning_rate import LearningRateState, scale_by_learning_rate
 from jaxsched.optim.plateau import scale_by_plateau
@@ -128,4 +129,5 @@ __all__ = [
     "warmup",
     "warmup_cosine",
     "warmup_stable_decay",
+    "with_schedule",
 ]

@@ -1,4 +1,4 @@
-"""The laws that every schedule keeps, as checks for this library's shapes and for yours.
+"""The laws that every schedule keeps, as checks for this library's shapes and for yours; a check of chains.
 
 >>> import jaxsched as js
 >>> from jaxsched.testing import check_laws
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import inspect
 import pickle
 import sys
 from collections.abc import Callable, Iterator
@@ -63,6 +64,67 @@ def check_laws(schedule: Schedule) -> None:
             law(schedule)
         except AssertionError as error:
             raise AssertionError(f"{schedule!r} breaks the law `{name}`: {error}") from error
+
+
+def check_descends(tx: Any, params: Any = None, *, steps: int = 10) -> None:
+    """Checks that an optimizer goes down: that no sign in a chain is flipped twice or never.
+
+    `optax.adamw(1.0)` flips the sign of its updates, and so does `scale_by_learning_rate` behind it, unless
+    it has `flip_sign=False`; together they climb. The updates of a constant gradient, summed, must point
+    against it for each parameter.
+
+    >>> import optax
+    >>> import jaxsched as js
+    >>> from jaxsched.testing import check_descends
+    >>> check_descends(optax.chain(optax.adamw(1.0), js.scale_by_learning_rate(0.1, flip_sign=False)))
+    >>> check_descends(optax.chain(optax.adamw(1.0), js.scale_by_learning_rate(0.1)))
+    Traceback (most recent call last):
+        ...
+    AssertionError: The updates of parameters['matrix'] and parameters['vector'] go up along ...
+
+    Args:
+      tx: an Optax transformation. It gets the extra arguments `value`, `grad`, `value_fn` and `obj_fn`.
+      params: the parameters, for an optimizer with groups or masks; by default a small tree.
+      steps: the number of updates. It must reach the first rate that is not 0.
+
+    Raises:
+      AssertionError: the updates of a parameter go up, or all are 0.
+    """
+    if params is None:
+        params = {"matrix": np.full((4, 3), 0.01, np.float32), "vector": np.full(3, -0.01, np.float32)}
+    params = jax.tree.map(jnp.asarray, params)
+    gradient = jax.tree.map(
+        lambda leaf: jnp.linspace(0.5, 1.5, leaf.size).reshape(leaf.shape).astype(leaf.dtype), params
+    )
+
+    def loss(params: Any, obj_fn: Any = None) -> jax.Array:
+        terms = jax.tree.map(lambda leaf, slope: (leaf * slope).sum(), params, gradient)
+        return sum(jax.tree.leaves(terms), start=jnp.float32(0))
+
+    takes_more = len(inspect.signature(tx.update).parameters) > 3
+    extra = {"grad": gradient, "value_fn": loss, "obj_fn": loss} if takes_more else {}
+
+    @jax.jit
+    def update(state: Any) -> Any:
+        value = {"value": loss(params)} if takes_more else {}
+        return tx.update(gradient, state, params, **value, **extra)
+
+    state, total = tx.init(params), jax.tree.map(jnp.zeros_like, params)
+    for _ in range(steps):
+        updates, state = update(state)
+        total = jax.tree.map(jnp.add, total, updates)
+    along = jax.tree.map(lambda update, slope: float((update * slope).sum().real), total, gradient)
+    paths = jax.tree.leaves_with_path(along)
+    slopes = {f"parameters{jax.tree_util.keystr(path)}": slope for path, slope in paths}
+    up = [name for name, slope in slopes.items() if not slope <= 0]
+    _require(
+        not up,
+        f"The updates of {' and '.join(up)} go up along their gradients: a sign is flipped twice, or never. "
+        "An optimizer such as `optax.adamw(1.0)` flips it: put `jaxsched.scale_by_learning_rate(schedule, "
+        "flip_sign=False)` behind it, or use `jaxsched.with_schedule(optax.adamw, schedule)`. Behind "
+        "`optax.scale_by_adam()` leave `flip_sign` out.",
+    )
+    _require(any(slopes.values()), f"All {steps} updates are 0: pass more `steps`, up to a rate above 0.")
 
 
 def some_steps(schedule: Schedule) -> np.ndarray:
