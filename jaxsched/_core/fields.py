@@ -132,7 +132,8 @@ def as_number(name: str, value: Any) -> float | jax.Array:
                 "for several schedules at once, use `jaxsched.stack`."
             )
         return _widened(value) if isinstance(value, jax.Array) else float(value)
-    raise TypeError(f"`{name}` must be a number, got {describe(value)}.")
+    hint = "; call it with a step for its number there" if callable(value) else ""
+    raise TypeError(f"`{name}` must be a number, got {describe(value)}{hint}.")
 
 
 def _widened(value: Any) -> jax.Array:

@@ -23,6 +23,7 @@ import itertools
 import math
 import operator
 from collections.abc import Callable, Iterator, Sequence
+from numbers import Real
 from typing import Any, ClassVar, TypeAlias, TypeVar, dataclass_transform
 
 import jax
@@ -36,6 +37,7 @@ from jaxsched._core.evaluate import batch_shape, call, take
 from jaxsched._core.fields import (
     LARGEST,
     Number,
+    checked_number,
     describe,
     field,
     is_concrete,
@@ -289,7 +291,7 @@ def as_schedule(name: str, value: Any) -> Schedule:
         return Lambda(value)
     hint = "; use `jaxsched.parse` for text" if isinstance(value, str) else ""
     try:
-        return Constant(value)
+        return Constant(checked_number(name, value))
     except TypeError:
         raise TypeError(
             f"`{name}` must be a schedule, a number or a callable, got {describe(value)}{hint}."
@@ -429,7 +431,7 @@ class Lambda(Schedule):
                 "a list with it or convert it to a Python number. Use `jnp.where`, or "
                 "`jaxsched.table(fn, steps)`, which calls `fn` once for each step."
             ) from error
-        if not jax.tree_util.all_leaves([value]) or np.shape(value) != ():
+        if not jax.tree_util.all_leaves([value]) or isinstance(value, str | bytes) or np.shape(value) != ():
             raise TypeError(f"`fn` must return a scalar, got {value!r}.")
         return jnp.asarray(value, step.dtype)
 
@@ -508,9 +510,16 @@ def _spelled_out(operands: Sequence[Any], texts: list[str]) -> list[str]:
 
 def _combine(kind: type[Product] | type[Sum], *operands: Any) -> Any:
     """The `Product` or `Sum` of the operands; nested ones of the same kind are flattened."""
-    known = Schedule | float | int | jax.Array | np.ndarray | np.generic
+    known = Schedule | Real | jax.Array | np.ndarray | np.generic
     if not all(isinstance(operand, known) for operand in operands):
         return NotImplemented
+    for operand in operands:
+        if not isinstance(operand, Schedule) and np.ndim(operand):
+            raise TypeError(
+                f"A schedule is added to and multiplied by schedules and numbers, got an array of shape "
+                f"{np.shape(operand)}. If you gave it to a function that wants a number, call it with a step "
+                "first, or use `optax.inject_hyperparams`."
+            )
     schedules = [as_schedule("operand", operand) for operand in operands]
     return kind(
         tuple(

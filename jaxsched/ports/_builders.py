@@ -70,6 +70,7 @@ def running_product(name: str, fn: Callable[[int], Any], total_steps: int) -> Sc
 
 def polynomial(init_value: Number, end_value: Number, steps: Number, power: Number) -> Schedule:
     """`Polynomial`, or a constant if the power is 0, since `0 ** 0` is 1."""
+    power = checked_number("power", power)
     return Constant(init_value) if is_known(power, 0) else Polynomial(init_value, end_value, steps, power)
 
 
@@ -120,6 +121,8 @@ def triangles(
     total_steps: int | None,
 ) -> Schedule:
     """The rate of a `CyclicLR`, scaled by its mode or by a user's function of the cycle or of the step."""
+    if total_steps is not None:
+        total_steps = int(whole("total_steps", total_steps, at_least=1))
     if scale_fn is None:
         scaling: dict[str, Any] = one_of(
             "mode",

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsched._core.fields import as_numbers, brief, checked_number, is_concrete, show
+from jaxsched._core.fields import LARGEST, as_numbers, brief, checked_number, is_concrete, show
 
 Choice = TypeVar("Choice")
 
@@ -79,6 +79,19 @@ def whole_steps(name: str, values: Any, *, ascending: bool = True, **limits: flo
 def is_known(value: Any, number: float) -> bool:
     """Whether `value` is concrete and equal to `number`."""
     return is_concrete(value) and bool(value == number)
+
+
+def over(total: Any, name: str, divisor: Any) -> Any:
+    """`total / divisor`, for a divisor that is not 0.
+
+    Raises:
+      ValueError: the quotient is beyond float32; the message names the divisor.
+    """
+    quotient = total / divisor
+    if is_concrete(quotient) and abs(float(quotient)) > LARGEST:
+        least = abs(float(total)) / LARGEST
+        raise ValueError(f"`{name}` must be at least {least:.2g} here, got {show(divisor)}.")
+    return quotient
 
 
 def larger(a: Any, b: Any) -> Any:

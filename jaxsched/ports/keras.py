@@ -18,7 +18,7 @@ from jaxsched.combinators.cycle import cycle as restarted
 from jaxsched.combinators.ramps import warmup
 from jaxsched.plateau import Machine, Plateau
 from jaxsched.ports._builders import growing_polynomials, plateau, polynomial
-from jaxsched.ports._checks import checked, is_known, not_modelled, whole, whole_steps
+from jaxsched.ports._checks import checked, is_known, not_modelled, over, whole, whole_steps
 from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.exponential import Exponential
 from jaxsched.shapes.levels import Piecewise, Table
@@ -146,7 +146,7 @@ def InverseTimeDecay(
     decay_rate = checked_number("decay_rate", decay_rate, at_least=0)
     if is_known(decay_rate, 0):
         return Constant(initial_learning_rate)
-    decay = InversePower(initial_learning_rate, decay_steps / decay_rate, 1.0)
+    decay = InversePower(initial_learning_rate, over(decay_steps, "decay_rate", decay_rate), 1.0)
     return stairs(decay, decay_steps) if checked_flag("staircase", staircase) else decay
 
 

@@ -20,7 +20,7 @@ from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import knots, warmup
 from jaxsched.plateau import Averaged, Machine, Plateau, Rule
 from jaxsched.ports._builders import polynomial
-from jaxsched.ports._checks import checked, is_known, one_of, whole
+from jaxsched.ports._checks import checked, is_known, one_of, over, whole
 from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.exponential import Exponential
 from jaxsched.shapes.levels import Piecewise
@@ -246,10 +246,10 @@ def linear_onecycle_schedule(
     last = checked_number("final_div_factor", final_div_factor, above=0)
     steps = {
         _part("pct_start", pct_start, transition_steps): first,
-        _part("pct_final", pct_final, transition_steps): 1.0 / first,
-        transition_steps: 1.0 / last,
+        _part("pct_final", pct_final, transition_steps): over(1.0, "div_factor", first),
+        transition_steps: over(1.0, "final_div_factor", last),
     }
-    return piecewise_interpolate_schedule("linear", peak_value / first, steps)
+    return piecewise_interpolate_schedule("linear", over(peak_value, "div_factor", first), steps)
 
 
 def cosine_onecycle_schedule(
@@ -282,9 +282,9 @@ def cosine_onecycle_schedule(
     last = checked_number("final_div_factor", final_div_factor, above=0)
     steps = {
         _part("pct_start", pct_start, transition_steps): first,
-        transition_steps: 1.0 / (first * last),
+        transition_steps: over(1.0, "div_factor * final_div_factor", first * last),
     }
-    return piecewise_interpolate_schedule("cosine", peak_value / first, steps)
+    return piecewise_interpolate_schedule("cosine", over(peak_value, "div_factor", first), steps)
 
 
 def warmup_constant_schedule(init_value: Number, peak_value: Number, warmup_steps: Number) -> Schedule:
@@ -400,6 +400,10 @@ def sgdr_schedule(cosine_kwargs: Iterable[Mapping[str, Any]]) -> Schedule:
 
     Source: `sgdr_schedule` of Optax 0.2.8.
     """
+    if not isinstance(cosine_kwargs, Iterable):
+        raise TypeError(
+            f"`cosine_kwargs` must be a list of dicts of keyword arguments, got {describe(cosine_kwargs)}."
+        )
     cycles = list(cosine_kwargs)
     for i, cycle in enumerate(cycles):
         if not isinstance(cycle, Mapping):

@@ -32,7 +32,7 @@ from jaxsched.ports._builders import (
     step_function,
     triangles,
 )
-from jaxsched.ports._checks import checked, is_known, not_modelled, one_of, whole, whole_steps
+from jaxsched.ports._checks import checked, is_known, not_modelled, one_of, over, whole, whole_steps
 from jaxsched.presets import inverse_sqrt, multi_step, step_decay
 from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.exponential import Exponential
@@ -110,7 +110,8 @@ def NaturalExpDecay(
     Source: `NaturalExpDecay` of Paddle 3.3.1.
     """
     not_modelled(last_epoch=last_epoch, verbose=verbose)
-    return Exponential(_rate(learning_rate), 0.5, math.log(2) / checked_number("gamma", gamma, above=0))
+    gamma = checked_number("gamma", gamma, above=0)
+    return Exponential(_rate(learning_rate), 0.5, over(math.log(2), "gamma", gamma))
 
 
 def InverseTimeDecay(
@@ -132,7 +133,7 @@ def InverseTimeDecay(
     gamma = checked_number("gamma", gamma, at_least=0)
     if is_known(gamma, 0):
         return Constant(_rate(learning_rate))
-    return InversePower(_rate(learning_rate), 1 / gamma, 1.0)
+    return InversePower(_rate(learning_rate), over(1.0, "gamma", gamma), 1.0)
 
 
 def PolynomialDecay(

@@ -39,7 +39,7 @@ from jaxsched.ports._builders import (
     step_function,
     triangles,
 )
-from jaxsched.ports._checks import checked, is_known, not_modelled, one_of, whole, whole_steps
+from jaxsched.ports._checks import checked, is_known, not_modelled, one_of, over, whole, whole_steps
 from jaxsched.presets import multi_step, step_decay
 from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.exponential import Exponential
@@ -376,8 +376,9 @@ def OneCycleLR(
 
     def values(peak: Any) -> list[Any]:
         (peak,) = checked(max_lr=peak)
-        init = peak / div_factor
-        return [init, peak, *([init] if three_phase else []), init / final_div_factor]
+        init = over(peak, "div_factor", div_factor)
+        last = over(init, "final_div_factor", final_div_factor)
+        return [init, peak, *([init] if three_phase else []), last]
 
     ends = _phase_ends(total_steps, epochs, steps_per_epoch, pct_start, three_phase)
     shape = one_of("anneal_strategy", anneal_strategy, ANNEALINGS)

@@ -22,18 +22,18 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
-from jaxsched._core.fields import Number, check_range, checked_number, is_concrete
+from jaxsched._core.fields import Number, check_range, checked_number, describe, is_concrete
 from jaxsched._core.schedule import Constant, Schedule
 from jaxsched._core.transition import Transition
 from jaxsched.combinators.clocks import shift
 from jaxsched.combinators.cycle import cycle, reflect
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import warmup
-from jaxsched.ports._checks import checked, is_known, larger, not_modelled, one_of, whole
+from jaxsched.ports._checks import checked, is_known, larger, not_modelled, one_of, over, smaller, whole
 from jaxsched.presets import inverse_sqrt
 from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.levels import Piecewise
@@ -193,7 +193,8 @@ def get_polynomial_decay_schedule_with_warmup(
     warmup_steps, steps = _phases(num_warmup_steps, num_training_steps, at_least=0)
     decay: Schedule = Polynomial(lr, lr_end, steps, power)
     if is_known(power, 0):
-        decay = Piecewise([lr, lr_end], [steps + 1])
+        # The last step of the decay has `lr` too; where there is no decay, the rate is `lr_end` at once.
+        decay = Piecewise([lr, lr_end], [smaller(steps, 1.0) * (steps + 1)])
     return _warmed_up(lr, warmup_steps, decay, _is_positive(steps))
 
 
@@ -411,7 +412,9 @@ def get_scheduler(
     for key, value in steps.items():
         if value is None and parameters[key].default is inspect.Parameter.empty:
             raise ValueError(f"`{key}` must be given for {name!r}, got None.")
-    others = scheduler_specific_kwargs or {}
+    others = {} if scheduler_specific_kwargs is None else scheduler_specific_kwargs
+    if not isinstance(others, Mapping):
+        raise TypeError(f"`scheduler_specific_kwargs` must be a dict of arguments, got {describe(others)}.")
     known = [key for key in parameters if key not in ("lr", "num_warmup_steps", "num_training_steps")]
     for key in others:
         if key not in known:
@@ -478,7 +481,7 @@ def _waves(lr: Any, lowest: Any, steps: Any, num_cycles: Number) -> Schedule:
     num_cycles = checked_number("num_cycles", num_cycles, at_least=0)
     if is_known(num_cycles, 0):
         return Constant(lr)
-    half = steps / (2 * num_cycles)
+    half = over(steps / 2, "num_cycles", num_cycles)
     return reflect(Cosine(lr, lowest, half), 2 * half)
 
 
@@ -494,7 +497,7 @@ def _hard_restarts(lr: Any, steps: Any, num_cycles: Any) -> Schedule:
         return Cosine(lr, 0.0, steps)
     if is_known(num_cycles, 0):
         return Piecewise([lr, 0.0], [steps])
-    length = steps / num_cycles
+    length = over(steps, "num_cycles", num_cycles)
     restarts = cycle(Cosine(lr, 0.0, length), length)
     if is_concrete(steps, num_cycles):
         # Three times the float 5 / 3 may miss 5, so the cycles between two whole-step restarts form a cycle.

@@ -19,6 +19,10 @@ DAY = np.datetime64("2026-01-01")
 MASKED = np.ma.array([0.1, 0.2], mask=[False, True])
 
 VALUE_ERRORS = {
+    "infinite rate in a combinator": (
+        lambda: js.warmup(INF, 5),
+        "`schedule` must be a finite float32 number, got inf.",
+    ),
     "masked entry": (lambda: js.Table(MASKED), "`values` must have no masked entry, got masked_array("),
     "masked entry in a list": (
         lambda: js.Table([0.1, np.ma.masked]),
@@ -132,6 +136,18 @@ VALUE_ERRORS = {
 }
 
 TYPE_ERRORS = {
+    "a schedule as a number": (
+        lambda: js.warmup(0.1, js.Constant(5)),
+        "`warmup_steps` must be a number, got Constant(5) (Constant); call it with a step for its number",
+    ),
+    "a schedule times an array, as a momentum of Optax": (
+        lambda: js.Constant(0.9) * jnp.ones(2),
+        "A schedule is added to and multiplied by schedules and numbers, got an array of shape (2,). If you",
+    ),
+    "a function that returns a text": (
+        lambda: js.Lambda(lambda t: "1"),
+        "`fn` must return a scalar, got '1'.",
+    ),
     "a time as a number": (lambda: js.Constant(HOURS), "`value` must be a number, got np.timedelta64(3,'h')"),
     "times in a list": (lambda: js.Table([HOURS]), "`values[0]` must be a number, got np.timedelta64(3,'h')"),
     "an array of times": (

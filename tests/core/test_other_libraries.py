@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from fractions import Fraction
 
 import jax
 import jax.numpy as jnp
@@ -153,3 +154,12 @@ def test_checkpoints_of_other_libraries_take_a_schedule(tmp_path):
     for back in (restored, from_flax):
         assert back["schedule"] == state["schedule"]
         np.testing.assert_array_equal(back["params"], state["params"])
+
+
+@pytest.mark.parametrize("half", [Fraction(1, 2), np.float16(0.5), np.array(0.5), 0.5])
+def test_numbers_of_every_kind_are_operands(half):
+    assert half * LINE == 0.5 * LINE
+    assert LINE * half == LINE * 0.5
+    assert LINE + half == LINE + 0.5
+    assert LINE - half == LINE - 0.5
+    assert js.Constant(half) == js.Constant(0.5)

@@ -80,6 +80,16 @@ def decays(draw: random.Random) -> list[tuple[Any, ...]]:
     return drawn
 
 
+def late(draw: random.Random) -> list[tuple[Any, ...]]:
+    """Polynomials whose warmup is longer than the run: there is no decay, whatever its power."""
+    name = "get_polynomial_decay_schedule_with_warmup"
+    return [
+        (name, [rate(draw), *lengths], {"power": power, "lr_end": 1e-6}, lengths[0] + 5)
+        for power in (0, 0.5, 2)
+        for lengths in ((2, 1), (5, 3), (20, 0))
+    ]
+
+
 def cosines(draw: random.Random) -> list[tuple[Any, ...]]:
     drawn: list[tuple[Any, ...]] = []
     for index in range(30):
@@ -143,7 +153,7 @@ def by_name(draw: random.Random) -> list[tuple[Any, ...]]:
 
 def main() -> None:
     cases = []
-    for family in (constants, decays, cosines, stable, by_name):
+    for family in (constants, decays, cosines, stable, by_name, late):
         for name, args, kwargs, horizon in family(random.Random(family.__name__)):
             steps = steps_over(horizon)
             if name.endswith("hard_restarts_schedule_with_warmup") and misses_a_restart(args, kwargs, steps):

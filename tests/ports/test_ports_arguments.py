@@ -5,14 +5,16 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import re
 import textwrap
 
+import numpy as np
 import pytest
 from test_ports_defaults import ORIGINALS
 
 import jaxsched as js
 from jaxsched._core.schedule import Product
-from jaxsched.ports import keras, paddle, timm, torch, transformers
+from jaxsched.ports import keras, optax, paddle, timm, torch, transformers
 
 REFUSED = {
     "last_epoch": (5, "must be -1, got 5: a schedule has no state", "jaxsched.shift(schedule, -step)"),
@@ -150,3 +152,54 @@ def test_get_scheduler_names_what_a_schedule_takes():
     with pytest.raises(ValueError, match="`last_epoch` must be -1, got 3"):
         transformers.get_scheduler(0.1, "constant", scheduler_specific_kwargs={"last_epoch": 3})
     assert transformers.get_scheduler(0.1, "constant") == js.Constant(0.1)
+
+
+LINE = js.Linear(0.3, 0.0, 10)
+TINY = 1e-45
+NAMED = {
+    "a number of cycles": (lambda: optax.sgdr_schedule(3), "`cosine_kwargs` must be a list of dicts"),
+    "a power in an array": (
+        lambda: optax.polynomial_schedule(1.0, 0.0, np.array([2, 1], dtype=object), 10),
+        "`power` must be a number, got array([2, 1], dtype=object)",
+    ),
+    "a schedule as a length": (
+        lambda: torch.CyclicLR(0.1, 0.2, total_steps=LINE),
+        "`total_steps` must be a number, got Linear(0.3, 0, 10)",
+    ),
+    "no dict": (
+        lambda: transformers.get_scheduler(0.1, "constant", scheduler_specific_kwargs=3),
+        "`scheduler_specific_kwargs` must be a dict of arguments, got 3 (int).",
+    ),
+    "torch": (lambda: torch.OneCycleLR(1.0, 9, div_factor=TINY), "`div_factor` must be at least 2.9e-39"),
+    "torch, at the end": (
+        lambda: torch.OneCycleLR(1.0, 9, final_div_factor=TINY),
+        "`final_div_factor` must be at least 1.2e-40 here, got 1e-45.",
+    ),
+    "keras": (lambda: keras.InverseTimeDecay(0.1, 1, TINY), "`decay_rate` must be at least 2.9e-39 here"),
+    "paddle": (lambda: paddle.NaturalExpDecay(0.1, TINY), "`gamma` must be at least 2e-39 here, got 1e-45."),
+    "paddle, inverse": (lambda: paddle.InverseTimeDecay(0.1, TINY), "`gamma` must be at least 2.9e-39 here"),
+    "optax": (
+        lambda: optax.linear_onecycle_schedule(9, 1.0, div_factor=TINY),
+        "`div_factor` must be at least 2.9e-39 here, got 1e-45.",
+    ),
+    "optax, at the end": (
+        lambda: optax.cosine_onecycle_schedule(9, 1.0, final_div_factor=TINY),
+        "`div_factor * final_div_factor` must be at least 2.9e-39 here",
+    ),
+    "transformers": (
+        lambda: transformers.get_cosine_schedule_with_warmup(0.1, 0, 9, num_cycles=TINY),
+        "`num_cycles` must be at least 1.3e-38 here, got 1e-45.",
+    ),
+    "transformers, with restarts": (
+        lambda: transformers.get_cosine_with_hard_restarts_schedule_with_warmup(0.1, 0, 9, num_cycles=TINY),
+        "`num_cycles` must be at least 2.6e-38 here, got 1e-45.",
+    ),
+}
+"""Arguments that were refused under a name that the user did not write, or not at all."""
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_message_names_the_argument_of_the_original(name):
+    build, message = NAMED[name]
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+        build()
