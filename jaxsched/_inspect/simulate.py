@@ -38,7 +38,7 @@ class Simulation:
       bad_count: observations in a row without improvement, int32.
       cooldown_count: observations left of the cooldown, int32.
       best: the best metric so far, float32.
-      reductions: the indices of the observations that cut the scale, int64.
+      reductions: the steps of the observations that cut the scale, some of `step`, int64.
     """
 
     step: np.ndarray
@@ -57,7 +57,7 @@ class Simulation:
         return as_html(self._rows(), ALIGN)
 
     def _rows(self) -> list[list[str]]:
-        cuts = set(self.reductions.tolist())
+        cuts = set(self._cuts())
         rows = [["step", "metric", "rate", "scale", "bad", "cooldown", "best", ""]]
         shown = self._shown()
         for before, i in zip([-1, *shown], shown, strict=False):
@@ -71,12 +71,16 @@ class Simulation:
             )
         return rows
 
+    def _cuts(self) -> list[int]:
+        """The indices of the observations that cut the scale."""
+        return np.flatnonzero(np.isin(self.step, self.reductions)).tolist()
+
     def _shown(self) -> list[int]:
         """The observations to print."""
         last = len(self.step) - 1
         if last < LONGEST_TABLE:
             return list(range(last + 1))
-        near = [i for cut in self.reductions.tolist() for i in (cut - 1, cut) if 0 < i < last]
+        near = [i for cut in self._cuts() for i in (cut - 1, cut) if 0 < i < last]
         return [*sorted({0, 1, *near})[: LONGEST_TABLE - 1], last]
 
 
@@ -105,7 +109,7 @@ def simulate(
       40     0.8   0.05    0.5    0         0   0.8  cut
       50     0.7  0.025    0.5    0         0   0.7
     >>> result.reductions
-    array([3])
+    array([40])
 
     Args:
       schedule: the schedule that the plateau scales; a number is a constant.
@@ -148,7 +152,7 @@ def simulate(
         bad_count=plateau.bad_count,
         cooldown_count=plateau.cooldown_count,
         best=plateau.best,
-        reductions=np.flatnonzero(scales < before),
+        reductions=steps[scales < before],
     )
 
 

@@ -36,8 +36,8 @@ def test_simulate_does_what_pytorch_did():
         # PyTorch does not list a cut that changes nothing, by a factor of 1 for example.
         before = np.array([1.0, *rates[:-1]])
         assert (
-            result.reductions[result.reductions < len(rates)].tolist()
-            == np.flatnonzero(rates < before * (1 - 1e-6)).tolist()
+            result.reductions[result.reductions <= len(rates)].tolist()
+            == result.step[: len(rates)][rates < before * (1 - 1e-6)].tolist()
         )
 
 
@@ -65,7 +65,9 @@ def test_simulate_keeps_what_the_rule_remembers():
     assert result.bad_count.tolist() == [0, 0, 1, 0, 0, 1, 0, 0, 0, 1, 0, 0]
     assert result.cooldown_count.tolist() == [0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 1, 0]
     assert result.scale.tolist() == [1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25]
-    assert result.reductions.tolist() == [3, 6]
+    assert result.reductions.tolist() == [20, 35]
+    listed = [int(line.split()[0]) for line in repr(result).split("\n") if line.endswith("cut")]
+    assert listed == result.reductions.tolist()
     np.testing.assert_allclose(result.rate, 0.4 * (1 - result.step / 100) * result.scale, rtol=1e-6)
 
 
