@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,18 +32,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command is None:
         parser.print_help()
         return 0
+    if options.every != 1 and (not options.out or options.out.suffix.lower() != ".csv"):
+        show.error("argument --every: needs a table, --out FILE.csv")
     if options.log and not options.out:
         show.error("argument --log: needs a picture, --out")
     warned = False
     for schedule in options.schedules:
         steps = options.steps or horizon(schedule)
         findings = check(schedule, steps)
-        print(schedule, "", *_key_rates(schedule, steps), "", sep="\n")
-        print(*([str(each) for each in findings] or ["no findings"]), "", sep="\n")
+        found = [str(each) for each in findings] or ["no findings"]
+        try:
+            print(schedule, "", *_key_rates(schedule, steps), "", *found, "", sep="\n", flush=True)
+        except OSError as error:
+            # Python would try to write the rest when it ends, and end in a traceback.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if isinstance(error, BrokenPipeError):  # `| head` has what it wants.
+                return 1
+            show.error(f"the output cannot be written: {error.strerror}")
         warned = warned or any(finding.level == "warning" for finding in findings)
     if options.out:
         try:
-            save(options.schedules, options.out, options.steps, log=options.log)
+            save(options.schedules, options.out, options.steps, log=options.log, every=options.every)
         except (ImportError, OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             show.error(f"argument --out: {options.out} cannot be written: {reason}")
@@ -76,6 +86,9 @@ def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
         metavar="FILE",
         type=_file,
         help=f"write a picture or a table: {', '.join(SUFFIXES)} (.png needs Matplotlib)",
+    )
+    show.add_argument(
+        "--every", metavar="K", type=_steps, default=1, help="the steps from one line of a table to the next"
     )
     show.add_argument("--log", choices=LOGS[1:], default="", help="the logarithmic axes of the picture")
     show.add_argument("--strict", action="store_true", help="exit with status 1 if there is a warning")

@@ -58,6 +58,9 @@ ROWS = 2**16
 OBSERVATIONS, CUTS = 4096, 4
 """The picture of a plateau ends after this many observations, or soon after this many cuts."""
 
+MOST_ROWS = 1_000_000
+"""The most lines of a table."""
+
 
 def plot(schedules: Drawable, steps: int | None = None, ax: Axes | None = None, *, log: str = "") -> Axes:
     """Plots schedules with Matplotlib.
@@ -119,23 +122,27 @@ def plot(schedules: Drawable, steps: int | None = None, ax: Axes | None = None, 
     return ax
 
 
-def save(schedules: Drawable, path: str | Path, steps: int | None = None, *, log: str = "") -> None:
+def save(
+    schedules: Drawable, path: str | Path, steps: int | None = None, *, log: str = "", every: int = 1
+) -> None:
     """Saves schedules to a file: a picture as `.svg` or `.png`, a table as `.csv`.
 
-    The table has one line per step. Each number is the shortest that reads back as the same float32. The SVG
-    needs no Matplotlib and follows the viewer's light or dark mode.
+    The table has one line for every `every` steps, from step 0 on, and at most 1,000,000 lines. Each number
+    is the shortest that reads back as the same float32. The SVG needs no Matplotlib and follows the viewer's
+    light or dark mode.
 
     Args:
       schedules: as in `plot`.
       path: the file; an existing one is replaced.
       steps: as in `plot`.
       log: as in `plot`; ignored for a table.
+      every: the steps from one line of a table to the next, at least 1; ignored for a picture.
 
     Raises:
       ImportError: `path` is a `.png`, and Matplotlib is not installed.
       OSError: the file cannot be written.
       TypeError: as in `plot`.
-      ValueError: as in `plot`, or `path` has another suffix.
+      ValueError: as in `plot`, `path` has another suffix, or the table would be too long.
     """
     path = Path(path)
     match path.suffix.lower():
@@ -147,7 +154,7 @@ def save(schedules: Drawable, path: str | Path, steps: int | None = None, *, log
                 plot(schedules, steps, figure.subplots(), log=log)
             figure.savefig(path, dpi=150)
         case ".csv":
-            _write_table(schedules, steps, path)
+            _write_table(schedules, steps, path, every)
         case suffix:
             allowed = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
             raise ValueError(f"`path` must end in {allowed}, got {suffix!r}.")
@@ -339,16 +346,22 @@ def _marks(named: Sequence[tuple[str, Schedule]], steps: int) -> list[int]:
     return sorted(marks) if len(marks) <= MOST_MARKS else []
 
 
-def _write_table(schedules: Drawable, steps: int | None, path: Path) -> None:
-    """Writes a line for each step, one block at a time."""
+def _write_table(schedules: Drawable, steps: int | None, path: Path, every: int) -> None:
+    """Writes a line for every `every` steps, one block at a time."""
     named, _ = labelled(schedules)
     total = _checked_steps(steps, named)
+    if not is_integer(every):
+        raise TypeError(f"`every` must be an integer, got {describe(every)}.")
+    least = -(-total // MOST_ROWS)
+    if every < least:
+        reason = f" for {total} steps, because a table has at most {MOST_ROWS} lines" if least > 1 else ""
+        raise ValueError(f"`every` must be at least {least}{reason}, got {every}.")
     names = ["learning_rate"] if len(named) == 1 else [label for label, _ in named]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["step", *names])
-        for start in range(0, total, ROWS):
-            steps_here = np.arange(start, min(start + ROWS, total))
+        for start in range(0, total, ROWS * every):
+            steps_here = np.arange(start, min(start + ROWS * every, total), every)
             columns = [rates_of(schedule, steps_here) for _, schedule in named]
             writer.writerows(zip(steps_here, *columns, strict=True))
 

@@ -125,6 +125,13 @@ def test_the_table_reads_back_as_the_same_rates(tmp_path):
     [
         (["--out", "schedule.pdf"], "--out: must end in one of .svg, .png, .csv, got 'schedule.pdf'"),
         (
+            ["--steps", "2147483647", "--out", "schedule.csv"],
+            "schedule.csv cannot be written: `every` must be at least 2148 for 2147483647 steps, because a "
+            "table has at most 1000000 lines, got 1.",
+        ),
+        (["--every", "0"], "argument --every: must be an integer from 1 to 2147483647, got '0'"),
+        (["--every", "5"], "argument --every: needs a table, --out FILE.csv"),
+        (
             ["--out", "missing/schedule.csv"],
             "missing/schedule.csv cannot be written: No such file or directory",
         ),
@@ -154,3 +161,25 @@ def test_the_command():
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert ["4", "0.2", "last"] in rows(done.stdout)
     assert done.stderr == ""
+
+
+def test_a_table_of_every_tenth_step(tmp_path):
+    path = tmp_path / "rates.csv"
+    assert main(["show", "Linear(1, 0, 64)", "--steps", "33", "--out", str(path), "--every", "16"]) == 0
+    assert path.read_text() == "step,learning_rate\n0,1.0\n16,0.75\n32,0.5\n"
+    long = ["show", "Linear(1, 0, 64)", "--steps", "2147483647", "--every", "715827882", "--out", str(path)]
+    assert main(long) == 0
+    assert [line.split(",")[0] for line in path.read_text().splitlines()[1:]] == [
+        *("0", "715827882", "1431655764", "2147483646")
+    ]
+
+
+@pytest.mark.thorough
+def test_a_full_disk_ends_in_a_message():
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        run = subprocess.run(
+            [sys.executable, "-m", "jaxsched", "show", "0.1"], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert run.returncode == 2
+    assert run.stderr.endswith("error: the output cannot be written: No space left on device\n")
+    assert "Traceback" not in run.stderr
