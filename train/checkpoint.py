@@ -1,13 +1,23 @@
 """Checkpoints of a run, written atomically in the background. The newest two and the best one are kept.
 
+A checkpoint is a folder named after its epoch. It holds what Orbax writes, and a manifest with the size and
+the hash of each of these files. It has another name until all of them are written, and it is read only if all
+of them are still the same.
+
 Read `train.report` next.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
+import json
+import os
+import re
 import shutil
+import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +26,10 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from train import devices
+from train.config import write
+
+MANIFEST = "manifest.json"
+UNFINISHED = ".unfinished"
 
 
 class CheckpointError(Exception):
@@ -47,14 +61,15 @@ class Checkpoints:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder.resolve()
-        self.accuracies: Sequence[float] = ()
+        self.folder = folder.absolute()
+        self.writer = ThreadPoolExecutor(1)
+        self.writing: Future[None] | None = None
         if not devices.is_first():
             return
         # Only the first process takes part, so the processes need no shared file system.
         alone = {} if devices.alone() else {"active_processes": {0}, "barrier_sync_key_prefix": "first"}
         options = ocp.options.MultiprocessingOptions(primary_host=0, **alone)
-        self.orbax = ocp.AsyncCheckpointer(
+        self.orbax = ocp.Checkpointer(
             ocp.CompositeCheckpointHandler(
                 composite_options=ocp.CompositeOptions(multiprocessing_options=options)
             ),
@@ -62,10 +77,9 @@ class Checkpoints:
         )
         try:
             folder.mkdir(exist_ok=True)
-            for unfinished in folder.glob("*.orbax-checkpoint-tmp*"):
-                shutil.rmtree(unfinished)
-            (folder / ".writable").touch()
-            (folder / ".writable").unlink()
+            for path in _folders(folder, rf"[1-9][0-9]*{re.escape(UNFINISHED)}(\.orbax-checkpoint-tmp.*)?"):
+                shutil.rmtree(path)
+            tempfile.TemporaryFile(dir=folder).close()
         except OSError as error:
             raise CheckpointError(f"Checkpoints cannot be written to {folder}: {error.strerror}.") from error
 
@@ -84,40 +98,49 @@ class Checkpoints:
             return
         # A copy, because the next epoch donates the buffers of the state.
         state = jax.tree.map(np.array, state)
-        record = {**record, "digest": _digest(state)}
-        items = ocp.args.Composite(state=ocp.args.StandardSave(state), record=ocp.args.JsonSave(record))
         self.wait()
-        self.accuracies = accuracies
-        self._try(lambda: self.orbax.save(self.folder / str(len(accuracies)), args=items))
+        self.writing = self.writer.submit(
+            self._write, state, {**record, "digest": _digest(state)}, accuracies
+        )
 
     def wait(self) -> None:
-        """Waits until the checkpoint is written. Removes all but the newest two and the best one.
+        """Waits until the checkpoint is written.
 
         Raises:
           CheckpointError: the checkpoint could not be written.
         """
-        if not devices.is_first():
+        writing, self.writing = self.writing, None
+        if writing is None:
             return
-        self._try(self.orbax.wait_until_finished)
-        kept = [epoch for epoch in self.epochs() if epoch <= len(self.accuracies)]
-        best = max(kept, key=lambda epoch: self.accuracies[epoch - 1], default=0)
-        for old in set(kept[2:]) - {best}:  # two, in case the newest is damaged
-            shutil.rmtree(self.folder / str(old))
-
-    def _try(self, write: Callable[[], Any]) -> None:
         try:
-            write()
+            writing.result()
         except Exception as error:  # Orbax and the file system raise many kinds
             good = self.epochs()
             kept = f"the checkpoint of epoch {good[0]} is intact" if good else "there is no earlier one"
             raise CheckpointError(
-                f"A checkpoint could not be written to {self.folder}; {kept}: {_first_line(error)}"
+                f"A checkpoint could not be written to {self.folder}; {kept}: {_reason(error)}"
             ) from error
+
+    def _write(self, state: Any, record: dict[str, Any], accuracies: Sequence[float]) -> None:
+        """Writes a checkpoint. Then removes all but the newest two and the best one."""
+        epoch = len(accuracies)
+        if os.path.lexists(self.folder / str(epoch)):
+            raise CheckpointError(f"`{epoch}` is in the way, and not a checkpoint. Move it to another place.")
+        unfinished = self.folder / f"{epoch}{UNFINISHED}"
+        items = ocp.args.Composite(state=ocp.args.StandardSave(state), record=ocp.args.JsonSave(record))
+        self.orbax.save(unfinished, args=items)
+        write(unfinished / MANIFEST, json.dumps({"epoch": epoch, "files": _files(unfinished)}))
+        unfinished.rename(self.folder / str(epoch))
+        kept = [each for each in self.epochs() if each <= epoch]
+        best = max(kept, key=lambda each: accuracies[each - 1])
+        for old in set(kept[2:]) - {best}:  # two, in case the newest is damaged
+            # Renamed first: if the process is killed meanwhile, the next one removes the rest.
+            shutil.rmtree((self.folder / str(old)).rename(self.folder / f"{old}{UNFINISHED}"))
 
     def restore(
         self, expected: Callable[[dict[str, Any]], Any], say: Callable[[str], None]
     ) -> Checkpoint | None:
-        """Reads the newest checkpoint that is intact, and removes the damaged ones after it.
+        """Reads the newest checkpoint that is intact, and renames the damaged ones after it.
 
         Args:
           expected: maps a record to a state of the expected structure, shapes and dtypes.
@@ -127,19 +150,22 @@ class Checkpoints:
           The checkpoint, or `None` if there is none.
 
         Raises:
-          CheckpointError: there are checkpoints, but all are damaged.
+          CheckpointError: there are checkpoints, but all are damaged, or there is no permission to read them.
         """
-        found = self.epochs()
         damage = []
-        for epoch in found:
+        for epoch in self.epochs():
             try:
                 checkpoint = self._read(epoch, expected)
+            except PermissionError as error:
+                raise CheckpointError(f"A checkpoint cannot be read: {_reason(error)}") from error
             except Exception as error:  # damage raises errors of many kinds
-                damage.append((epoch, _first_line(error)))
+                damage.append((epoch, _reason(error)))
                 continue
             for bad, why in damage:
+                names = (f"{bad}.damaged-{number}" for number in itertools.count(1))
+                aside = next(path for path in map(self.folder.joinpath, names) if not os.path.lexists(path))
+                (self.folder / str(bad)).rename(aside)
                 say(f"The checkpoint of epoch {bad} is damaged; resuming from epoch {epoch}. {why}")
-                shutil.rmtree(self.folder / str(bad))
             return checkpoint
         if damage:
             reasons = "; ".join(f"epoch {epoch}: {why}" for epoch, why in damage)
@@ -148,17 +174,67 @@ class Checkpoints:
 
     def epochs(self) -> list[int]:
         """The epochs of all checkpoints, newest first. Call it in the first process only."""
-        names = (path.name for path in self.folder.iterdir())
-        return sorted((int(name) for name in names if name.isdigit()), reverse=True)
+        folders = _folders(self.folder, "[1-9][0-9]*")
+        ours = [
+            path for path in folders if any((path / part).exists() for part in (MANIFEST, "state", "record"))
+        ]
+        return sorted((int(path.name) for path in ours), reverse=True)
 
     def _read(self, epoch: int, expected: Callable[[dict[str, Any]], Any]) -> Checkpoint:
         path = self.folder / str(epoch)
+        _check(path)
         record = self.orbax.restore(path, args=ocp.args.Composite(record=ocp.args.JsonRestore())).record
         items = ocp.args.Composite(state=ocp.args.StandardRestore(expected(record)))
         restored = self.orbax.restore(path, args=items).state
         if record["digest"] != _digest(restored):
-            raise ValueError("Its arrays are not the ones that were saved.")
+            raise CheckpointError("Its arrays are not the ones that were saved.")
         return Checkpoint(restored, record)
+
+
+def _folders(folder: Path, pattern: str) -> list[Path]:
+    """The folders with such a name. Links and files with these names are not ours."""
+    found = [path for path in folder.iterdir() if re.fullmatch(pattern, path.name)]
+    return [path for path in found if path.is_dir() and not path.is_symlink()]
+
+
+def _files(folder: Path) -> dict[str, Any]:
+    """The size and the SHA-256 of each file except the manifest, and `None` for a link or a device."""
+    known: dict[str, Any] = {}
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            known[name] = None
+        elif path.is_file() and name != MANIFEST:
+            with path.open("rb") as file:
+                known[name] = [path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()]
+    return known
+
+
+def _check(folder: Path) -> None:
+    """Compares a checkpoint with its manifest.
+
+    Raises:
+      CheckpointError: a file is damaged, missing or surplus.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        epoch, listed = manifest["epoch"], dict(manifest["files"])
+    except FileNotFoundError as error:
+        raise CheckpointError(f"Missing: {MANIFEST}") from error
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise CheckpointError(f"Damaged: {MANIFEST}") from error
+    there = _files(folder)
+    wrong = {
+        "Damaged": [name for name in there.keys() & listed.keys() if there[name] != listed[name]],
+        "Missing": listed.keys() - there.keys(),
+        "Surplus": there.keys() - listed.keys(),
+    }
+    if any(wrong.values()):
+        raise CheckpointError(
+            "; ".join(f"{how}: {', '.join(sorted(names))}" for how, names in wrong.items() if names)
+        )
+    if epoch != int(folder.name):
+        raise CheckpointError(f"It is that of epoch {epoch}.")
 
 
 def _digest(state: Any) -> str:
@@ -171,6 +247,9 @@ def _digest(state: Any) -> str:
     return result.hexdigest()
 
 
-def _first_line(error: Exception) -> str:
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}"
     lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0][:300]}"
+    kind = "" if isinstance(error, CheckpointError) else f"{type(error).__name__}: "
+    return f"{kind}{lines[0][:300]}"

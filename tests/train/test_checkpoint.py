@@ -19,7 +19,7 @@ import pytest
 from processes import HANG
 from test_train import train
 
-from train.checkpoint import CheckpointError, Checkpoints
+from train.checkpoint import MANIFEST, CheckpointError, Checkpoints
 
 ROOT = Path(__file__).parents[2]
 EPOCHS = 8
@@ -78,7 +78,7 @@ def lines(folder):
 def result(folder):
     """Everything that a run writes: its metrics except the seconds, and the hash of its last state."""
     known = [json.loads(line) for line in lines(folder)]
-    records = {int(path.parent.parent.name): path for path in folder.glob("checkpoints/*/record/metadata")}
+    records = {int(path.parents[1].name): path for path in folder.glob("checkpoints/?/record/metadata")}
     last = json.loads(records[max(records)].read_text())
     for line in (*known, *last["epochs"]):
         assert line.pop("seconds") > 0
@@ -168,14 +168,19 @@ def save(checkpoints, epoch):
     checkpoints.save(state(epoch), {"epochs": epoch}, [1.0, 0.5, 0.2, 0.2, 0.2][:epoch])
 
 
-@pytest.fixture
-def three(tmp_path):
-    """Checkpoints of epochs 1 to 3; the first is the best."""
-    checkpoints = Checkpoints(tmp_path / "checkpoints")
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    checkpoints = Checkpoints(tmp_path_factory.mktemp("three") / "checkpoints")
     for epoch in (1, 2, 3):
         save(checkpoints, epoch)
     checkpoints.wait()
-    return tmp_path / "checkpoints"
+    return checkpoints.folder
+
+
+@pytest.fixture
+def three(original, tmp_path):
+    """Checkpoints of epochs 1 to 3; the first is the best."""
+    return Path(shutil.copytree(original, tmp_path / "checkpoints"))
 
 
 def restored(folder):
@@ -197,48 +202,91 @@ def shorten(path):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
-def flip(path):
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
 def put_in(folder, part, other):
-    """Replaces a part of a checkpoint by the intact part of another one."""
+    """Replaces a part of a checkpoint by the intact part of another one, and makes its manifest fit."""
     shutil.rmtree(folder / part)
     shutil.copytree(other / part, folder / part)
+    ours, theirs = (json.loads((each / MANIFEST).read_text()) for each in (folder, other))
+    for files, keep in ((ours["files"], False), (theirs["files"], True)):
+        within = {name: files.pop(name) for name in list(files) if name.startswith(f"{part}/")}
+        if keep:
+            ours["files"] |= within
+    (folder / MANIFEST).write_text(json.dumps(ours))
+
+
+def files(folder):
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def largest(folder):
-    return max((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    return max(files(folder), key=lambda path: path.stat().st_size)
 
 
+def replace_by_a_link(path):
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to("elsewhere")
+
+
+def replace(folder, other):
+    shutil.rmtree(folder)
+    shutil.copytree(other, folder)
+
+
+NOT_ITS_OWN = "Its arrays are not the ones that were saved."
+"""The message for intact parts that do not belong together. Only the hash in the record can tell."""
 DAMAGE = {
-    "shortened": lambda folder: shorten(largest(folder / "state")),
-    "one bit": lambda folder: flip(largest(folder / "state")),
-    "record shortened": lambda folder: shorten(folder / "record" / "metadata"),
-    "all files empty": lambda folder: [p.write_bytes(b"") for p in folder.rglob("*") if p.is_file()],
-    "state gone": lambda folder: shutil.rmtree(folder / "state"),
-    "record gone": lambda folder: shutil.rmtree(folder / "record"),
-    "state of another epoch": lambda folder: put_in(folder, "state", folder.with_name("1")),
-    "record of another epoch": lambda folder: put_in(folder, "record", folder.with_name("1")),
+    "shortened": (lambda folder: shorten(largest(folder / "state")), r"Damaged: state/\S+"),
+    "record shortened": (lambda folder: shorten(folder / "record/metadata"), "Damaged: record/metadata"),
+    "all files empty": (lambda folder: [p.write_bytes(b"") for p in files(folder)], f"Damaged: {MANIFEST}"),
+    "manifest nested": (lambda folder: (folder / MANIFEST).write_text("[" * 99_999), f"Damaged: {MANIFEST}"),
+    "manifest gone": (lambda folder: (folder / MANIFEST).unlink(), f"Missing: {MANIFEST}"),
+    "state gone": (lambda folder: shutil.rmtree(folder / "state"), r"Missing: state/_METADATA, .+"),
+    "a file more": (lambda folder: (folder / "notes").write_text(""), "Surplus: notes"),
+    "a link": (
+        lambda folder: replace_by_a_link(folder / "record/metadata"),
+        "Damaged: record/metadata; Surplus: record/elsewhere",
+    ),
+    "another epoch": (lambda folder: replace(folder, folder.with_name("1")), "It is that of epoch 1."),
+    "state of another epoch": (lambda folder: put_in(folder, "state", folder.with_name("1")), NOT_ITS_OWN),
+    "record of another epoch": (lambda folder: put_in(folder, "record", folder.with_name("1")), NOT_ITS_OWN),
 }
-NOT_ITS_OWN = "ValueError: Its arrays are not the ones that were saved."
-"""The message for two intact parts that do not belong together. Only our own hash can tell."""
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in files(folder)}
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
 def test_before_a_damaged_checkpoint_the_previous_one_is_good(three, kind):
-    DAMAGE[kind](three / "3")
+    """The damaged one is renamed, and its epoch is saved again."""
+    damage, reason = DAMAGE[kind]
+    damage(three / "3")
+    left = contents(three / "3")
     checkpoints, previous, said = restored(three)
     assert previous.record["epochs"] == 2
     jax.tree.map(np.testing.assert_array_equal, previous.state, state(2))
     (line,) = said
-    assert line.startswith("The checkpoint of epoch 3 is damaged; resuming from epoch 2.")
-    assert line.endswith(NOT_ITS_OWN) == ("another epoch" in kind)
+    assert re.fullmatch(f"The checkpoint of epoch 3 is damaged; resuming from epoch 2. {reason}", line)
+    assert contents(three / "3.damaged-1") == left
     save(checkpoints, 3)
     checkpoints.wait()
     assert restored(three)[1].record["epochs"] == 3
+
+
+@pytest.mark.parametrize("places", [12, pytest.param(400, marks=pytest.mark.thorough)])
+def test_a_flipped_bit_in_any_file_is_noticed(original, tmp_path, places):
+    """The message is ours, so Orbax has not opened the file."""
+    folder = Path(shutil.copytree(original / "3", tmp_path / "3"))
+    checkpoints = Checkpoints(tmp_path)
+    for path in files(folder):
+        content, name = path.read_bytes(), path.relative_to(folder).as_posix()
+        reason = "(Damaged|Missing|Surplus|It is that of epoch)" if name == MANIFEST else f"Damaged: {name}$"
+        for at in range(0, len(content), 1 + len(content) // places):
+            path.write_bytes(content[:at] + bytes([content[at] ^ 1 << at % 8]) + content[at + 1 :])
+            with pytest.raises(CheckpointError, match=f"are damaged: epoch 3: {reason}"):
+                checkpoints.restore(lambda record: state(0), print)
+        path.write_bytes(content)
+    assert checkpoints.restore(lambda record: state(0), print).record["epochs"] == 3
 
 
 @pytest.mark.parametrize("leaf", range(3))
