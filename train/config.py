@@ -6,8 +6,11 @@ Read `train.session` next.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
+import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,7 +35,7 @@ DEFAULTS = {
 
 
 class ConfigError(Exception):
-    """The configuration file of a run is missing or damaged."""
+    """The configuration file of a run is missing, damaged or edited."""
 
 
 @dataclass(frozen=True)
@@ -64,30 +67,92 @@ class Config:
     epochs: int
 
     def save(self, path: Path) -> None:
-        """Writes the configuration as JSON."""
-        write(path, json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+        """Writes the configuration as JSON, with a hash of it."""
+        record = dataclasses.asdict(self)
+        write(path, json.dumps(record | {"sha256": _sha256(record)}, indent=2) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Config:
         """Reads a file that `save` wrote.
 
         Raises:
-          ConfigError: the file does not exist or is damaged.
+          ConfigError: the file cannot be read, or is not as `save` wrote it.
         """
         try:
-            return cls.of(json.loads(path.read_text()))
+            record = json.loads(path.read_bytes())
+            written = record.pop("sha256", None) if isinstance(record, dict) else None
+            config = cls.of(record)
         except OSError as error:
             raise ConfigError(f"{path.parent} contains no run: {path.name}: {error.strerror}.") from error
-        except (ValueError, TypeError, KeyError) as error:
+        except (ConfigError, ValueError, RecursionError) as error:
             raise ConfigError(f"{path} is not the configuration of a run: {error}.") from error
+        if written != _sha256(dataclasses.asdict(config)):
+            raise ConfigError(
+                f"{path} is not as the run wrote it. Undo the change; to change a run, give --resume options."
+            )
+        return config
 
     @classmethod
-    def of(cls, record: dict[str, Any]) -> Config:
-        """Builds a configuration from the dict of its JSON."""
-        for name in ("schedule", "trained"):
-            js.parse(record[name])
+    def of(cls, record: Any) -> Config:
+        """Builds a configuration from its JSON.
+
+        Raises:
+          ConfigError: a key is missing or surplus, or a value is not allowed.
+        """
+        if not isinstance(record, dict):
+            raise ConfigError("it must be an object")
+        for name in sorted(ALLOWED.keys() | record.keys()):
+            if name not in ALLOWED:
+                raise ConfigError(f"`{name}` must be left out, as there is no such key")
+            if name not in record:
+                raise ConfigError(f"`{name}` is missing")
+            is_allowed, words = ALLOWED[name]
+            if not is_allowed(record[name]):
+                raise ConfigError(f"`{name}` must be {words}, got {json.dumps(record[name])[:80]}")
         plateau = record["plateau"]
         return cls(**record | {"plateau": plateau and tuple(plateau)})
+
+
+def _is_whole(value: Any, low: int, high: float = math.inf) -> bool:
+    return type(value) is int and low <= value <= high
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float)
+
+
+def _is_schedule(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and js.parse(value) is not None
+    except ValueError:
+        return False
+
+
+def _is_plateau(value: Any) -> bool:
+    pair = isinstance(value, (list, tuple)) and len(value) == 2
+    return pair and _is_number(value[0]) and 0 < value[0] < 1 and _is_whole(value[1], 0)
+
+
+ALLOWED: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "dataset": (lambda value: value in list(DEFAULTS), " or ".join(DEFAULTS)),
+    "data_dir": (lambda value: value is None or isinstance(value, str), "a path or null"),
+    "schedule": (_is_schedule, "the text of a schedule"),
+    "trained": (_is_schedule, "the text of a schedule"),
+    "per_epoch": (lambda value: type(value) is bool, "true or false"),
+    "plateau": (
+        lambda value: value is None or _is_plateau(value),
+        "null, or a factor above 0 and below 1 and a patience, a whole number of at least 0",
+    ),
+    "momentum": (lambda value: _is_number(value) and 0 <= value < 1, "a number of at least 0 and below 1"),
+    "seed": (lambda value: _is_whole(value, 0, 2**32 - 1), "a whole number from 0 to 4294967295"),
+    "batch_size": (lambda value: _is_whole(value, 1), "a whole number of at least 1"),
+    "epochs": (lambda value: _is_whole(value, 1), "a whole number of at least 1"),
+}
+"""The keys of a configuration, and for each a test of its value and what is allowed in words."""
+
+
+def _sha256(record: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 def write(path: Path, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import random
@@ -20,6 +21,7 @@ from processes import HANG
 from test_train import train
 
 from train.checkpoint import MANIFEST, CheckpointError, Checkpoints
+from train.config import Config, ConfigError
 
 ROOT = Path(__file__).parents[2]
 EPOCHS = 8
@@ -352,14 +354,74 @@ def test_another_schedule_is_an_error_that_shows_both(made, tmp_path):
     assert (folder / "metrics.jsonl").read_bytes() == before
 
 
-def test_an_edited_configuration_is_an_error_that_shows_both(made, tmp_path):
+def test_the_configuration_of_another_run_is_an_error_that_shows_both(made, tmp_path):
     folder = copy(made, tmp_path)
-    text = (folder / "config.json").read_text()
-    (folder / "config.json").write_text(text.replace("0.01, 66", "0.01, 88"))
+    config = Config.load(folder / "config.json")
+    dataclasses.replace(config, schedule="Cosine(0.2, 0.01, 88)").save(folder / "config.json")
     assert "requested:    Cosine(0.2, 0.01, 88)" in train("--resume", folder, "--epochs", 4, code=1)
-    (folder / "config.json").write_text(text.replace('"momentum": 0.0', '"momentum": 0.5'))
-    output = " ".join(train("--resume", folder, "--epochs", 4, code=1).split())
-    assert "has momentum 0.5, but the run was trained with 0.0." in output
+    for field, other in {"momentum": 0.5, "batch_size": 32}.items():
+        dataclasses.replace(config, **{field: other}).save(folder / "config.json")
+        output = " ".join(train("--resume", folder, "--epochs", 4, code=1).split())
+        assert f"has {field} {other}, but the run was trained with {getattr(config, field)}." in output
+
+
+WRONG = {
+    "epochs": ('"5"', "2.5", "-1", "0", "null", "true", "[]"),
+    "batch_size": ('"5"', "2.5", "-1", "null"),
+    "seed": ('"5"', "2.5", "-1", "4294967296", "null"),
+    "momentum": ('"0.5"', "-0.5", "1.0", "NaN", "Infinity", "null", "false"),
+    "dataset": ('"fashion"', "5", "null", "[]", "{}"),
+    "data_dir": ("5", "[]", "false"),
+    "schedule": ('"Cosine(0.2)"', '"Cosin(0.2, 0.01, 66)"', '""', "0.2", "null"),
+    "trained": ('"Cosine(0.2)"', "null"),
+    "per_epoch": ("0", '"no"', "null"),
+    "plateau": ("0.5", "[0.5]", "[1.5, 3]", "[0.5, -1]", "[0.5, 2.5]", '["0.5", 3]', '"05"', "false"),
+}
+
+
+@pytest.fixture
+def config_file(made, tmp_path):
+    return Path(shutil.copy(made / "config.json", tmp_path))
+
+
+@pytest.mark.parametrize("field", WRONG)
+def test_a_value_that_a_configuration_cannot_have_is_named(config_file, field):
+    text = config_file.read_text()
+    for value in WRONG[field]:
+        config_file.write_text(re.sub(rf'"{field}": [^\n]*\n', f'"{field}": {value},\n', text))
+        with pytest.raises(ConfigError) as caught:
+            Config.load(config_file)
+        assert f"{config_file} is not the configuration of a run: `{field}` must be " in str(caught.value)
+        assert str(caught.value).endswith(f", got {value}.")
+
+
+NOT_WRITTEN = {
+    "a key less": (lambda text: text.replace('  "seed": 0,\n', ""), "`seed` is missing."),
+    "a key more": (lambda text: text.replace("{", '{"sed": 0,'), "`sed` must be left out"),
+    "a list": (lambda text: f"[{text}]", "it must be an object."),
+    "cut": (lambda text: text[:-40], "Unterminated string"),
+    "empty": (lambda text: "", "Expecting value"),
+    "not text": (lambda text: text.replace("digits", "\udcff"), "is not the configuration of a run"),
+    "nested": (lambda text: "[" * 100_000, "is not the configuration of a run"),
+    "edited": (lambda text: text.replace('"epochs": 2', '"epochs": 4'), "is not as the run wrote it."),
+    "no hash": (lambda text: re.sub(',\n  "sha256".*', "", text), "is not as the run wrote it."),
+}
+
+
+@pytest.mark.parametrize("kind", NOT_WRITTEN)
+def test_a_configuration_must_be_as_the_run_wrote_it(config_file, kind):
+    edit, message = NOT_WRITTEN[kind]
+    config_file.write_text(edit(config_file.read_text()), errors="surrogateescape")
+    with pytest.raises(ConfigError, match=message):
+        Config.load(config_file)
+
+
+def test_a_flipped_bit_in_a_configuration_is_noticed(config_file):
+    content = config_file.read_bytes()
+    for at in range(0, len(content.rstrip()), 3):
+        config_file.write_bytes(content[:at] + bytes([content[at] ^ 1 << at % 8]) + content[at + 1 :])
+        with pytest.raises(ConfigError, match=re.escape(str(config_file))):
+            Config.load(config_file)
 
 
 @pytest.mark.thorough
