@@ -33,7 +33,7 @@ from train.options import (
     option,
     shared,
 )
-from train.session import Session, folder_for, join, shared_config
+from train.session import Session, folder_for, join, lock, shared_config
 from train.sweep import Over, grid
 
 
@@ -120,6 +120,8 @@ def _resume(params: dict[str, Any], given: list[str], options: Shared, folder: P
     if "out" in given:
         raise click.UsageError("A resumed run writes to its own folder: leave out --out.")
     join(options)
+    if devices.is_first() and (folder / "config.json").exists():
+        lock(folder, "--resume")
     try:
         config = shared_config(folder / "config.json")
     except ConfigError as error:

@@ -158,18 +158,50 @@ def shared_config(path: Path) -> Config:
 def folder_for(out: Path | None, name: str, *results: str) -> Path:
     """Creates the folder of a run: `out`, or the next free one. It must not contain any of `results` yet."""
     numbered = (Path("runs") / f"{name}-{number}" for number in itertools.count(1))
-    folder = out or next(path for path in numbered if not path.exists())
     if not devices.is_first():
-        return folder
+        return out or next(path for path in numbered if not path.exists())
     try:
+        if out is None:
+            Path("runs").mkdir(exist_ok=True)
+        folder = out or next(filter(_is_created, numbered))
         folder.mkdir(parents=True, exist_ok=True)
-        taken = any((folder / result).exists() for result in results)
-        (folder / ".writable").touch()
-        (folder / ".writable").unlink()
     except OSError as error:
-        raise click.BadParameter(
-            f"{folder} must be a writable folder: {error.strerror}.", param_hint="--out"
-        ) from error
-    if taken:
+        raise _not_writable(out or Path("runs"), error, "--out") from error
+    lock(folder, "--out")
+    if any((folder / result).exists() for result in results):
         raise click.BadParameter(f"{folder} already contains a run.", param_hint="--out")
     return folder
+
+
+def _is_created(folder: Path) -> bool:
+    """Creates a folder. False if something of that name exists, perhaps since a moment ago."""
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return False
+    return True
+
+
+def lock(folder: Path, option: str) -> None:
+    """Keeps other runs from writing to a folder until this command ends, even if it is killed.
+
+    Raises:
+      click.BadParameter: another run writes to the folder, or it is not writable.
+    """
+    try:
+        file = (folder / ".lock").open("a")
+    except OSError as error:
+        raise _not_writable(folder, error, option) from error
+    click.get_current_context().call_on_close(file.close)
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise click.BadParameter(f"another run is writing to {folder}.", param_hint=option) from error
+    except (ImportError, OSError):  # Windows, or a file system without locks
+        click.echo(f"{folder} cannot be locked: let no other run write to it meanwhile.", err=True)
+
+
+def _not_writable(folder: Path, error: OSError, option: str) -> click.BadParameter:
+    return click.BadParameter(f"{folder} must be a writable folder: {error.strerror}.", param_hint=option)

@@ -14,14 +14,17 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import jax
 import numpy as np
 import pytest
 from processes import HANG
 from test_train import train
 
+from train.__main__ import main
 from train.checkpoint import MANIFEST, CheckpointError, Checkpoints
 from train.config import Config, ConfigError
+from train.session import folder_for, lock
 
 ROOT = Path(__file__).parents[2]
 EPOCHS = 8
@@ -119,9 +122,9 @@ def kill_and_resume(cache, folder, moments):
     return kills
 
 
-IN_THE_FIRST_SAVE = (r"os\.mkdir .*/1\.orbax-checkpoint-tmp/state", 1)
-BEFORE_THE_THIRD_IS_IN_PLACE = (r"os\.rename .*/3\.orbax-checkpoint-tmp$", 1)
-IN_THE_SIXTH_SAVE = (r"os\.mkdir .*/6\.orbax-checkpoint-tmp$", 1)
+IN_THE_FIRST_SAVE = (r"os\.mkdir .*/1\.unfinished\.orbax-checkpoint-tmp/state", 1)
+BEFORE_THE_THIRD_IS_IN_PLACE = (r"os\.rename .*/3\.unfinished$", 1)
+IN_THE_SIXTH_SAVE = (r"os\.mkdir .*/6\.unfinished\.orbax-checkpoint-tmp$", 1)
 
 
 @pytest.mark.thorough
@@ -363,6 +366,38 @@ def test_the_configuration_of_another_run_is_an_error_that_shows_both(made, tmp_
         dataclasses.replace(config, **{field: other}).save(folder / "config.json")
         output = " ".join(train("--resume", folder, "--epochs", 4, code=1).split())
         assert f"has {field} {other}, but the run was trained with {getattr(config, field)}." in output
+
+
+def test_only_one_run_writes_to_a_folder(made, tmp_path):
+    folder = copy(made, tmp_path)
+    before = contents(folder)
+    with click.Context(main):
+        lock(folder, "--out")
+        for option in ("--out", "--resume"):
+            output = " ".join(train(option, folder, code=2).split())
+            assert f"Invalid value for {option}: another run is writing to {folder}." in output
+    assert contents(folder) == before | {Path(".lock"): b""}
+    assert "Resuming after epoch 2" in train("--resume", folder)
+
+
+def test_runs_that_start_at_once_get_folders_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for number in (1, 2):
+        with click.Context(main):
+            assert folder_for(None, "digits", "config.json") == Path(f"runs/digits-{number}")
+
+
+@pytest.mark.thorough
+def test_a_killed_run_leaves_no_lock(cache, straight, tmp_path):
+    folder = tmp_path / "run"
+    stopped = start(cache, *RUN, "--out", folder, at=("SIGSTOP", *BEFORE_THE_THIRD_IS_IN_PLACE))
+    os.waitid(os.P_PID, stopped.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    for arguments in (["--resume", folder], [*RUN, "--out", folder]):
+        assert f"another run is writing to {folder}." in finish(start(cache, *arguments), code=2)
+    stopped.kill()
+    finish(stopped, code=-signal.SIGKILL)
+    finish(start(cache, "--resume", folder))
+    assert result(folder) == straight
 
 
 WRONG = {
