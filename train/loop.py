@@ -8,11 +8,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from signal import Signals
 from typing import Any, NamedTuple
 
 import jax
@@ -24,14 +24,11 @@ from train.checkpoint import Checkpoints
 from train.config import Config, write
 from train.data import Data
 from train.step import Plan, State, Trainer, spread
+from train.stop import NAMES, StoppedError
 
 
 class DivergedError(Exception):
     """The loss is infinite or NaN."""
-
-
-class StoppedError(Exception):
-    """The process received SIGTERM."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +126,7 @@ def record(
     checkpoints: Checkpoints,
     epochs: Sequence[Epoch],
     watch: Callable[[Epoch], None],
+    asked: Callable[[], Signals | None],
 ) -> Sequence[Epoch]:
     """Trains a run to its end. After each epoch, writes a line of JSON and a checkpoint.
 
@@ -139,16 +137,16 @@ def record(
       checkpoints: the checkpoints of the run.
       epochs: metrics of the completed epochs.
       watch: is called with the metrics of each epoch.
+      asked: returns the signal that asked the process to end, if any.
 
     Returns:
       The metrics of all epochs.
 
     Raises:
-      StoppedError: the process received SIGTERM. Every completed epoch is saved.
+      StoppedError: the process was asked to end. Every completed epoch is saved.
       CheckpointError: a checkpoint could not be written.
     """
     with contextlib.ExitStack() as stack:
-        asked = stack.enter_context(_asked_to_end())
         lines = stack.enter_context(_lines(folder / "metrics.jsonl", epochs))
         # Runs first on exit, so that the latest checkpoint is complete after an error too.
         stack.callback(checkpoints.wait)
@@ -163,8 +161,12 @@ def record(
                 if devices.is_first():
                     config.save(folder / "config.json")
             watch(epochs[-1])
-            if devices.any_process(asked()) and len(epochs) < config.epochs:
-                raise StoppedError(f"Stopped by SIGTERM: {len(epochs)} of {config.epochs} epochs are saved.")
+            cause = asked()
+            if devices.any_process(cause is not None) and len(epochs) < config.epochs:
+                by = "another process of the job" if cause is None else NAMES[cause]
+                raise StoppedError(
+                    f"Stopped by {by}: {len(epochs)} of {config.epochs} epochs are saved.", cause
+                )
     return epochs
 
 
@@ -219,14 +221,3 @@ def _lines(path: Path, epochs: Sequence[Epoch]) -> Iterator[Callable[[Epoch], No
 
 def _line(epoch: Epoch) -> str:
     return json.dumps(dataclasses.asdict(epoch)) + "\n"
-
-
-@contextlib.contextmanager
-def _asked_to_end() -> Iterator[Callable[[], bool]]:
-    """Holds back SIGTERM, and yields a function that says whether it was received."""
-    signals: list[Any] = []
-    before = signal.signal(signal.SIGTERM, lambda number, frame: signals.append(number))
-    try:
-        yield lambda: bool(signals)
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -1,6 +1,6 @@
 """A single run: started from its configuration, or resumed from a checkpoint.
 
-Read `train.loop` next: it trains the epochs.
+Read `train.stop` next.
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ from train.config import Config
 from train.loop import Epoch, Progress
 from train.session import Session
 from train.step import Plan
-
-ASKED_TO_END = 128 + 15
-"""The exit status of a process that SIGTERM stopped."""
+from train.stop import StoppedError, stopping
 
 PATIENCE = 2
 """After this many epochs a run that has learned nothing is told so."""
@@ -55,7 +53,10 @@ def follow(
         )
     rounds = loop.run(config, mine, session.data, session.mesh, progress)
     try:
-        with report.watching(session.console, config.epochs, len(progress.epochs)) as show:
+        with (
+            report.watching(session.console, config.epochs, len(progress.epochs)) as show,
+            stopping(session.console) as asked,
+        ):
 
             def watch(epoch: Epoch) -> None:
                 show(epoch)
@@ -65,10 +66,10 @@ def follow(
                     if advice := report.at_chance(epoch, mine.schedule, steps, usual):
                         session.say(advice)
 
-            known = loop.record(rounds, config, folder, checkpoints, progress.epochs, watch)
-    except loop.StoppedError as error:
+            known = loop.record(rounds, config, folder, checkpoints, progress.epochs, watch, asked)
+    except StoppedError as error:
         session.say(f"{error} Continue with --resume {folder}")
-        raise SystemExit(ASKED_TO_END) from error
+        raise SystemExit(error.status) from error
     except (loop.DivergedError, CheckpointError) as error:
         raise click.ClickException(f"{error} {_kept(checkpoints)}") from error
     except OSError as error:

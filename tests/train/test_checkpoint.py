@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -144,6 +145,44 @@ def test_killed_twice_and_then_asked_to_end(cache, straight, tmp_path):
     )
     assert f"Resuming after epoch {made}" in finish(start(cache, "--resume", folder))
     assert result(folder) == straight
+
+
+def test_ctrl_c_saves_the_epoch_and_says_how_to_go_on(made, tmp_path):
+    folder = copy(made, tmp_path)
+
+    def interrupt():
+        while len(lines(folder)) < 3:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    output = " ".join(train("--resume", folder, "--epochs", 10_000, code=128 + signal.SIGINT).split())
+    thread.join()
+    count = len(lines(folder))
+    assert "Ctrl-C: stopping when this epoch is saved. Another Ctrl-C stops at once." in output
+    assert f"Stopped by Ctrl-C: {count} of 10000 epochs are saved. Continue with --resume {folder}" in output
+    assert f"Resuming after epoch {count}" in train("--resume", folder, "--epochs", count)
+
+
+INTERRUPTED = """
+import hashlib, os, signal, time
+from rich.console import Console
+from train.stop import stopping
+with stopping(Console()) as asked:
+    os.kill(os.getpid(), signal.SIGINT)
+    while not asked():
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGINT)
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)  # runs no handler, like an epoch
+    print("too late")
+"""
+
+
+def test_a_second_ctrl_c_stops_at_once():
+    result = subprocess.run([sys.executable, "-c", INTERRUPTED], cwd=ROOT, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (128 + signal.SIGINT, "")
+    assert "too late" not in result.stdout
 
 
 @pytest.mark.thorough
