@@ -37,7 +37,22 @@ from train.session import Session, folder_for, join, lock, shared_config
 from train.sweep import Over, grid
 
 
+class Commands(click.Group):
+    """A file that cannot be read or written is a message."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # click knows what to do
+            raise
+        except OSError as error:
+            name = error.filename2 or error.filename or "A file"
+            raise click.ClickException(f"{name}: {error.strerror or error}.") from error
+
+
 @click.group(
+    cls=Commands,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=examples(

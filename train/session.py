@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -167,10 +168,15 @@ def folder_for(out: Path | None, name: str, *results: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _not_writable(out or Path("runs"), error, "--out") from error
+    _refuse_a_run(folder, results)
     lock(folder, "--out")
+    _refuse_a_run(folder, results)  # again, since one may have started and ended meanwhile
+    return folder
+
+
+def _refuse_a_run(folder: Path, results: Sequence[str]) -> None:
     if any((folder / result).exists() for result in results):
         raise click.BadParameter(f"{folder} already contains a run.", param_hint="--out")
-    return folder
 
 
 def _is_created(folder: Path) -> bool:

@@ -74,7 +74,7 @@ def follow(
         raise click.ClickException(f"{error} {_kept(checkpoints)}") from error
     except OSError as error:
         raise click.ClickException(
-            f"Results cannot be written to {folder}: {error.strerror}. {_kept(checkpoints)}"
+            f"Results cannot be written to {error.filename or folder}: {error.strerror}. {_kept(checkpoints)}"
         ) from error
     except jax.errors.JaxRuntimeError as error:
         if devices.alone():
@@ -134,8 +134,16 @@ def resume(
             )
         trained = _retargeted(before.trained, asked, config.per_epoch, progress, policy)
     config = dataclasses.replace(config, schedule=asked, trained=trained)
-    session.preview(js.parse(trained), config.epochs, config.per_epoch, strict)
     made = len(progress.epochs)
+    if config.epochs < made:
+        raise click.BadParameter(
+            f"{config.epochs} must be at least {made}, the number of epochs that are done.",
+            param_hint="--epochs",
+        )
+    session.preview(js.parse(trained), config.epochs, config.per_epoch, strict)
+    if devices.is_first() and config == before != began:
+        # An earlier resume was killed after its first checkpoint, before it saved its configuration.
+        config.save(folder / "config.json")
     session.say(f"Resuming after epoch {made}" if made else "No checkpoint found: starting anew")
     follow(session, config, folder, progress, checkpoints)
 
@@ -151,7 +159,7 @@ def _retargeted(old: str, new: str, per_epoch: bool, progress: Progress, policy:
 
 
 def _kept(checkpoints: Checkpoints) -> str:
-    epochs = checkpoints.epochs()
+    epochs = checkpoints.epochs() if devices.is_first() else []
     return f"The checkpoint of epoch {epochs[0]} is kept in {checkpoints.folder}." if epochs else ""
 
 

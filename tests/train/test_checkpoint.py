@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -409,13 +410,14 @@ def test_the_configuration_of_another_run_is_an_error_that_shows_both(made, tmp_
 
 def test_only_one_run_writes_to_a_folder(made, tmp_path):
     folder = copy(made, tmp_path)
-    before = contents(folder)
-    with click.Context(main):
-        lock(folder, "--out")
-        for option in ("--out", "--resume"):
-            output = " ".join(train(option, folder, code=2).split())
-            assert f"Invalid value for {option}: another run is writing to {folder}." in output
-    assert contents(folder) == before | {Path(".lock"): b""}
+    (tmp_path / "new").mkdir()
+    before = contents(tmp_path)
+    for option, mine in {"--out": tmp_path / "new", "--resume": folder}.items():
+        with click.Context(main):
+            lock(mine, option)
+            output = " ".join(train(option, mine, code=2).split())
+        assert f"Invalid value for {option}: another run is writing to {mine}." in output
+    assert contents(tmp_path) == before | {Path("new/.lock"): b"", Path("run/.lock"): b""}
     assert "Resuming after epoch 2" in train("--resume", folder)
 
 
@@ -431,8 +433,7 @@ def test_a_killed_run_leaves_no_lock(cache, straight, tmp_path):
     folder = tmp_path / "run"
     stopped = start(cache, *RUN, "--out", folder, at=("SIGSTOP", *BEFORE_THE_THIRD_IS_IN_PLACE))
     os.waitid(os.P_PID, stopped.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
-    for arguments in (["--resume", folder], [*RUN, "--out", folder]):
-        assert f"another run is writing to {folder}." in finish(start(cache, *arguments), code=2)
+    assert f"another run is writing to {folder}." in finish(start(cache, "--resume", folder), code=2)
     stopped.kill()
     finish(stopped, code=-signal.SIGKILL)
     finish(start(cache, "--resume", folder))
@@ -498,6 +499,25 @@ def test_a_flipped_bit_in_a_configuration_is_noticed(config_file):
             Config.load(config_file)
 
 
+def test_fewer_epochs_than_are_done_are_refused(made, tmp_path):
+    folder = copy(made, tmp_path)
+    before = contents(folder)
+    output = " ".join(train("--resume", folder, "--epochs", 1, code=2).split())
+    assert "Invalid value for --epochs: 1 must be at least 2, the number of epochs that are done." in output
+    assert contents(folder) == before | {Path(".lock"): b""}
+
+
+def test_a_retarget_killed_before_its_configuration_is_saved_goes_on(made, tmp_path):
+    """With the same command, also if no epoch is left. Afterwards plain --resume is enough."""
+    folder = copy(made, tmp_path)
+    new = Config.load(folder / "config.json")
+    dataclasses.replace(new, schedule="0.2", trained="0.2", epochs=1).save(folder / "config.json")
+    train("--resume", folder, "--schedule", new.schedule, "--retarget", "Continue", "--epochs", 2)
+    assert Config.load(folder / "config.json") == new
+    train("--resume", folder)
+    assert result(folder) == result(made)
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("policy", ["Continue()", "HoldToPlan"])
 def test_a_policy_goes_over_to_another_schedule(made, tmp_path, policy):
@@ -548,6 +568,80 @@ def test_mistakes(made, tmp_path, monkeypatch, mistake):
     (tmp_path / "config.json").write_text('{"schedule": 3}')
     arguments, message = MISTAKES[mistake]
     assert message in " ".join(train(*arguments, code=2).split())
+
+
+def test_what_is_not_ours_is_left_alone(three):
+    """It is not read, counted or removed, whatever its name. A name that is needed is an error."""
+    (three / "5").write_text("a file")
+    (three / "8").symlink_to("8")
+    (three / "9").symlink_to("3", target_is_directory=True)
+    for name in ("7", "007", "\u0663", "notes", "3.unfinished-thoughts", "3.orbax-checkpoint-tmp"):
+        (three / name).mkdir()
+        (three / name / "mine").write_text(name)
+    (three / "6.unfinished").write_text("a file")
+    foreign = {path.name for path in three.iterdir()} - {"1", "2", "3"}
+    checkpoints, newest, said = restored(three)
+    assert (checkpoints.epochs(), newest.record["epochs"], said) == ([3, 2, 1], 3, [])
+    save(checkpoints, 4)
+    save(checkpoints, 5)
+    with pytest.raises(CheckpointError, match="epoch 4 is intact: `5` is in the way, and not a checkpoint."):
+        checkpoints.wait()
+    assert {path.name for path in three.iterdir()} == foreign | {"1", "3", "4"}
+    assert all(path.read_text() == path.parent.name for path in three.glob("*/mine"))
+    assert len(list(three.glob("*/mine"))) == 6
+
+
+def test_a_file_that_cannot_be_written_is_named(made, tmp_path):
+    folder = copy(made, tmp_path)
+    for name, code in {"figure.png": 1, "metrics.jsonl": 1, ".lock": 2}.items():
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).mkdir()
+        output = train("--resume", folder, code=code)
+        assert "Is a directory" in output
+        assert name in output or name == ".lock"
+        (folder / name).rmdir()
+    shutil.rmtree(folder / "checkpoints")
+    (folder / "checkpoints").symlink_to("checkpoints")
+    assert "Checkpoints cannot be written to" in train("--resume", folder, code=1)
+
+
+@pytest.fixture
+def nobody(made):
+    """A copy of a run that belongs to a user without privileges, who runs the test."""
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(shutil.copytree(made, Path(parent) / "run"))
+        (folder / ".lock").touch()
+        if os.geteuid() != 0:
+            yield folder
+            return
+        for path in (Path(parent), folder, *folder.rglob("*")):
+            os.chown(path, 65534, 65534)
+        os.seteuid(65534)
+        try:
+            yield folder
+        finally:
+            os.seteuid(0)
+
+
+FORBIDDEN = {
+    ".": (0o500, 1, "Results cannot be written to"),
+    ".lock": (0o400, 2, "run must be a writable folder: Permission denied."),
+    "checkpoints": (0o500, 1, "Checkpoints cannot be written to"),
+    "checkpoints/2": (0o000, 1, "checkpoints/2/manifest.json: Permission denied."),
+    "checkpoints/2/record/metadata": (0o000, 1, "cannot be read: Permission denied:"),
+    "config.json": (0o000, 2, "contains no run: config.json: Permission denied."),
+    "figure.png": (0o400, 1, "figure.png: Permission denied."),
+}
+
+
+@pytest.mark.parametrize("name", FORBIDDEN)
+def test_no_permission_is_a_message(nobody, name):
+    mode, code, message = FORBIDDEN[name]
+    (nobody / name).chmod(mode)
+    output = " ".join(train("--resume", nobody, code=code).split())
+    (nobody / name).chmod(0o700)
+    assert message in output
+    assert sorted(path.name for path in (nobody / "checkpoints").iterdir()) == ["1", "2"]
 
 
 def test_a_folder_that_takes_no_checkpoints(tmp_path):
