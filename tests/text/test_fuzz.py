@@ -235,18 +235,18 @@ def test_what_is_read_can_be_called():
 @pytest.mark.thorough
 @pytest.mark.parametrize("kind", TEXTS)
 def test_any_text_is_a_schedule_or_a_value_error_thoroughly(kind):
-    fuzz(check_text, TEXTS[kind], 5000, READ.get(kind, 0))
+    fuzz(check_text, TEXTS[kind], 2000, READ.get(kind, 0))
 
 
 @pytest.mark.thorough
 def test_what_is_read_can_be_called_thoroughly():
-    fuzz(check_rates, RIGHT, 1000, READ["right arguments"])
+    fuzz(check_rates, RIGHT, 500, READ["right arguments"])
 
 
 @pytest.mark.thorough
 def test_what_is_read_can_be_called_in_float32():
     with float32_path():
-        fuzz(check_rates, RIGHT, 500, READ["right arguments"])
+        fuzz(check_rates, RIGHT, 250, READ["right arguments"])
 
 
 def test_what_the_fuzzer_found():
