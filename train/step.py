@@ -120,7 +120,7 @@ class Trainer:
     def order(self, key: jax.Array, images: int) -> jax.Array:
         """The indices of the images in each batch of an epoch. An incomplete last batch is dropped."""
         batches = images // self.batch_size
-        order = jax.random.permutation(key, images)[: batches * self.batch_size]
+        order = shuffled(key, images)[: batches * self.batch_size]
         return order.reshape(batches, self.batch_size)
 
     @partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)
@@ -152,7 +152,7 @@ class Trainer:
         """A range test on the training loss, with a new batch for each step."""
         images, labels = jax.device_put(train)
         batches = len(labels) // self.batch_size
-        order = jax.random.permutation(jax.random.key(seed), len(labels))
+        order = shuffled(jax.random.key(seed), len(labels))
         tx = self.optimizer(Plan(js.Constant(min_value)))
 
         def attempt(state: State, rate: jax.Array, i: jax.Array) -> tuple[State, jax.Array]:
@@ -162,6 +162,40 @@ class Trainer:
 
         first = self.start(Plan(js.Constant(min_value)), jnp.asarray(seed, jnp.uint32))
         return js.range_test(attempt, first, min_value=min_value, max_value=max_value, steps=steps)
+
+
+def shuffled(key: jax.Array, count: int) -> jax.Array:
+    """A random permutation of the indices below `count`, without a sort.
+
+    For 54,000 images it compiles for a TPU v5e in 0.3 s of CPU time. `jax.random.permutation` takes 18 s
+    there, and one sort of random numbers 8 s.
+
+    This is the swap-or-not shuffle of Hoang, Morris and Rogaway, "An Enciphering Scheme Based on a Card
+    Shuffle" (2012). Each round pairs the indices whose sum is the round's pivot, modulo `count`, and a random
+    bit for each pair decides whether its two indices are swapped. So every round is a permutation.
+    """
+
+    def swap(index: jax.Array, drawn: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
+        pivot, salt = drawn
+        partner = jnp.where(index > pivot, pivot + count - index, pivot - index)
+        pair = jnp.maximum(index, partner).astype(jnp.uint32)
+        return jnp.where(_mixed(pair ^ salt) >> 31, partner, index), None
+
+    for_pivots, for_salts = jax.random.split(key)
+    pivots = jax.random.randint(for_pivots, (ROUNDS,), 0, count)
+    salts = jax.random.bits(for_salts, (ROUNDS,))
+    return lax.scan(swap, jnp.arange(count), (pivots, salts))[0]
+
+
+ROUNDS = 64
+"""The rounds of a shuffle: four for each bit of an index, for up to 65,536 images."""
+
+
+def _mixed(x: jax.Array) -> jax.Array:
+    """A hash of uint32: the last steps of MurmurHash3."""
+    x = (x ^ x >> 16) * jnp.uint32(0x85EBCA6B)
+    x = (x ^ x >> 13) * jnp.uint32(0xC2B2AE35)
+    return x ^ x >> 16
 
 
 def descend(

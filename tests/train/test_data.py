@@ -16,7 +16,7 @@ import pytest
 from processes import HANG
 
 from train.data import FILES, Data, DataError, Split, digits, load, read_idx
-from train.step import Trainer
+from train.step import Trainer, shuffled
 
 REAL = Path("/usr/share/datasets/fashion-mnist")
 
@@ -176,11 +176,48 @@ def test_every_tenth_training_image_is_held_out_and_the_tenth_is_the_first(count
     assert data.held_out is None
 
 
-def test_the_batches_of_an_epoch_are_the_first_of_a_permutation():
-    for seed in range(3):
-        key = jax.random.key(seed)
-        batches = Trainer(0.0, 8).order(key, 35)
-        assert batches.tolist() == jax.random.permutation(key, 35)[:32].reshape(4, 8).tolist()
+def shuffles(seed, runs, count):
+    keys = jax.random.split(jax.random.key(seed), runs)
+    return np.array(jax.jit(jax.vmap(lambda key: shuffled(key, count)))(keys))
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 1437, 60_000])
+def test_a_shuffle_has_every_index_once(count):
+    for order in shuffles(0, 3, count):
+        assert sorted(order.tolist()) == list(range(count))
+
+
+def test_the_batches_of_an_epoch_are_the_first_of_a_shuffle():
+    key = jax.random.key(0)
+    assert Trainer(0.0, 8).order(key, 35).tolist() == shuffled(key, 35)[:32].reshape(4, 8).tolist()
+
+
+def assert_uniform(counts):
+    """Pearson's statistic of equally likely counts is within five standard deviations of its mean."""
+    expected, freedom = counts.sum() / counts.size, counts.size - 1
+    statistic = ((counts - expected) ** 2).sum() / expected
+    assert abs(statistic - freedom) < 5 * np.sqrt(2 * freedom)
+
+
+def test_all_orders_of_five_are_equally_likely():
+    digits = shuffles(1, 24_000, 5) @ 5 ** np.arange(5)
+    counts = np.unique(digits, return_counts=True)[1]
+    assert len(counts) == 120
+    assert_uniform(counts)
+
+
+def test_a_shuffle_of_many_leaves_no_trace_of_the_order_before():
+    count, runs, groups = 54_000, 12, 10
+    orders = shuffles(2, runs, count).astype(np.int64)
+    group, before = orders * groups // count, np.arange(count) * groups // count
+    assert_uniform(np.bincount((before * groups + group).ravel(), minlength=groups**2))
+    for gap in (1, 256):  # the next image, and the same place in the next batch
+        pairs = group[:, gap:] * groups + group[:, :-gap]
+        assert_uniform(np.bincount(pairs.ravel(), minlength=groups**2))
+    steps = np.diff(orders) % count * groups // count
+    assert_uniform(np.bincount(steps.ravel(), minlength=groups))
+    fixed = (orders == np.arange(count)).sum()  # one each on average
+    assert abs(fixed - runs) < 5 * np.sqrt(runs)
 
 
 def run_python(code, *arguments, **environment):

@@ -131,7 +131,7 @@ def test_an_epoch_is_its_steps_one_by_one():
     result = trainer.start(plan, np.uint32(0))
     for number in range(2):
         losses = []
-        order = jax.random.permutation(jax.random.fold_in(jax.random.key(3), number), 35)
+        order = step.shuffled(jax.random.fold_in(jax.random.key(3), number), 35)
         for batch in order[:32].reshape(4, batch_size):
             images, labels = data.train.images[batch], data.train.labels[batch]
             params, state, loss = descend(params, state, images, labels)
