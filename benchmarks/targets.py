@@ -57,6 +57,13 @@ class Target(NamedTuple):
     sharding: NamedSharding | None = None
 
     @property
+    def mesh(self) -> Mesh:
+        """Its devices."""
+        if self.sharding is None:
+            return Mesh(np.array(jax.devices()[:1]), ("devices",))
+        return self.sharding.mesh  # type: ignore[return-value]
+
+    @property
     def is_here(self) -> bool:
         """Whether programs compiled for it can be called."""
         return self.sharding is None
@@ -77,8 +84,8 @@ def here() -> Target:
     return Target(jax.devices()[0].device_kind)
 
 
-def tpu() -> Target:
-    """A TPU v5e, for which libtpu compiles ahead of time.
+def tpu(chips: int = 1) -> Target:
+    """One to four chips of a TPU v5e, for which libtpu compiles ahead of time.
 
     libtpu takes a lock, since only one process may use a TPU. Nothing here uses one, so several may compile.
     """
@@ -89,7 +96,7 @@ def tpu() -> Target:
         "TPU_SKIP_MDS_QUERY": "1",
         "TPU_WORKER_HOSTNAMES": "localhost",
     }
-    return _elsewhere(topologies.get_topology_desc(platform="tpu", topology_name="v5e:2x2"))
+    return _elsewhere(topologies.get_topology_desc(platform="tpu", topology_name="v5e:2x2"), chips)
 
 
 def gpu() -> Target:
@@ -101,7 +108,7 @@ def gpu() -> Target:
     return _elsewhere(h100)
 
 
-def _elsewhere(topology: Any) -> Target:
-    device = topology.devices[0]
-    mesh = Mesh(np.array([device]), ("devices",))
-    return Target(f"{device.device_kind}, ahead of time", NamedSharding(mesh, PartitionSpec()))
+def _elsewhere(topology: Any, count: int = 1) -> Target:
+    mesh = Mesh(np.array(topology.devices[:count]), ("devices",))
+    kind = f"{topology.devices[0].device_kind}, ahead of time"
+    return Target(kind if count == 1 else f"{count} of {kind}", NamedSharding(mesh, PartitionSpec()))

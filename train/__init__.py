@@ -5,7 +5,7 @@ Read the files in this order. The docstring at the top of each names the next on
 1. Command line: `__main__` defines the commands, `options` their options, `config` a run's configuration.
 2. Setup: `session` checks the options, `data` loads the images, `devices` manages devices and processes.
 3. A single run: `single` starts or resumes it, `stop` handles Ctrl-C, `loop` trains it epoch by epoch.
-4. Compiled code: `step` computes an epoch, `model` is the LeNet, `fast_layers` speeds it up on a CPU.
+4. Compiled code: `step` computes an epoch, `model` is the LeNet, `fast_layers` speeds it up.
 5. Output: `checkpoint` saves the state, `report` shows the results.
 6. Many runs at once: `many` trains them, `report_many` shows the results, `chapter` defines the runs of
    `compare`, and `sweep` those of `sweep`.

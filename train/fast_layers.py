@@ -9,7 +9,13 @@ the windows are 2 pixels apart. Each of the four pooled positions covers 25 of t
 holds the kernel at its four offsets in the window. Its product with the windows of all images gives all four
 positions, and pooling is their maximum. The batch is the innermost axis, so slices of pixels are contiguous.
 
-On a GPU or a TPU, the trainer uses the plain layers. Read `train.checkpoint` next.
+The trainer uses these layers on every platform. Compiling a step for a TPU v5e takes 4 s of CPU time. With
+`nnx.Conv` it was stopped after 150 s: for one channel and 256 images, the compiler finds no end with the
+gradient by the kernel, which takes 2 s for 8 images and 3 s for 8 channels. Other products of matrices took
+6 s. For an H100, a step with these layers compiles in 2 s and has 81 instructions, with the plain ones in
+1.5 s and 60. No GPU or TPU has run either yet. `python -m benchmarks.compiling` compiles for both.
+
+Read `train.checkpoint` next.
 """
 
 from __future__ import annotations

@@ -91,12 +91,12 @@ def test_derivatives_go_forward_too():
     jax.tree.map(assert_equal_to_rounding, fast, slow)
 
 
-@pytest.mark.parametrize(("platform", "convolutions"), [("cpu", 0), ("gpu", 2), ("tpu", 2)])
-def test_the_fast_layers_are_for_a_cpu(monkeypatch, platform, convolutions):
-    monkeypatch.setattr(step.jax, "default_backend", lambda: platform)
+@pytest.mark.parametrize("platform", ["cpu", "cuda", "tpu"])
+def test_the_trainer_has_no_convolution_on_any_platform(platform):
+    """The compiler for a TPU finds no end with the gradient of the first one."""
     params, images = step.first_params(np.uint32(0)), np.zeros((2, 28, 28, 1), np.uint8)
-    program = jax.make_jaxpr(lambda *arguments: step.apply(*arguments))(params, images)
-    assert str(program).count("conv_general_dilated[") == convolutions
+    program = jax.jit(lambda *arguments: step.apply(*arguments)).trace(params, images)
+    assert "convolution" not in program.lower(lowering_platforms=(platform,)).as_text()
 
 
 def test_lenet_has_its_parameters():
