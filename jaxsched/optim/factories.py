@@ -13,6 +13,7 @@ import optax
 
 from jaxsched._core.fields import brief, describe, is_concrete, show
 from jaxsched._core.schedule import ScheduleLike, as_schedule
+from jaxsched._core.versions import enable_x64
 from jaxsched.optim.learning_rate import scale_by_learning_rate
 from jaxsched.shapes.levels import Table
 
@@ -83,7 +84,15 @@ def with_schedule(
         )
     plan = as_schedule("schedule", schedule)
     if is_concrete(arguments):
-        with jax.ensure_compile_time_eval():
+        # What the caller has set for its own program does not concern the comparison.
+        with (
+            jax.ensure_compile_time_eval(),
+            enable_x64(False),
+            jax.numpy_dtype_promotion("standard"),
+            jax.numpy_rank_promotion("allow"),
+            jax.transfer_guard("allow"),
+            jax.debug_nans(False),
+        ):
             _compare(factory, {key: _without_mask(key, each) for key, each in arguments.items()})
     return _behind(factory, plan, arguments)
 

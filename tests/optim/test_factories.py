@@ -17,6 +17,7 @@ from refusals import refusals
 from test_optimizers import GOAL, NEEDED, NOT_LINEAR, SCHEDULE, START, close
 
 import jaxsched as js
+from jaxsched._core.versions import enable_x64
 from jaxsched.testing import check_descends
 
 REFUSED = set(NOT_LINEAR) | {
@@ -114,6 +115,17 @@ def test_it_is_built_in_a_compiled_function_and_from_what_is_traced():
 
     _, updates = jax.jit(step)(0.1)
     np.testing.assert_allclose(updates["vector"], -0.1 * START["vector"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("setting", ["enable_x64", "numpy_dtype_promotion", "transfer_guard"])
+def test_it_is_built_under_any_setting(setting):
+    settings = {
+        "enable_x64": enable_x64(True),
+        "numpy_dtype_promotion": jax.numpy_dtype_promotion("strict"),
+        "transfer_guard": jax.transfer_guard("disallow"),
+    }
+    with settings[setting]:
+        js.with_schedule(optax.adamw, 0.1, weight_decay=0.1)
 
 
 def test_a_factory_that_is_bound_or_takes_any_argument():
