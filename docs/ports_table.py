@@ -10,7 +10,7 @@ import numpy as np
 
 ROOT = Path(__file__).parents[1]
 # Neither the tests nor the benchmarks are installed.
-sys.path += [str(ROOT), str(ROOT / "tests" / "ports")]
+sys.path += [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "ports")]
 from test_ports import CASES, GOLDENS, ported
 from test_ports_plateau import GOLDENS as PLATEAUS
 
