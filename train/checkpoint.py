@@ -12,9 +12,11 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import logging
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -66,6 +68,9 @@ class Checkpoints:
         self.writing: Future[None] | None = None
         if not devices.is_first():
             return
+        for name in ("absl", "asyncio"):  # Orbax logs the tracebacks of errors that it also raises
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        sys.unraisablehook = _unraisable
         # Only the first process takes part, so the processes need no shared file system.
         alone = {} if devices.alone() else {"active_processes": {0}, "barrier_sync_key_prefix": "first"}
         options = ocp.options.MultiprocessingOptions(primary_host=0, **alone)
@@ -247,9 +252,18 @@ def _digest(state: Any) -> str:
     return result.hexdigest()
 
 
+def _unraisable(found: Any, show: Callable[[Any], Any] = sys.unraisablehook) -> None:
+    """Leaves out what TensorStore prints after a failed write, whose error Orbax raises."""
+    if str(found.exc_value) != "Event loop is closed":
+        show(found)
+
+
 def _reason(error: Exception) -> str:
+    from_file_system = re.search(r"os_error_code='(\d+)'", str(error))
+    if from_file_system:  # in a long message of TensorStore, which Orbax writes with
+        return f"{os.strerror(int(from_file_system[1]))}."
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}"
+        return f"{error.strerror}: {error.filename}." if error.filename else f"{error.strerror}."
     lines = str(error).strip().splitlines() or [""]
     kind = "" if isinstance(error, CheckpointError) else f"{type(error).__name__}: "
     return f"{kind}{lines[0][:300]}"

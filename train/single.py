@@ -70,7 +70,9 @@ def follow(
     except StoppedError as error:
         session.say(f"{error} Continue with --resume {folder}")
         raise SystemExit(error.status) from error
-    except (loop.DivergedError, CheckpointError) as error:
+    except CheckpointError as error:
+        raise click.ClickException(f"{error} Continue with --resume {folder}") from error
+    except loop.DivergedError as error:
         raise click.ClickException(f"{error} {_kept(checkpoints)}") from error
     except OSError as error:
         raise click.ClickException(

@@ -376,7 +376,8 @@ def test_a_disk_that_is_full_ends_the_run_and_keeps_what_was_good(cache, made, t
     folder = copy(made, tmp_path)
     output = finish(start(cache, "--resume", folder, "--epochs", 4, limit_file_size=50_000), code=1)
     assert "A checkpoint could not be written to" in output
-    assert "the checkpoint of epoch 2 is intact" in output
+    assert f"the checkpoint of epoch 2 is intact: File too large. Continue with --resume {folder}" in output
+    assert "Traceback" not in output
     assert "Resuming after epoch 2" in train("--resume", folder, "--epochs", 4)
     assert len(lines(folder)) == 4
 
