@@ -192,7 +192,7 @@ MISTAKES = {
     "'a' * Constant(2)": ("The operands of `+`, `-`, `*` and `/` must be numbers or schedules.", "'a'"),
     "1 + [2]": ("The operands of `+`, `-`, `*` and `/` must be numbers or schedules.", "[2]"),
     "-True": ("The operands of `+`, `-`, `*` and `/` must be numbers or schedules.", "True"),
-    "1e300 * Constant(2)": ("`value` must be a finite float32 number, got 1e+300.", "*"),
+    "1e300 * Constant(2)": ("`operand` must be a finite float32 number, got 1e+300.", "*"),
     "stack([1, 2]) * 2": (
         "`operand` must be one schedule, got a stack of 2; stack the outer schedules.",
         "*",
