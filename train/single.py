@@ -74,6 +74,8 @@ def follow(
         raise click.ClickException(f"{error} Continue with --resume {folder}") from error
     except loop.DivergedError as error:
         raise click.ClickException(f"{error} {_kept(checkpoints)}") from error
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise click.ClickException(
             f"Results cannot be written to {error.filename or folder}: {error.strerror}. {_kept(checkpoints)}"

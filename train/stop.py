@@ -48,7 +48,8 @@ def stopping(console: Console) -> Iterator[Callable[[], signal.Signals | None]]:
             received.append(signal.Signals(number[0]))
             if len(received) == 1:
                 name = NAMES[received[0]]
-                console.print(f"{name}: stopping when this epoch is saved. Another Ctrl-C stops at once.")
+                with contextlib.suppress(OSError):  # a pipe that the same Ctrl-C has closed
+                    console.print(f"{name}: stopping when this epoch is saved. Another Ctrl-C stops at once.")
             elif received[-1] == signal.SIGINT:
                 console.show_cursor()
                 os._exit(128 + signal.SIGINT)  # a checkpoint that is being written has no name yet
