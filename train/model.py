@@ -1,7 +1,7 @@
 """LeNet as in *Dive into Deep Learning*, with relu and max pooling: 61,706 parameters.
 
-The trainer computes the same function with `train.fast_layers`, from the same parameters. Read
-`train.fast_layers` next.
+The trainer computes the same function with faster layers, from the same parameters.
+Read `train.fast_layers` next.
 """
 
 from __future__ import annotations
