@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -37,6 +38,34 @@ def test_it_shows_the_schedules_of_the_chapter():
         exec(code, scope)
     chapter = {run.name: (run.schedule, run.rule or scope["never"]) for run in CHAPTER}
     assert scope["chapter"] == chapter
+
+
+TFDS = """
+import numpy as np
+
+def load(name, split, batch_size, as_supervised):
+    assert (name, split, batch_size, as_supervised) == ("fashion_mnist", ["train", "test"], -1, True)
+    return [(np.ones((n, 28, 28, 1), np.uint8), np.arange(n)) for n in (7, 2)]
+
+def as_numpy(arrays):
+    return arrays
+"""
+"""TensorFlow Datasets, as its catalogue describes the data. `tests/train/test_data.py` tests it as it is."""
+
+
+def test_its_sources_give_the_same_kind_of_data(tmp_path, monkeypatch):
+    (tmp_path / "tensorflow_datasets.py").write_text(TFDS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr("socket.create_connection", lambda *_, **__: io.BytesIO())
+    scope = {"os": os, "subprocess": subprocess, "sys": sys}
+    for code in CODE:
+        if "def from_" in code or "def digits" in code:
+            exec(code, scope)
+    for source, lengths in (("from_tfds", (7, 7, 2, 2)), ("digits", (1437, 1437, 360, 360))):
+        data = [*scope[source]()]
+        assert tuple(map(len, data)) == lengths
+        assert [array.shape[1:] for array in data] == [(28, 28), (), (28, 28), ()]
+        assert data[0].dtype == data[2].dtype == "uint8"
 
 
 def versions():
