@@ -42,6 +42,12 @@ def test_the_version_is_the_same_everywhere():
     assert metadata.version("jaxsched") == js.__version__
 
 
+def test_lower_bounds_are_the_versions_that_ci_installs():
+    packages = PROJECT["project"]["dependencies"] + PROJECT["project"]["optional-dependencies"]["train"]
+    bounds = dict(package.split(">=") for package in packages)
+    assert bounds.items() <= dict(re.findall(r"([\w-]+)==([\d.]+\d)", CI)).items()
+
+
 def test_hooks_are_the_linters_of_ci_with_its_requirements():
     entries = re.findall(r"^ +entry: (.+)$", HOOKS, re.MULTILINE)
     assert entries
