@@ -17,6 +17,7 @@ import click
 from click.types import OptionHelpExtra
 
 import jaxsched as js
+from jaxsched._inspect.check import one_schedule
 from jaxsched.optim.retarget import Policy
 from train.config import DEFAULTS
 from train.data import DATASETS
@@ -41,6 +42,15 @@ class Text(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.
             return self.read(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+def read_schedule(text: str) -> js.Schedule:
+    """Parses a single schedule.
+
+    Raises:
+      ValueError: the text is not a schedule, or a stack of several.
+    """
+    return one_schedule(js.parse(text))
 
 
 def read_policy(text: str) -> Policy:
@@ -103,7 +113,7 @@ def _by_dataset(name: str) -> str:
 
 SCHEDULE = option(
     "--schedule",
-    type=Text("EXPR", js.parse),
+    type=Text("EXPR", read_schedule),
     show_default="warmup and cosine",
     help="Learning-rate schedule, in optimizer steps.",
 )

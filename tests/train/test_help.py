@@ -75,6 +75,11 @@ TYPOS = {
         ["sweep", "--schedule", "Cosin(0.1, 0, 10)", "--over", "init_value=0:1:2"],
         "Unknown schedule `Cosin`; did you mean `Cosine`?",
     ),
+    "stack": (["--schedule", "stack([0.1, 0.2])"], "must be one schedule, got a stack of 2"),
+    "stack of a command": (
+        ["sweep", "--schedule", "stack([0.1, 0.2])", "--over", "value=0:1:2"],
+        "must be one schedule, got a stack of 2",
+    ),
     "batch of 0": (["--batch-size", 0], "Invalid value for '--batch-size': 0 is not in the range x>=1."),
     "batch of words": (["--batch-size", "x"], "'--batch-size': 'x' is not a valid integer."),
     "half a step": (["find-lr", "--steps", 1.5], "'--steps': '1.5' is not a valid integer."),
