@@ -82,7 +82,7 @@ def _place(schedule: js.Schedule, name: str) -> int:
     whole = name.startswith(".")
     found = [path for path in numbers if path == name or (not whole and path.endswith(f".{name}"))]
     if len(found) != 1:
-        known = ", ".join(f"`{path}`" for path in (found or numbers))
+        known = ", ".join(f"`{path}`" for path in (found or numbers)) or "only lists"
         many = "several numbers" if found else "no number"
         raise ValueError(f"`{schedule!r}` has {many} named `{name}`; it has {known}.")
     return numbers[found[0]]

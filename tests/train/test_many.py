@@ -139,6 +139,10 @@ def test_a_grid_takes_every_combination():
 
 MISTAKES = {
     "sweep over nothing": (["sweep"], "Missing option '--over'."),
+    "sweep over lists": (
+        ["sweep", "--schedule", "Piecewise([0.1, 0.01], [9])", "--over", "rates=0:1:2"],
+        "has no number named `rates`; it has only lists.",
+    ),
     "sweep over no number": (["sweep", "--over", "rate=0:1:2"], "has no number named `rate`; it has"),
     "sweep over several": (
         ["sweep", "--schedule", "0.1 * Constant(0.2)", "--over", "value=0:1:2"],
