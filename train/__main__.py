@@ -107,7 +107,7 @@ def main(
         raise click.UsageError("--retarget is for a resumed run: it needs --resume DIR.")
 
     session = Session(options, held_out=plateau is not None, shares_batches=True)
-    epochs = epochs or session.defaults.epochs
+    epochs = session.epochs(epochs)
     schedule = session.schedule(schedule, epochs, per_epoch)
     session.preview(schedule, epochs, per_epoch, strict)
     text = repr(schedule)
@@ -161,6 +161,7 @@ def _resume(params: dict[str, Any], given: list[str], options: Shared, folder: P
         batch_size=config.batch_size,
     )
     session = Session(options, held_out=config.plateau is not None, shares_batches=True)
+    session.epochs(config.epochs)
     from train import single
 
     single.resume(session, began, config, folder, params["schedule"], params["retarget"], params["strict"])
@@ -191,7 +192,7 @@ def compare(
     They are from the chapter Learning Rate Scheduling of Dive into Deep Learning (d2l.ai).
     """
     session = Session(options, held_out=True)
-    epochs = epochs or session.defaults.epochs
+    epochs = session.epochs(epochs)
     folder = folder_for(options.out, f"compare-{options.dataset}", "compare.json")
     from train.chapter import CHAPTER
 
@@ -231,7 +232,7 @@ def sweep(
     from train.step import Plan
 
     session = Session(options)
-    epochs = epochs or session.defaults.epochs
+    epochs = session.epochs(epochs)
     try:
         members = grid(session.schedule(schedule, epochs, per_epoch), overs)
     except ValueError as error:

@@ -19,6 +19,7 @@ import platformdirs
 from rich.console import Console
 
 import jaxsched as js
+from jaxsched._core.clock import LAST_STEP
 from train import devices
 from train.config import DEFAULTS, Config, default_schedule
 from train.data import Data, DataError, load
@@ -61,6 +62,16 @@ class Session:
             )
         # Without markup: the text of a schedule has brackets.
         self.console = Console(quiet=not devices.is_first(), markup=False, emoji=False)
+
+    def epochs(self, given: int | None) -> int:
+        """The given number of epochs, or the default one."""
+        epochs = given or self.defaults.epochs
+        most = LAST_STEP // self.steps_per_epoch
+        if epochs > most:
+            raise click.BadParameter(
+                f"{epochs} must be at most {most}, for fewer than 2^31 steps.", param_hint="--epochs"
+            )
+        return epochs
 
     def schedule(self, given: js.Schedule | None, epochs: int, per_epoch: bool) -> js.Schedule:
         """The given schedule, or the default one for a run of this length."""

@@ -180,6 +180,10 @@ MISTAKES = {
         "Invalid value for '--dataset': 'fashion' is not one of 'digits', 'fashion_mnist'.",
     ),
     "epochs": (["--epochs", 0], "Invalid value for '--epochs': 0 is not in the range x>=1."),
+    "too many epochs": (
+        ["--epochs", 97_612_894],
+        "Invalid value for --epochs: 97612894 must be at most 97612893, for fewer than 2^31 steps.",
+    ),
     "batch size": (["--batch-size", 0], "Invalid value for '--batch-size': 0 is not in the range x>=1."),
     "batch too large": (
         ["--batch-size", 1438],
