@@ -134,6 +134,8 @@ def _resume(params: dict[str, Any], given: list[str], options: Shared, folder: P
     """Resumes a run. Only some of its options may change."""
     if "out" in given:
         raise click.UsageError("A resumed run writes to its own folder: leave out --out.")
+    if params["retarget"] is not None and params["schedule"] is None:
+        raise click.UsageError("--retarget is for another schedule: it needs --schedule EXPR.")
     join(options)
     if devices.is_first() and (folder / "config.json").exists():
         lock(folder, "--resume")
@@ -144,7 +146,7 @@ def _resume(params: dict[str, Any], given: list[str], options: Shared, folder: P
     for name in ("dataset", "momentum", "batch_size", "per_epoch", "plateau", "seed"):
         if name in given and params[name] != getattr(config, name):
             raise click.BadParameter(
-                f"{params[name]} must be {getattr(config, name)}, as in the run in {folder}.",
+                f"{_typed(params[name])} must be {_typed(getattr(config, name))}, as in the run in {folder}.",
                 param_hint=_option(name),
             )
     began = config
@@ -313,6 +315,15 @@ def _train_many(
 
 def _is_given(context: click.Context, name: str) -> bool:
     return context.get_parameter_source(name) is not ParameterSource.DEFAULT
+
+
+def _typed(value: Any) -> str:
+    """A value as it is typed after its option. A flag has none."""
+    if value is None or value is False:
+        return "left out"
+    if value is True:
+        return "it"
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _option(name: str) -> str:

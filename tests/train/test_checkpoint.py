@@ -554,6 +554,18 @@ MISTAKES = {
     "another seed": (["--resume", "run", "--seed", 3], "--seed: 3 must be 0, as in the run in run."),
     "another folder": (["--resume", "run", "--out", "b"], "writes to its own folder: leave out --out."),
     "a policy alone": (["--retarget", "Continue"], "it needs --resume DIR."),
+    "a policy for no other schedule": (
+        ["--resume", "run", "--retarget", "Continue"],
+        "--retarget is for another schedule: it needs --schedule EXPR.",
+    ),
+    "another plateau": (
+        ["--resume", "run", "--plateau", 0.5, 3],
+        "--plateau: 0.5 3 must be left out, as in the run in run.",
+    ),
+    "another clock": (
+        ["--resume", "run", "--per-epoch"],
+        "--per-epoch: it must be left out, as in the run in run.",
+    ),
     "no policy": (
         ["--resume", "run", "--retarget", "Go()"],
         "must be Continue, HoldToPlan or Rewarmup(STEPS).",
