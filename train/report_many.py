@@ -30,11 +30,13 @@ def watched(
 ) -> list[Round]:
     """Prints the schedules and a line per epoch, and collects the rounds."""
     for name, expression in expressions.items():
-        console.print(f"{name}: {expression}" if name != expression else name, soft_wrap=True)
+        line = f"{name}: {expression}" if name != expression else name
+        console.print(line, soft_wrap=True, highlight=False)
     known = []
     for each in rounds:
         best = np.nanmax(each.test_accuracy)
-        console.print(f"epoch {each.epoch}/{epochs}  best test {best:.4f}  {each.seconds:.2f} s")
+        line = f"epoch {each.epoch}/{epochs}  best test {best:.4f}  {each.seconds:.2f} s"
+        console.print(line, soft_wrap=True, highlight=False)
         known.append(each)
     return known
 

@@ -17,7 +17,7 @@ from test_many import compared
 from test_train import train
 
 import jaxsched as js
-from train import report
+from train import report, report_many
 from train.__main__ import main
 from train.config import DEFAULTS, default_schedule
 from train.loop import Epoch
@@ -73,6 +73,16 @@ def test_a_comparison_on_a_narrow_terminal_keeps_each_number():
     for row in comparison.rows():
         for column, cell in zip(joined, row.values(), strict=False):
             assert cell.replace(" ", "") in column
+
+
+def test_the_lines_of_a_comparison_have_one_colour_and_no_breaks():
+    terminal = Console(width=40, force_terminal=True, file=io.StringIO(), legacy_windows=False)
+    comparison = compared(seeds=1)
+    expressions = {"schedule.init_value=0.05": "warmup(Cosine(0.05, 0.01, 37), 7, first_step=1)"}
+    report_many.watched(terminal, expressions, comparison.rounds, 10)
+    first, *rest = terminal.file.getvalue().splitlines()
+    assert first == "schedule.init_value=0.05: warmup(Cosine(0.05, 0.01, 37), 7, first_step=1)"
+    assert [line.split("  ")[0] for line in rest] == [f"epoch {each.epoch}/10" for each in comparison.rounds]
 
 
 def test_brackets_are_printed(tmp_path):
