@@ -123,7 +123,9 @@ def join(options: Shared) -> None:
     if processes is not None and process is not None and process >= processes:
         raise click.BadParameter(f"{process} must be below --processes {processes}.", param_hint="--process")
     if coordinator is not None and not re.fullmatch(r".+:[0-9]+", coordinator):
-        raise click.BadParameter(f"{coordinator} must have the form HOST:PORT.", param_hint="--coordinator")
+        raise click.BadParameter(
+            f"{coordinator} must have the form HOST:PORT, where PORT is a number.", param_hint="--coordinator"
+        )
     try:
         devices.join_job(coordinator, processes, process)
     except RuntimeError as error:

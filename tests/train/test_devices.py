@@ -79,7 +79,7 @@ MISTAKES = {
     ),
     "no port": (
         ["--coordinator", "host", "--processes", 2, "--process", 0],
-        "--coordinator: host must have the form HOST:PORT.",
+        "--coordinator: host must have the form HOST:PORT, where PORT is a number.",
     ),
     "both": (["--distributed", "--process", 0], "--distributed finds --coordinator, --processes and"),
 }
