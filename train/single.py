@@ -45,7 +45,8 @@ def follow(
     mine = plan(session, config)
     unit = "epochs" if config.per_epoch else "steps"
     rule = "" if mine.rule is None else f" * {mine.rule!r}"
-    session.say(f"{config.trained}{rule} in {unit}, {config.epochs} epochs, on {_name(session)}")
+    length = f"{config.epochs} epoch{'s' * (config.epochs > 1)}"
+    session.say(f"{config.trained}{rule} in {unit}, {length}, on {_name(session)}")
     if not devices.alone():
         session.say(
             f"If another process of the job dies, this one ends within {2 * devices.HEARTBEAT_SECONDS} s; "

@@ -252,7 +252,9 @@ def test_a_mistake_in_the_schedule_is_found_before_the_run(tmp_path):
     assert "warning at step" in output
     assert "The schedule has a warning, and --strict allows none." in output
     assert not (tmp_path / "run").exists()
-    assert "warning at step" in train(*schedule)
+    output = train(*schedule)
+    assert "warning at step" in output
+    assert "in steps, 1 epoch, on 1 device" in output
 
 
 def test_runs_are_numbered_and_told_after_two_epochs_that_they_are_at_chance(tmp_path, monkeypatch):
