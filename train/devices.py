@@ -42,7 +42,10 @@ def join_job(coordinator: str | None, processes: int | None, process: int | None
             shutdown_timeout_seconds=HEARTBEAT_SECONDS,
         )
     except ValueError as error:  # JAX found no cluster
-        raise RuntimeError(str(error)) from error
+        raise RuntimeError(
+            "this process is not part of one that JAX knows, such as a TPU slice or a Slurm job. "
+            "Give --coordinator, --processes and --process."
+        ) from error
 
 
 def mesh(count: int | None = None) -> Mesh:

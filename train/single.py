@@ -74,12 +74,12 @@ def follow(
     except CheckpointError as error:
         raise click.ClickException(f"{error} Continue with --resume {folder}") from error
     except loop.DivergedError as error:
-        raise click.ClickException(f"{error} {_kept(checkpoints)}") from error
+        raise click.ClickException(f"{error}{_kept(checkpoints)}") from error
     except BrokenPipeError:
         raise
     except OSError as error:
         raise click.ClickException(
-            f"Results cannot be written to {error.filename or folder}: {error.strerror}. {_kept(checkpoints)}"
+            f"Results cannot be written to {error.filename or folder}: {error.strerror}.{_kept(checkpoints)}"
         ) from error
     except jax.errors.JaxRuntimeError as error:
         if devices.alone():
@@ -149,7 +149,10 @@ def resume(
     if devices.is_first() and config == before != began:
         # An earlier resume was killed after its first checkpoint, before it saved its configuration.
         config.save(folder / "config.json")
-    session.say(f"Resuming after epoch {made}" if made else "No checkpoint found: starting anew")
+    if made == config.epochs:
+        session.say(f"Resuming after epoch {made}, the last one: --epochs N trains on, up to epoch N")
+    else:
+        session.say(f"Resuming after epoch {made}" if made else "No checkpoint found: starting anew")
     follow(session, config, folder, progress, checkpoints)
 
 
@@ -165,7 +168,7 @@ def _retargeted(old: str, new: str, per_epoch: bool, progress: Progress, policy:
 
 def _kept(checkpoints: Checkpoints) -> str:
     epochs = checkpoints.epochs() if devices.is_first() else []
-    return f"The checkpoint of epoch {epochs[0]} is kept in {checkpoints.folder}." if epochs else ""
+    return f" The checkpoint of epoch {epochs[0]} is kept in {checkpoints.folder}." if epochs else ""
 
 
 def _checkpoints(folder: Path) -> Checkpoints:

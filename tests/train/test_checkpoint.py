@@ -541,7 +541,7 @@ def test_a_policy_goes_over_to_another_schedule(made, tmp_path, policy):
 def test_a_run_that_is_complete_stays_as_it_is(made, tmp_path):
     folder = copy(made, tmp_path)
     before = (folder / "metrics.jsonl").read_bytes()
-    assert "Resuming after epoch 2" in train("--resume", folder)
+    assert "Resuming after epoch 2, the last one: --epochs N trains on" in train("--resume", folder)
     assert (folder / "metrics.jsonl").read_bytes() == before
 
 

@@ -93,6 +93,16 @@ def test_mistakes(mistake, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_process_outside_of_a_job_is_told_how_to_join_one(monkeypatch):
+    def no_cluster(*_, **__):
+        raise ValueError("coordinator_address should be defined.")
+
+    monkeypatch.setattr(jax.distributed, "initialize", no_cluster)
+    output = " ".join(train("--distributed", code=1).split())
+    assert "Cannot join the job: this process is not part of one that JAX knows" in output
+    assert "Give --coordinator, --processes and --process." in output
+
+
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
