@@ -26,6 +26,7 @@ from test_train import train
 from train.__main__ import main
 from train.checkpoint import MANIFEST, CheckpointError, Checkpoints
 from train.config import Config, ConfigError
+from train.data import load
 from train.session import folder_for, lock
 
 ROOT = Path(__file__).parents[2]
@@ -619,8 +620,13 @@ def test_a_file_that_cannot_be_written_is_named(made, tmp_path):
 
 
 @pytest.fixture
-def nobody(made):
-    """A copy of a run that belongs to a user without privileges, who runs the test."""
+def nobody(made, monkeypatch):
+    """A copy of a run that belongs to a user without privileges, who runs the test.
+
+    That user may not be able to read the environment, and so neither the digits.
+    """
+    data = load("digits")
+    monkeypatch.setattr("train.session.load", lambda *_: data)
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(shutil.copytree(made, Path(parent) / "run"))
         (folder / ".lock").touch()
