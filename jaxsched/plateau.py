@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable
-from functools import partial
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import export
 
 from jaxsched._core.clock import LAST_STEP
+from jaxsched._core.exported import exported_state
 from jaxsched._core.fields import Number, field, is_real, number
 from jaxsched._core.value import Value
 
 Tree = TypeVar("Tree")
 
 
-@partial(export.register_namedtuple_serialization, serialized_name="jaxsched.PlateauState")
+@exported_state
 class PlateauState(NamedTuple):
     """The state of a plateau.
 
@@ -252,7 +251,7 @@ def _as_plateau(name: str, value: Any) -> Plateau:
     return value
 
 
-@partial(export.register_namedtuple_serialization, serialized_name="jaxsched.AveragedState")
+@exported_state
 class AveragedState(NamedTuple):
     """The state of `Averaged`.
 

@@ -6,11 +6,14 @@ is static in it; these are JSON of texts, numbers, flags and lists.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from jax import export
+
+State = TypeVar("State", bound=type)
 
 
 def register_for_export(
@@ -21,7 +24,8 @@ def register_for_export(
 ) -> None:
     """Registers a pytree's class with `jax.export`.
 
-    A name is taken once. Where a class is defined again, as in a notebook, the first one keeps it.
+    A name is taken once. Where a class is defined again, as in a notebook or when a module is imported again,
+    the first one keeps it.
 
     Args:
       cls: the class, which is a pytree.
@@ -42,12 +46,17 @@ def register_for_export(
     def read(data: bytes) -> Any:
         return restored(_as_tuples(json.loads(bytes(data))))
 
-    try:
+    with contextlib.suppress(ValueError):
         export.register_pytree_node_serialization(
             cls, serialized_name=name, serialize_auxdata=write, deserialize_auxdata=read
         )
-    except ValueError:
-        return
+
+
+def exported_state(cls: State) -> State:
+    """Registers a named tuple of this library with `jax.export`; the first class of a name keeps it."""
+    with contextlib.suppress(ValueError):
+        export.register_namedtuple_serialization(cls, serialized_name=f"jaxsched.{cls.__name__}")
+    return cls
 
 
 def _as_tuples(value: Any) -> Any:

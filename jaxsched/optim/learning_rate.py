@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import optax
-from jax import export
 
+from jaxsched._core.exported import exported_state
 from jaxsched._core.fields import checked_flag
 from jaxsched._core.schedule import Schedule, ScheduleLike, as_schedule
 from jaxsched.optim.groups import labels_of
@@ -19,7 +18,7 @@ Rates: TypeAlias = "jax.Array | dict[str, jax.Array]"
 """A rate, or a dict of rates by the label of their parameters."""
 
 
-@partial(export.register_namedtuple_serialization, serialized_name="jaxsched.LearningRateState")
+@exported_state
 class LearningRateState(NamedTuple):
     """The state of `scale_by_learning_rate`.
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
-from jax import export
 
+from jaxsched._core.exported import exported_state
 from jaxsched.optim.learning_rate import scaled_by
 from jaxsched.plateau import Rule
 
 
-@partial(export.register_namedtuple_serialization, serialized_name="jaxsched.ScaleByPlateauState")
+@exported_state
 class ScaleByPlateauState(NamedTuple):
     """The state of `scale_by_plateau`.
 
