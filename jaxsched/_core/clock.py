@@ -43,7 +43,7 @@ def prepare_step(step: Any) -> Any:
       ValueError: an entry is masked.
     """
     if hasattr(step, "__jax_array__") and not isinstance(step, jax.Array | Clock):
-        step = jnp.asarray(step.__jax_array__())
+        step = step.__jax_array__()
     if isinstance(step, jax.Array):
         if step.dtype in (np.int32, np.float32, np.float64):
             return step

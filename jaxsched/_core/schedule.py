@@ -42,6 +42,7 @@ from jaxsched._core.fields import (
     field,
     is_concrete,
     is_number,
+    is_real,
     number,
     numbers,
     optional_number,
@@ -337,6 +338,7 @@ def as_arrays(tree: Tree) -> Tree:
 
     Equinox's `filter_jit` traces arrays alone and compiles again for another Python number, and its
     `filter_grad` gives `None` for one. A schedule of arrays compiles once, and has gradients.
+    So does the rule of a plateau.
 
     >>> import jax
     >>> import jaxsched as js
@@ -344,20 +346,23 @@ def as_arrays(tree: Tree) -> Tree:
     [Array(0.3, dtype=float32), Array(0., dtype=float32), Array(10., dtype=float32)]
 
     Args:
-      tree: a schedule, or a tree that holds schedules, such as a module with one in a field.
+      tree: a schedule or a plateau, or a tree that holds some, such as a module with one in a field.
 
     Returns:
-      The same tree, in which the numbers of schedules are arrays: float32, or float64 in JAX's x64 mode. So
-      they are rounded as those of a schedule that is an argument of `jax.jit`.
+      The same tree, in which the numbers of schedules and plateaus are arrays: float32, or float64 in JAX's
+      x64 mode. So they are rounded as those of a schedule that is an argument of `jax.jit`.
     """
 
+    def is_ours(node: Any) -> bool:
+        return isinstance(node, Value)
+
     def converted(node: Any) -> Any:
-        if not is_schedule(node):
+        if not is_ours(node):
             return node
         dtype = jnp.zeros(()).dtype
         return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), node)
 
-    return jax.tree.map(converted, tree, is_leaf=is_schedule)
+    return jax.tree.map(converted, tree, is_leaf=is_ours)
 
 
 class Constant(Schedule):
@@ -431,9 +436,17 @@ class Lambda(Schedule):
                 "a list with it or convert it to a Python number. Use `jnp.where`, or "
                 "`jaxsched.table(fn, steps)`, which calls `fn` once for each step."
             ) from error
-        if not jax.tree_util.all_leaves([value]) or isinstance(value, str | bytes) or np.shape(value) != ():
+        if not _is_scalar(value):
             raise TypeError(f"`fn` must return a scalar, got {value!r}.")
         return jnp.asarray(value, step.dtype)
+
+
+def _is_scalar(value: Any) -> bool:
+    """Whether a function may return it as a rate. A flag is 0 or 1; a time or a masked entry is no rate."""
+    if not jax.tree_util.all_leaves([value]) or isinstance(value, str | bytes | complex):
+        return False
+    dtype = getattr(value, "dtype", np.bool)
+    return np.shape(value) == () and (dtype == np.bool or is_real(dtype)) and not np.ma.is_masked(value)
 
 
 class Product(Schedule):

@@ -148,6 +148,22 @@ TYPE_ERRORS = {
         lambda: js.Lambda(lambda t: "1"),
         "`fn` must return a scalar, got '1'.",
     ),
+    "a function that returns a masked number": (
+        lambda: js.Lambda(lambda t: MASKED[1]),
+        "`fn` must return a scalar, got masked.",
+    ),
+    "a function that returns a time": (
+        lambda: js.Lambda(lambda t: HOURS),
+        "`fn` must return a scalar, got np.timedelta64(3,'h').",
+    ),
+    "a function that returns a date": (
+        lambda: js.Lambda(lambda t: DAY),
+        "`fn` must return a scalar, got ",
+    ),
+    "a function that returns a complex number": (
+        lambda: js.Lambda(lambda t: jnp.exp(1j * t)),
+        "`fn` must return a scalar, got ",
+    ),
     "a time as a number": (lambda: js.Constant(HOURS), "`value` must be a number, got np.timedelta64(3,'h')"),
     "times in a list": (lambda: js.Table([HOURS]), "`values[0]` must be a number, got np.timedelta64(3,'h')"),
     "an array of times": (

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import importlib
+import sys
 from fractions import Fraction
 
 import jax
@@ -39,6 +41,11 @@ def test_a_traced_variable_is_a_step():
     assert jax.jit(lambda step: LINE(Variable(step)))(3) == LINE(3)
     with pytest.raises(TypeError, match="`step` must be an integer or floating number or array"):
         LINE(Variable(jnp.array(True)))
+
+
+def test_a_variable_of_a_large_number_is_that_step():
+    slow = js.Linear(0.0, 1.0, 2.0**41)
+    assert slow(Variable(np.int64(2**40))) == slow(2**40) == 0.5
 
 
 def test_an_exported_function_takes_a_schedule():
@@ -85,6 +92,15 @@ def test_a_class_that_is_defined_again_stays_usable():
                 return value * self.scale
 
         assert Again(0.5)(0) == 0.5 * value
+
+
+def test_a_second_import_registers_nothing_twice(monkeypatch):
+    """As in a notebook that drops the modules after an upgrade; `jax.export` keeps the first names."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "jaxsched"]:
+        monkeypatch.delitem(sys.modules, name)
+    again = importlib.import_module("jaxsched")
+    assert again is not js
+    assert again.Linear(0.3, 0.0, 10)(3) == LINE(3)
 
 
 @pytest.mark.parametrize("every", [js.Constant(3), js.Piecewise([1, 2, 3], [1, 2]), js.Linear(1, 3, 4)])
@@ -134,6 +150,12 @@ def test_the_numbers_of_schedules_become_arrays(x64):
         assert js.as_arrays(table) == table
     rate = jax.jit(lambda schedule: schedule(3))
     assert jax.jit(lambda: js.as_arrays(LINE)(3))() == rate(js.as_arrays(LINE)) == rate(LINE)
+
+
+def test_the_numbers_of_a_plateau_become_arrays():
+    rule = js.ports.torch.ReduceLROnPlateau(1.0, patience=1)
+    assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(js.as_arrays({"rule": rule})))
+    assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(js.as_arrays(js.as_integer(LINE))))
 
 
 def test_checkpoints_of_other_libraries_take_a_schedule(tmp_path):
