@@ -201,7 +201,13 @@ def _rule_to_html(rule: Rule) -> str | None:
     """The notebook display of a plateau: its scale while the metric never improves, and its text."""
     try:
         dataclasses.replace(rule)  # JAX may have changed its numbers.
-        with jax.debug_nans(False), jax.debug_infs(False):
+        # Uncompiled, thousands of observations would take minutes.
+        with (
+            jax.debug_nans(False),
+            jax.debug_infs(False),
+            jax.disable_jit(False),
+            jax.transfer_guard("allow"),
+        ):
             after = np.asarray(observe_all(rule, np.ones(OBSERVATIONS, np.float32))[0])
     except (TypeError, ValueError):  # It is traced, a batch, or out of range.
         return None

@@ -297,6 +297,11 @@ def test_a_plateau_without_a_cut_is_level():
     np.testing.assert_allclose(seen, 1)
 
 
+def test_a_plateau_shows_itself_while_nothing_is_compiled():
+    with jax.disable_jit(), jax.transfer_guard("disallow"):
+        assert "<svg" in js.Plateau(0.5, 3)._repr_html_()
+
+
 def range_tested(**keywords):
     return js.range_test(lambda w, rate, i: (w - rate * 8 * w, 4 * w**2 + 1), 1.0, **keywords)
 
