@@ -23,6 +23,7 @@ from jax import export, lax
 
 from jaxsched._core.clock import LAST_STEP
 from jaxsched._core.evaluate import force_float32
+from jaxsched._core.fields import describe
 from jaxsched._core.schedule import Constant, Lambda, Schedule
 from jaxsched._core.versions import enable_x64
 from jaxsched._text.parse import parse
@@ -84,15 +85,22 @@ def check_descends(tx: Any, params: Any = None, *, steps: int = 10) -> None:
 
     Args:
       tx: an Optax transformation. It gets the extra arguments `value`, `grad`, `value_fn` and `obj_fn`.
-      params: the parameters, for an optimizer with groups or masks; by default a small tree.
+      params: the parameters, for an optimizer with groups or masks; by default a small tree. Only their
+        structure, shapes and dtypes matter.
       steps: the number of updates. It must reach the first rate that is not 0.
 
     Raises:
-      AssertionError: the updates of a parameter go up, or all are 0.
+      AssertionError: the updates of a parameter go up or are not finite, or all are 0.
+      TypeError: `tx` is not an Optax transformation.
     """
+    if not hasattr(tx, "init") or not hasattr(tx, "update"):
+        raise TypeError(
+            f"`tx` must be an Optax transformation, such as `optax.sgd(0.1)`, got {describe(tx)}."
+        )
     if params is None:
-        params = {"matrix": np.full((4, 3), 0.01, np.float32), "vector": np.full(3, -0.01, np.float32)}
-    params = jax.tree.map(jnp.asarray, params)
+        params = {"matrix": np.zeros((4, 3), np.float32), "vector": np.zeros(3, np.float32)}
+    # Near 0, where no weight decay outweighs the gradient.
+    params = jax.tree.map(lambda leaf: jnp.full_like(leaf, 0.01), params)
     gradient = jax.tree.map(
         lambda leaf: jnp.linspace(0.5, 1.5, leaf.size).reshape(leaf.shape).astype(leaf.dtype), params
     )
@@ -116,7 +124,9 @@ def check_descends(tx: Any, params: Any = None, *, steps: int = 10) -> None:
     along = jax.tree.map(lambda update, slope: float((update * slope).sum().real), total, gradient)
     paths = jax.tree.leaves_with_path(along)
     slopes = {f"parameters{jax.tree_util.keystr(path)}": slope for path, slope in paths}
-    up = [name for name, slope in slopes.items() if not slope <= 0]
+    unknown = [name for name, slope in slopes.items() if not np.isfinite(slope)]
+    _require(not unknown, f"The updates of {' and '.join(unknown)} are not finite.")
+    up = [name for name, slope in slopes.items() if slope > 0]
     _require(
         not up,
         f"The updates of {' and '.join(up)} go up along their gradients: a sign is flipped twice, or never. "

@@ -65,13 +65,16 @@ def with_schedule(
 
     Raises:
       TypeError: `factory` is not callable or has no argument `learning_rate`, or `schedule` is not a
-        schedule.
+        schedule. What `factory` itself raises is raised as it is.
       ValueError: the updates differ from those of `factory(schedule, **arguments)`, or the four updates
         cannot be made. The message has the first difference.
     """
     if not callable(factory):
         raise TypeError(f"`factory` must be a function such as `optax.adamw`, got {describe(factory)}.")
-    parameters = inspect.signature(factory).parameters.values()
+    try:
+        parameters = [*inspect.signature(factory).parameters.values()]
+    except ValueError:  # A builtin such as `dict` has no signature.
+        parameters = []
     if not any(each.name == "learning_rate" or each.kind is each.VAR_KEYWORD for each in parameters):
         raise TypeError(
             f"`factory` must have an argument `learning_rate`, got {describe(factory)}. Put "
@@ -82,7 +85,7 @@ def with_schedule(
             "`learning_rate` must be left out, because `schedule` is the rate, "
             f"got {brief(arguments['learning_rate'])}."
         )
-    plan = as_schedule("schedule", schedule)
+    chained = _behind(factory, as_schedule("schedule", schedule), arguments)
     if is_concrete(arguments):
         # What the caller has set for its own program does not concern the comparison.
         with (
@@ -93,8 +96,8 @@ def with_schedule(
             jax.transfer_guard("allow"),
             jax.debug_nans(False),
         ):
-            _compare(factory, {key: _without_mask(key, each) for key, each in arguments.items()})
-    return _behind(factory, plan, arguments)
+            _compare(factory, arguments)
+    return chained
 
 
 def _behind(factory: Any, schedule: Any, arguments: dict[str, Any]) -> Any:
@@ -104,8 +107,9 @@ def _behind(factory: Any, schedule: Any, arguments: dict[str, Any]) -> Any:
 
 def _without_mask(name: str, value: Any) -> Any:
     """An argument, but a mask that fits the parameters of the user as one that fits any."""
-    fits = "mask" not in name or value is None or isinstance(value, bool)
-    return value if fits else lambda params: jax.tree.map(lambda _: True, params)
+    if "mask" not in name or value is None or isinstance(value, bool | int | float | str):
+        return value
+    return lambda params: jax.tree.map(lambda _: True, params)
 
 
 class _Update(NamedTuple):
@@ -123,6 +127,7 @@ def _compare(factory: Any, arguments: dict[str, Any]) -> None:
     name = getattr(factory, "__name__", "factory")
     described = f"`{name}({given.removeprefix(', ')})`"
     table = Table(RATES)
+    arguments = {key: _without_mask(key, each) for key, each in arguments.items()}
     try:
         behind = _behind(factory, table, arguments)
         expected = _in_it(factory, table, arguments)
@@ -134,6 +139,11 @@ def _compare(factory: Any, arguments: dict[str, Any]) -> None:
             "its rate, use `optax.chain(factory(1.0, ...), jaxsched.scale_by_learning_rate(schedule, "
             "flip_sign=False))`."
         ) from error
+    if not any(np.any(leaf) for leaf in jax.tree.leaves([each.update for each in expected])):
+        raise ValueError(
+            f"`factory` must change the parameters in its first {len(RATES)} updates, got {described}, whose "
+            "updates are 0. If it collects gradients, as `optax.MultiSteps` does, put that around the result."
+        )
     for i, (one, other) in enumerate(zip(expected, found, strict=True)):
         pairs = zip(jax.tree.leaves_with_path(one.update), jax.tree.leaves(other.update), strict=True)
         for (path, inside), outside in pairs:
@@ -181,19 +191,17 @@ def _run(
     """One update of each optimizer, which share a state, along their own path or at given points."""
     params: Any = jax.tree.map(jnp.asarray, PARAMS)
     state, made = optimizers[0].init(params), []
-    updates_of = {id(tx): jax.jit(_update_of(tx)) for tx in optimizers}
     for i, tx in enumerate(optimizers):
         gradient = jax.tree.map(jnp.subtract, params, GOAL)
         if fixed:
             params, gradient = fixed[i]
-        updates, state = updates_of[id(tx)](gradient, state, params)
+        # Not compiled: a program would be new in each call, which takes 20 times as long.
+        updates, state = _update(tx, gradient, state, params)
         made.append(_Update(params, gradient, updates))
         params = optax.apply_updates(params, updates)
     return made
 
 
-def _update_of(tx: optax.GradientTransformation) -> Callable[..., Any]:
+def _update(tx: optax.GradientTransformation, gradient: Any, state: Any, params: Any) -> Any:
     update = optax.with_extra_args_support(tx).update
-    return lambda gradient, state, params: update(
-        gradient, state, params, value=_loss(params), grad=gradient, value_fn=_loss, obj_fn=_loss
-    )
+    return update(gradient, state, params, value=_loss(params), grad=gradient, value_fn=_loss, obj_fn=_loss)

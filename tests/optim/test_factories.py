@@ -151,6 +151,14 @@ BAD_TYPES = {
         lambda: js.with_schedule(optax.scale_by_adam, 0.1),
         "`factory` must have an argument `learning_rate`, got <function scale_by_adam",
     ),
+    "no signature": (
+        lambda: js.with_schedule(dict, 0.1),
+        "`factory` must have an argument `learning_rate`, got <class 'dict'> (type).",
+    ),
+    "no transformation": (
+        lambda: check_descends(optax.adamw),
+        "`tx` must be an Optax transformation, such as `optax.sgd(0.1)`, got <function adamw",
+    ),
     "two rates": (
         lambda: js.with_schedule(optax.sgd, 0.1, learning_rate=0.2),
         "`learning_rate` must be left out, because `schedule` is the rate, got 0.2.",
@@ -166,6 +174,33 @@ BAD_TYPES = {
 def test_bad_input(kind, build, message):
     with pytest.raises(kind, match=re.escape(message)):
         build()
+
+
+def test_what_the_factory_refuses_is_its_own_message():
+    with pytest.raises(TypeError, match=r"^adamw\(\) got an unexpected keyword argument 'weight_deacy'"):
+        js.with_schedule(optax.adamw, 0.1, weight_deacy=0.1)
+
+
+def test_updates_that_are_all_0_prove_nothing():
+    """The schedule in `MultiSteps` counts updates, and behind it batches."""
+
+    def factory(learning_rate):
+        return optax.MultiSteps(optax.adam(learning_rate), 8).gradient_transformation()
+
+    with pytest.raises(ValueError, match=r"in its first 4 updates, got `factory\(\)`, whose updates are 0"):
+        js.with_schedule(factory, 0.1)
+
+
+def test_a_mask_is_in_the_message_as_it_was_given():
+    with pytest.raises(ValueError, match=r"Use `adafactor\(.*, weight_decay_mask=\{'a': True\}\)`"):
+        js.with_schedule(optax.adafactor, 0.1, weight_decay_rate=0.1, weight_decay_mask={"a": True})
+
+
+def test_a_number_whose_name_has_a_mask_is_no_mask():
+    def factory(learning_rate, mask_rate):
+        return optax.chain(optax.scale(1 - mask_rate), optax.sgd(learning_rate))
+
+    js.with_schedule(factory, 0.1, mask_rate=0.2)
 
 
 def chained(*, flip_sign):
@@ -206,6 +241,15 @@ def test_a_chain_that_climbs(name):
     build, leaves = UP[name]
     with pytest.raises(AssertionError, match=re.escape(f"The updates of {leaves} go up along")):
         check_descends(build())
+
+
+def test_a_weight_decay_on_large_parameters_descends():
+    check_descends(optax.adamw(0.1, weight_decay=0.1), {"scale": jnp.full(3, -30.0)})
+
+
+def test_a_chain_that_is_not_finite():
+    with pytest.raises(AssertionError, match=r"The updates of parameters\['matrix'\] and .* are not finite"):
+        check_descends(optax.sgd(float("nan")))
 
 
 def test_a_chain_that_stands_still():
