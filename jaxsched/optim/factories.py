@@ -43,7 +43,7 @@ def with_schedule(
     Not every optimizer allows that: momentum may stand behind the rate, or a weight decay beside it. So the
     two are compared when this is called, in four updates of a small tree of parameters under a rate that
     changes, and what differs is refused. A `mask` applies to all parameters there. The comparison is left
-    out if an argument is traced.
+    out if an argument is traced, and in `jax.shard_map`.
 
     >>> import jax.numpy as jnp
     >>> import jaxsched as js
@@ -139,6 +139,8 @@ def _compare(factory: Any, arguments: dict[str, Any]) -> None:
             "its rate, use `optax.chain(factory(1.0, ...), jaxsched.scale_by_learning_rate(schedule, "
             "flip_sign=False))`."
         ) from error
+    if not is_concrete([each.update for each in (*expected, *found)]):
+        return  # In `jax.shard_map` even known numbers are traced.
     if not any(np.any(leaf) for leaf in jax.tree.leaves([each.update for each in expected])):
         raise ValueError(
             f"`factory` must change the parameters in its first {len(RATES)} updates, got {described}, whose "

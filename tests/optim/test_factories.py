@@ -117,6 +117,17 @@ def test_it_is_built_in_a_compiled_function_and_from_what_is_traced():
     np.testing.assert_allclose(updates["vector"], -0.1 * START["vector"], rtol=1e-6)
 
 
+def test_it_is_built_in_a_mapped_function():
+    def update(gradient):
+        tx = js.with_schedule(optax.sgd, 0.1)
+        return tx.update(gradient, tx.init(gradient))[0]
+
+    mesh = jax.make_mesh((1,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+    split = jax.sharding.PartitionSpec("data")
+    mapped = jax.shard_map(update, mesh=mesh, in_specs=split, out_specs=split)
+    np.testing.assert_allclose(mapped(jnp.ones(2)), -0.1, rtol=1e-6)
+
+
 def test_it_is_built_under_any_setting():
     with enable_x64(True), jax.numpy_dtype_promotion("strict"), jax.transfer_guard("disallow"):
         js.with_schedule(optax.adamw, 0.1, weight_decay=0.1)
