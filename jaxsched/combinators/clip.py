@@ -53,7 +53,10 @@ class clip(Schedule):
         yield Span(self.schedule, 0.0)
 
     def peak(self: Any) -> float | None:
-        if self.max_value is not None:
-            return largest(self.max_value)
+        limit = self.max_value
+        if limit is not None and is_concrete(limit) and limit <= 0:
+            limit = self.min_value  # The rates are at most 0.
+        if limit is not None:
+            return largest(limit)
         highest = self.schedule.peak()
         return highest if highest is None or self.min_value is None else max(highest, largest(self.min_value))

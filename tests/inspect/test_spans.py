@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 
+import jaxsched as js
 from catalogue.cases import CASES, COMBINATORS, PRESET_VARIANTS, PRESETS, SHAPES, VARIANTS
 
 HORIZON = 203
@@ -72,3 +73,16 @@ def test_no_shape_exceeds_its_peak(name):
     if peak is not None:
         assert highest <= peak * (1 + 1e-6)
         assert peak <= 2 * highest
+
+
+@pytest.mark.parametrize(
+    ("schedule", "peak"),
+    [
+        (js.clip(js.Linear(-2.0, 0.0, 9), max_value=0.0), 2.0),
+        (js.clip(js.Linear(-2.0, 0.0, 9), -1.0, 0.0), 1.0),
+        (js.clip(js.Linear(2.0, 0.0, 9), -1.0, 0.5), 0.5),
+        (js.clip(js.Linear(0.5, 0.0, 9), min_value=0.1), 0.5),
+    ],
+)
+def test_the_peak_of_a_clipped_schedule(schedule, peak):
+    assert schedule.peak() == peak == np.abs(schedule(np.arange(10))).max()

@@ -117,6 +117,7 @@ def test_it_is_built_in_a_compiled_function_and_from_what_is_traced():
     np.testing.assert_allclose(updates["vector"], -0.1 * START["vector"], rtol=1e-6)
 
 
+@pytest.mark.thorough
 def test_it_is_built_in_a_mapped_function():
     def update(gradient):
         tx = js.with_schedule(optax.sgd, 0.1)

@@ -1,4 +1,4 @@
-"""Every port obeys every law, and every port has an instance in the catalogue."""
+"""Ports obey the laws, and every port has an instance in the catalogue."""
 
 from __future__ import annotations
 
@@ -18,9 +18,13 @@ SYSTEMS = sorted(
 )
 
 
+PAIRS = [(port, law) for i, port in enumerate(PORTS) for j, law in enumerate(LAWS) if (i + j) % 3 == 0]
+"""A third of the laws for each port, and a third of the ports for each law. A port only composes what the
+catalogue has, where `test_laws.py` checks all of them, and `test_ports.py` has its values."""
+
+
 @pytest.mark.thorough
-@pytest.mark.parametrize("law", LAWS)
-@pytest.mark.parametrize("port", PORTS)
+@pytest.mark.parametrize(("port", "law"), PAIRS)
 def test_law(port, law):
     LAWS[law](PORTS[port]())
 

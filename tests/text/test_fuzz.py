@@ -255,6 +255,7 @@ def test_what_the_fuzzer_found():
         check_rates("Exponential(3e+38, 0, 1) * Constant(2)")
         check_rates("Geometric(1, 2, 1e-44)")
         check_rates("Linear(0, 3e+38, 0.5)")
+        check_rates("clip(-2, max_value=0) * InversePower(3e+38, 1e-37, 2)")
         check_rates("step_decay(0, 2, 1e-298) + Constant(0)")
         check_rates("one_cycle_momentum(0, 1, 4e-182, three_phases=True)")
     assert js.parse(repr(js.parse("stack([select([0], 0)])"))) == js.parse("stack([select([0], 0)])")
