@@ -70,6 +70,7 @@ def pytorch_logits(ours, images):
     return logits, sum(each.numel() for each in theirs.parameters())
 
 
+@pytest.mark.thorough
 def test_the_models_are_one():
     ours = LeNet(nnx.Rngs(0))
     for name in LAYERS:

@@ -147,6 +147,7 @@ FORMULAS = {
 """Schedules whose formulas extend to steps before their start."""
 
 
+@pytest.mark.thorough
 def test_before_its_start_a_schedule_is_at_its_first_rate():
     steps = np.array([0, 1, 98, 99, 100, 101, 150], np.int32)
     later = {name: js.shift(schedule, 100) for name, schedule in FORMULAS.items()}

@@ -108,6 +108,7 @@ def test_a_run_is_what_its_seed_says():
     assert losses(2**32 - 1) != losses(1)
 
 
+@pytest.mark.thorough
 @pytest.mark.smoke
 def test_an_epoch_is_its_steps_one_by_one():
     """An epoch equals a plain Optax loop: its shuffling, whole batches only, momentum and schedule."""
@@ -257,6 +258,7 @@ def test_a_mistake_in_the_schedule_is_found_before_the_run(tmp_path):
     assert "in steps, 1 epoch, on 1 device" in output
 
 
+@pytest.mark.thorough
 def test_runs_are_numbered_and_told_after_two_epochs_that_they_are_at_chance(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for number in (1, 3):
