@@ -455,14 +455,16 @@ class Product(Schedule):
     schedules: Sequence[ScheduleLike] = parts()
 
     def evaluate(self: Any, t: Clock) -> Any:
+        if t.dtype != np.float32:
+            return _fold(operator.mul, self.schedules, t)
         peak = self.peak() if is_concrete(*jax.tree.leaves(self)) else None
         overflows = peak is not None and is_concrete(peak) and peak > LARGEST
 
         def product(a: Any, b: Any) -> Any:
             # XLA multiplies known factors first, and their product may overflow float32.
-            if t.dtype == np.float32 and (overflows or (isinstance(a, float) and abs(a) > 1)):
+            if overflows or (isinstance(a, float) and abs(a) > 1):
                 b = limited(b, t.dtype)
-            if t.dtype == np.float32 and (overflows or (isinstance(b, float) and abs(b) > 1)):
+            if overflows or (isinstance(b, float) and abs(b) > 1):
                 a = limited(a, t.dtype)
             return a * b
 
