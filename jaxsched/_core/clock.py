@@ -204,6 +204,8 @@ class Clock(Operators):
     def since(self, step: Any) -> Clock:
         """The clock that starts at `step`."""
         passed = self - step
+        if passed.nonnegative:
+            return passed
         if passed.rest is None:
             return Clock(lax.max(passed.whole, lax.full_like(passed.whole, 0)), nonnegative=True)
         return self.select(passed > 0, passed, 0, nonnegative=True)

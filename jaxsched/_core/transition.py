@@ -85,7 +85,8 @@ class Transition(Schedule, abstract=True):
             value = as_array(small + (large - small) * self.weights(fraction, fraction)[0], t.dtype)
             return lax.select(away >= steps, as_array(large, t.dtype), value)
         value = as_array(self.on_the_way(passed, remaining), t.dtype)
-        value = lax.select(t > 0, value, as_array(init, t.dtype))
+        if not (self.symmetric and is_known(init, 0.0)):  # A product with a weight of 0 is exact.
+            value = lax.select(t > 0, value, as_array(init, t.dtype))
         return lax.select(ended, as_array(end, t.dtype), value)
 
 
@@ -133,6 +134,8 @@ class Easing:
 
     @property
     def _fields(self) -> dict[str, Field]:
+        if not self.keywords:
+            return {}  # Every eager call asks for them.
         fields = {specifier.name: field_of(specifier) for specifier in dataclasses.fields(self.cls)}
         return {name: fields[name] for name in self.keywords}
 
