@@ -204,13 +204,7 @@ BOUNDS = (
     ),
 )
 
-IN_FULL = (
-    "a stack of mixed kinds under vmap has arrays for all its numbers, so its kinds are computed in full"
-)
 REASONS: dict[str, str] = {
-    "TPU: instructions of one evaluation, closed over": (
-        f"{IN_FULL}; noam is a warmup, a shift and a power, where its plain formula is one minimum"
-    ),
     "TPU: instructions of one evaluation, as an argument": (
         "two cycles whose factor may be 1, whole or a fraction count their restarts in each of these ways"
     ),
@@ -218,10 +212,8 @@ REASONS: dict[str, str] = {
         "the larger end of a transition is selected, and steps before 0 are held at 0; Optax does neither"
     ),
     "CPU: operations in a step of SGD with momentum": (
-        f"{IN_FULL}; a join of 1,000 finds its part in two rounds of comparing, then looks its numbers up"
+        "a join of 1,000 finds its part in two rounds of comparing, then looks its numbers up"
     ),
-    "CPU: trace, lower and compile, to Optax's": IN_FULL,
-    "CPU: 10^6 rates in one call, to Optax's": IN_FULL,
 }
 """Why a bound does not hold, by its quantity."""
 

@@ -18,10 +18,10 @@ import numpy as np
 from jax import lax
 
 from jaxsched._core.clock import LAST_STEP, Clock, prepare_step
-from jaxsched._core.fields import Field, field_of, is_concrete
+from jaxsched._core.fields import Field, field_of
 from jaxsched._core.lookup import as_array
 from jaxsched._core.platforms import FLOAT64_PLATFORMS, by_platform, x64_is_on
-from jaxsched._core.versions import enable_x64, outside_of_programs
+from jaxsched._core.versions import enable_x64, mapped_over, outside_of_programs
 
 force_float32: contextvars.ContextVar[bool] = contextvars.ContextVar("force_float32", default=False)
 """Whether to compute in float32 everywhere; see `jaxsched.testing.float32_path`."""
@@ -34,16 +34,16 @@ def call(schedule: Any, step: Any) -> jax.Array:
     result = np.float64 if x64_is_on() else np.float32
     narrow = force_float32.get()
     here = not narrow and jax.default_backend() in FLOAT64_PLATFORMS and outside_of_programs()
-    if here and is_concrete(leaves, step):
+    if here and not any(isinstance(each, jax.core.Tracer) for each in (step, *leaves)):
         # One program serves all numbers, except those for which a formula has a shorter form.
         known = [
             leaf if type(leaf) is float and leaf in field.shortcuts else None
             for leaf, field in zip(leaves, _fields_of(structure), strict=True)
         ]
-        static = _Static(structure, known)
+        static = _kept(structure, tuple(known))
         with enable_x64(True):
             return _on_mesh(_rates_here, static.unknown(leaves), step, static=static, result=result)
-    static = _Static(structure, [_known(leaf) for leaf in leaves])
+    static = _Static(structure, tuple(map(_known, leaves)))
     if not isinstance(step, jax.Array):
         if (step == np.floor(step)).all() and (step <= LAST_STEP).all():
             step = np.asarray(step, np.int32)
@@ -65,7 +65,7 @@ class _Static:
     """
 
     structure: Any
-    known: list[Any]
+    known: tuple[Any, ...]
     step: Any = None
 
     @functools.cached_property
@@ -93,8 +93,22 @@ class _Static:
         return jax.tree.unflatten(self.structure, leaves)
 
 
+_kept = functools.lru_cache(maxsize=1024)(_Static)
+"""A `_Static` made once, because an eager call would spend a fifth of its time making it."""
+
+
 def _known(leaf: Any) -> Any:
-    """A concrete leaf as a float or float64 array, or `None` if it is traced or on other hosts."""
+    """A concrete leaf as a float or float64 array, or `None` if it is traced or on other hosts.
+
+    A leaf over which `jax.vmap` maps is known if it is known to be the same for all.
+    """
+    if mapped := mapped_over(leaf):
+        values, axis = mapped
+        values = _known(values)
+        if not isinstance(values, np.ndarray):
+            return None
+        members = np.moveaxis(values, axis, 0)
+        return _known(members[0]) if len(members) and (members == members[0]).all() else None
     if isinstance(leaf, jax.Array):
         if isinstance(leaf, jax.core.Tracer) or not leaf.is_fully_addressable:
             return None

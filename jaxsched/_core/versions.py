@@ -6,9 +6,17 @@ from typing import Any
 
 import jax
 from jax._src.core import trace_state_clean
+from jax._src.interpreters.batching import BatchTracer
 
+# JAX has no public names for these two.
 outside_of_programs = trace_state_clean
-"""Whether no transformation is active. JAX has no public name for this."""
+"""Whether no transformation is active."""
+
+
+def mapped_over(leaf: Any) -> tuple[Any, Any] | None:
+    """The array whose entries `jax.vmap` maps to `leaf`, and the axis of the entries; `None` without."""
+    return (leaf.val, leaf.batch_dim) if isinstance(leaf, BatchTracer) else None
+
 
 # Public as `jax.enable_x64` from jax 0.8.
 enable_x64: Any = getattr(jax if hasattr(jax, "enable_x64") else jax.experimental, "enable_x64")  # noqa: B009

@@ -71,3 +71,22 @@ def test_a_join_reads_like_the_list_it_was_made_of():
     assert joined.schedules[2:4] == parts[2:4]
     assert js.join(joined.schedules, joined.boundaries) == joined
     assert len(jax.tree.leaves(many(1000, 1))) == 6
+
+
+def test_a_stack_leaves_out_what_no_member_uses():
+    def size(powers):
+        rows = js.stack([js.Cosine(0.1 + power, 0.0, 10, power) for power in powers])
+        return operations(jax.make_jaxpr(lambda step: jax.vmap(lambda row: row(step))(rows))(3))
+
+    assert size((1, 1)) < size((1, 2))
+
+
+@pytest.mark.parametrize("axis", [0, -1])
+def test_what_all_members_share_is_found_along_the_axis_of_the_members(axis):
+    levels = [0.3, 0.1]
+    rows = js.stack([js.knots([level, level], [0, 5], js.Cosine) for level in levels])
+    moved = jax.tree.map(lambda leaf: np.moveaxis(leaf, 0, axis), rows)
+    rates = jax.vmap(lambda row: row(3), in_axes=axis)(moved)
+    np.testing.assert_allclose(rates, levels, rtol=1e-6)
+    twice = jax.vmap(jax.vmap(lambda row: row(3)))(js.stack([rows, rows]))
+    np.testing.assert_allclose(twice, [levels, levels], rtol=1e-6)
