@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import export, lax
 
 from jaxsched._core.clock import LAST_STEP, Clock, prepare_step
 from jaxsched._core.fields import Field, field_of
@@ -33,7 +33,8 @@ def call(schedule: Any, step: Any) -> jax.Array:
     leaves, structure = jax.tree.flatten(schedule)
     result = np.float64 if x64_is_on() else np.float32
     narrow = force_float32.get()
-    here = not narrow and jax.default_backend() in FLOAT64_PLATFORMS and outside_of_programs()
+    # `jax.default_backend` names both kinds of GPU "gpu".
+    here = not narrow and export.default_export_platform() in FLOAT64_PLATFORMS and outside_of_programs()
     if here and not any(isinstance(each, jax.core.Tracer) for each in (step, *leaves)):
         # One program serves all numbers, except those for which a formula has a shorter form.
         known = [

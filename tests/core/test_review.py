@@ -55,6 +55,25 @@ def test_an_eager_gradient_compiles_once(caplog):
     assert not [record for record in caplog.messages if record.startswith("Compiling")]
 
 
+@pytest.mark.parametrize("backend", ["cpu", "gpu"])
+def test_an_eager_call_is_one_program_for_all_numbers(backend, monkeypatch, caplog):
+    """JAX calls a GPU "gpu" here, but "cuda" or "rocm" where a program is lowered for it."""
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    monkeypatch.setattr(export, "default_export_platform", lambda: {"gpu": "cuda"}.get(backend, backend))
+    js.Tanh(0.1, 0.01, 10)(7)
+    with jax.log_compiles(), caplog.at_level(logging.WARNING):
+        for rate in (0.2, 0.3):
+            js.Tanh(rate, 0.02, 11)(8)
+    assert not [record for record in caplog.messages if record.startswith("Compiling")]
+
+
+@pytest.mark.parametrize("platform", ["cpu", "cuda", "rocm", "tpu"])
+def test_float64_is_for_the_platforms_that_have_it(platform):
+    schedule = js.Linear(0.3, 0.1, 10)
+    program = export.export(jax.jit(lambda step: schedule(step)), platforms=[platform])(jnp.int32(3))
+    assert ("f64" in program.mlir_module()) == (platform != "tpu")
+
+
 @pytest.mark.thorough
 def test_disable_jit():
     schedule = js.join([js.warmup(js.Cosine(0.3, 0.0, 10), 5), 0.1], [12])
