@@ -36,40 +36,24 @@ def log(x: Any) -> Any:
     return jnp.where(x > 0, jnp.log(jnp.where(x > 0, x, 1)), LOG_OF_ZERO)
 
 
-def power(x: Any, exponent: Any) -> Any:
-    """`x ** exponent` for `x >= 0`, with `0 ** 0 == 1` and a finite gradient at 0."""
-    if is_known(exponent, 0.0, 1.0, 2.0, 3.0):
-        return 1.0 if exponent == 0 else x if exponent == 1 else x * x if exponent == 2 else x * x * x
-    some = x > 0
-    safe = jnp.where(some, x, 1)
-    if is_known(exponent, 0.5):
-        return jnp.where(some, jnp.sqrt(safe), 0)
-    return jnp.where(some, jnp.exp(exponent * jnp.log(safe)), _at_zero(exponent))
-
-
 def fraction_power(x: Any, rest: Any, exponent: Any) -> tuple[Any, Any]:
-    """`x ** exponent` and `1 - x ** exponent` for `x` in [0, 1], given `rest = 1 - x`; neither cancels."""
+    """`x ** exponent` and `1 - x ** exponent` for `x` in [0, 1], given `rest = 1 - x`.
+
+    Neither cancels, `0 ** 0` is 1, and the gradients are finite, even at 0.
+    """
     if is_known(exponent, 1.0):
         return x, rest
     if is_known(exponent, 2.0):
         return x * x, rest * (1 + x)
     if is_known(exponent, 3.0):
         return x * x * x, rest * (1 + x + x * x)
-    raised = power(x, exponent)
+    some = x > 0
     if is_known(exponent, 0.5):
-        return raised, rest / (1 + raised)
+        root = jnp.where(some, jnp.sqrt(jnp.where(some, x, 1)), 0)
+        return root, rest / (1 + root)
     # Near 1, compute the logarithm from `1 - x`.
     near = x > 0.5
-    logarithm = jnp.where(
-        near, jnp.log1p(-jnp.where(near, rest, 0)), jnp.log(jnp.where(near | (x <= 0), 1, x))
-    )
-    some, grown = x > 0, exponent * logarithm
-    return (
-        jnp.where(some, jnp.exp(grown), _at_zero(exponent)),
-        jnp.where(some, -jnp.expm1(grown), 1 - _at_zero(exponent)),
-    )
-
-
-def _at_zero(exponent: Any) -> Any:
-    """`0 ** exponent`."""
-    return jnp.where(exponent == 0, 1.0, 0.0) if not isinstance(exponent, float) else float(exponent == 0)
+    logarithm = jnp.where(near, jnp.log1p(-jnp.where(near, rest, 0)), jnp.log(jnp.where(some & ~near, x, 1)))
+    grown = exponent * logarithm
+    at_zero = float(exponent == 0) if isinstance(exponent, float) else jnp.where(exponent == 0, 1.0, 0.0)
+    return jnp.where(some, jnp.exp(grown), at_zero), jnp.where(some, -jnp.expm1(grown), 1 - at_zero)
