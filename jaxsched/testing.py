@@ -37,6 +37,8 @@ STEP_DTYPES = (
     *("bfloat16", "float16", "float32", "float64"),
 )
 
+LEAF_DTYPES = ("int8", "bfloat16", "uint32", "float16", "int32", "uint8", "int16", "uint16")
+
 
 @contextlib.contextmanager
 def float32_path() -> Iterator[None]:
@@ -180,7 +182,7 @@ def total(schedule: Schedule) -> None:
         _same(schedule(early), rates[0], f"step {early!r}")
     last = np.asarray(schedule(2**53))
     _require(bool(np.isfinite(last)), f"the rate at step 2**53 is {last}")
-    for late in (10**30, np.inf, np.uint64(2**63), np.float64(1e300), np.int64(2**62)):
+    for late in (10**30, np.inf, np.uint64(2**63), np.float64(1e300), np.int64(2**62), jnp.float32(np.inf)):
         _same(schedule(late), last, f"step {late!r}")
     _same(schedule(jnp.uint32(2**32 - 1)), rates[-1], "a JAX step beyond int32")
 
@@ -216,11 +218,26 @@ def carried(schedule: Schedule) -> None:
 
 
 def argument(schedule: Schedule) -> None:
-    """As an argument of a compiled function it is exact for its numbers, rounded to float32."""
+    """As an argument of a compiled function it is exact for its numbers, rounded to float32.
+
+    Its numbers may also be arrays, NumPy's or JAX's, of any dtype that holds them, compiled or not.
+    """
     steps = some_steps(schedule)
     rounded = jax.tree.map(_through_float32, schedule)
-    rates = jax.jit(lambda schedule, step: schedule(step))(schedule, steps)
-    _same(rates, np.asarray(rounded(steps)), "jit", ulps=1)
+    expected = np.asarray(rounded(steps))
+
+    def rates(*schedules: Schedule) -> list[jax.Array]:
+        return jax.jit(lambda *schedules: [each(steps) for each in schedules])(*schedules)
+
+    typed = _typed(rounded)
+    plain, mixed = rates(schedule, typed)
+    _same(plain, expected, "jit", ulps=1)
+    closed = jax.jit(lambda step: typed(step))(steps)
+    for way, found in {"jit": mixed, "closed over": closed, "eager": typed(steps)}.items():
+        _same(found, expected, f"{way}, with numbers of other dtypes", ulps=1)
+    with float32_path():
+        plain, mixed = rates(schedule, typed)
+    _same(mixed, plain, "in float32, with numbers of other dtypes", ulps=16)
 
 
 def one_trace(schedule: Schedule) -> None:
@@ -404,6 +421,18 @@ def _numbers(schedule: Schedule) -> np.ndarray:
 
 def _through_float32(leaf: Any) -> Any:
     return _plain(np.asarray(leaf, np.float32).astype(np.float64))
+
+
+def _typed(schedule: Schedule) -> Schedule:
+    """The schedule with arrays as numbers: of `LEAF_DTYPES` in turn, or float32 for what does not fit."""
+    leaves, structure = jax.tree.flatten(schedule)
+    typed = []
+    for i, leaf in enumerate(leaves):
+        with np.errstate(all="ignore"):
+            kept = np.asarray(leaf, np.float64).astype(jnp.dtype(LEAF_DTYPES[i % len(LEAF_DTYPES)]))
+        kept = kept if np.array_equal(kept.astype(np.float64), leaf) else np.asarray(leaf, np.float32)
+        typed.append(kept if i % 2 else jnp.asarray(kept))
+    return jax.tree.unflatten(structure, typed)
 
 
 def _plain(leaf: Any) -> Any:

@@ -124,6 +124,11 @@ class Clock(Operators):
         return cls.start(prepare_step(number.astype(dtype) if dtype == np.float64 else number), dtype)
 
     @classmethod
+    def counting(cls, number: jax.Array) -> Clock:
+        """The clock of an integer, which may be negative."""
+        return cls(*_split_array(number))
+
+    @classmethod
     def floating(cls, number: jax.Array) -> Clock:
         """The clock of a float that is at least 0."""
         if number.dtype == np.float64:
@@ -298,15 +303,21 @@ def on_grid(values: np.ndarray) -> np.ndarray:
 
 
 def _split_array(values: jax.Array) -> tuple[jax.Array, jax.Array | None]:
-    """Splits traced steps exactly into an int32 and a float32; a negative float is all rest."""
+    """Splits traced steps into an int32 and, for what exceeds int32 or is no integer, a float32.
+
+    A negative float is all rest.
+    """
     if jnp.issubdtype(values.dtype, jnp.integer):
-        if jnp.iinfo(values.dtype).max > LAST_STEP:
-            values = lax.min(values, jnp.asarray(LAST_STEP, values.dtype))
-        return lax.convert_element_type(values, np.int32), None
+        limits = jnp.iinfo(values.dtype)
+        if limits.max <= LAST_STEP:
+            return lax.convert_element_type(values, np.int32), None
+        least, most = (jnp.asarray(each, values.dtype) for each in (max(limits.min, -LAST_STEP), LAST_STEP))
+        wholes = lax.clamp(least, values, most)
+        rests = lax.sub(values, wholes)
+        return lax.convert_element_type(wholes, np.int32), lax.convert_element_type(rests, np.float32)
     values = lax.convert_element_type(values, np.float32)
     # The largest float32 that fits an int32.
-    most = np.float32(2**31 - 128)
-    wholes = lax.clamp(np.float32(0), lax.floor(values), most)
+    wholes = lax.clamp(np.float32(0), lax.floor(values), np.float32(2**31 - 128))
     return lax.convert_element_type(wholes, np.int32), lax.sub(values, wholes)
 
 

@@ -173,14 +173,17 @@ def _rates(static: _Static, result: Any, dtype: Any, unknown: Any, step: Any) ->
         return at(start.whole, start.rest)
 
 
-def _enter(leaf: jax.Array, dtype: Any) -> jax.Array:
+def _enter(leaf: jax.Array, dtype: Any) -> jax.Array | Clock:
     """Converts an unknown leaf for `evaluate`: a scalar to a float of `dtype`; a list is kept.
 
-    In float32, a wide integer stays an integer, because the clock counts in integers there.
+    In float32 an integer becomes a clock: exact where a time needs it, and a float elsewhere.
     """
     leaf = jnp.asarray(leaf)  # Only under `jax.disable_jit` is it not an array yet.
-    whole = jnp.issubdtype(leaf.dtype, jnp.integer) and jnp.iinfo(leaf.dtype).bits > 16
-    return leaf if leaf.ndim or (whole and dtype == np.float32) else lax.convert_element_type(leaf, dtype)
+    if leaf.ndim:
+        return leaf
+    if dtype == np.float32 and jnp.issubdtype(leaf.dtype, jnp.integer):
+        return Clock.counting(leaf)
+    return lax.convert_element_type(leaf, dtype)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -128,7 +128,8 @@ class Schedule(Value, abc.ABC, abstract=True):
         """The value at time `t`.
 
         In here, a field is a float if its number is known and an array if it is traced. `-`, `//`, `%` and
-        comparisons of `t` are exact; other operations convert it to a float.
+        comparisons of `t` are exact; other operations convert it to a float. So they are of a field that is
+        traced as an integer.
 
         Args:
           t: the time since the schedule's start in steps, a scalar, at least 0. Pass `jnp.asarray(t)` to

@@ -12,6 +12,7 @@ import pytest
 import jaxsched as js
 from catalogue.cases import CASES, OF_EACH_KIND, SHAPES, SHORT, TRANSITIONS
 from jaxsched import testing
+from jaxsched._core.clock import Clock
 from jaxsched._core.versions import enable_x64
 from jaxsched.testing import LAWS, check_laws, float32_path
 
@@ -284,6 +285,40 @@ def test_a_broken_schedule_is_found_out(law):
     broken, message = BROKEN[law]
     with pytest.raises(AssertionError, match=message):
         LAWS[law](broken(0.3))
+
+
+class OfFloats(js.Schedule):
+    """Returns another rate if its number is an integer."""
+
+    init_value: js.Number = js.number()
+
+    def evaluate(self, t):
+        return _float(self.init_value) / (1 + _float(t))
+
+    def __call__(self, step):
+        integer = jnp.issubdtype(jnp.result_type(self.init_value), jnp.integer)
+        return super().__call__(step) * (2 if integer else 1)
+
+
+class OfFloatsInFloat32(js.Schedule):
+    """Returns another rate if its number is an integer in float32, where it stays one."""
+
+    init_value: js.Number = js.number()
+
+    def evaluate(self, t):
+        return _float(self.init_value) / (1 + _float(t)) * (2 if isinstance(self.init_value, Clock) else 1)
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (OfFloats, "jit, with numbers of other dtypes"),
+        (OfFloatsInFloat32, "in float32, with numbers of other"),
+    ],
+)
+def test_a_law_of_arguments_looks_at_dtypes(broken, message):
+    with pytest.raises(AssertionError, match=message):
+        LAWS["argument"](broken(2))
 
 
 def test_a_law_of_smoothness_wants_to_see_some():

@@ -14,8 +14,10 @@ from selection import by_default
 
 import jaxsched as js
 from catalogue.cases import CASES, SHORT
-from catalogue.reference import worst
+from catalogue.reference import worst, worst_in_float32
 from jaxsched import ports
+from jaxsched._core.versions import enable_x64
+from jaxsched.testing import float32_path
 
 DTYPES = [
     *("float32", "bfloat16", "float16"),
@@ -34,6 +36,10 @@ EXAMPLES = {
     "knots": js.knots([1.0, 3.0, 2.0], [0.0, 3.0, 7.0]),
     "join": js.join([1.0, js.Linear(3.0, 1.0, 5.0), 2.0], [2.0, 6.0]),
     "clip": js.clip(js.Linear(4.0, 0.0, 10.0), 1.0, 3.0),
+    "tanh": js.Tanh(3.0, 1.0, 10.0, 0.0, 2.0),
+    "warmup that starts at 1": js.warmup(3.0, 4.0, 1.0, first_step=1.0),
+    "limited cycles": js.cycle(js.Linear(3.0, 1.0, 5.0), 5.0, cycles=2.0),
+    "product and sum": js.Constant(100.0) * js.Constant(100.0) + js.Constant(100.0),
 }
 """Their leaves are whole numbers, which every dtype can represent."""
 
@@ -73,6 +79,39 @@ def test_leaves_of_every_dtype(library, dtype):
     for way, found in four_ways(typed):
         for (name, plain), rates in zip(EXAMPLES.items(), found, strict=True):
             assert worst(rates, plain, STEPS) <= 2, (name, way)
+
+
+@pytest.mark.parametrize("dtype", by_default(("uint32",), DTYPES))
+def test_leaves_of_every_dtype_in_float32(dtype):
+    typed = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.dtype(dtype)), list(EXAMPLES.values()))
+    with float32_path():
+        for way, found in four_ways(typed):
+            for (name, plain), rates in zip(EXAMPLES.items(), found, strict=True):
+                assert worst_in_float32(rates, plain, STEPS) <= 1, (name, way)
+
+
+@pytest.mark.parametrize("large", [jnp.int32(2**31 - 1), jnp.uint32(2**32 - 1)], ids=["int32", "uint32"])
+def test_large_integers_do_not_wrap_in_float32(large):
+    """Rates, lengths and delays; what exceeds int32 is a float32."""
+    number, end = js.Constant(large), float(large)
+    schedules = (
+        number * number,
+        number + number,
+        js.Linear(1.0, 0.0, large),
+        js.shift(js.Linear(1.0, 0.0, 9), large),
+    )
+    with float32_path():
+        rates = jax.jit(lambda schedules: [each(2**31 - 1) for each in schedules])(schedules)
+    expected = [end**2, 2 * end, 1 - (2**31 - 1) / end, 1]
+    np.testing.assert_allclose(rates, expected, rtol=1e-5)
+
+
+def test_wider_integers_do_not_wrap_in_float32():
+    with enable_x64(True), float32_path():
+        line = js.Linear(1.0, 0.0, jnp.int64(2**42))
+        for delay, expected in ((-(2**40), 0.75), (2**40, 1), (2**32 + 5, 1)):
+            delayed = js.shift(line, jnp.int64(delay))
+            np.testing.assert_allclose(jax.jit(lambda each: each(100))(delayed), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", by_default(("int8", "uint32", "float16"), DTYPES))
@@ -148,6 +187,10 @@ def test_small_integers_do_not_wrap(library):
     for found in (every(), jax.jit(every, compiler_options=COMPILED_QUICKLY)()):
         for name, (build, *numbers) in SMALL.items():
             assert worst(found[name], build(*numbers), steps) <= 8, name
+
+
+def test_a_sum_of_small_integers_does_not_wrap():
+    assert js.cyclic(0.1, 0.3, jnp.int8(100)) == js.cyclic(0.1, 0.3, 100)
 
 
 def test_array_leaves_print_at_their_own_precision():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from processes import COMPILED_QUICKLY
 
 import jaxsched as js
 from jaxsched._core.versions import enable_x64
@@ -64,6 +66,61 @@ def test_in_a_join_of_its_kind(narrow):
         np.testing.assert_allclose(JOINED(STEPS), EXPECTED, rtol=2e-6)
         np.testing.assert_allclose(jax.jit(lambda t: JOINED(t))(STEPS), EXPECTED, rtol=2e-6)
         np.testing.assert_allclose(jax.jit(lambda s, t: s(t))(JOINED, STEPS), EXPECTED, rtol=2e-6)
+
+
+FORMULAS = {
+    "a product": lambda s, t: t * t,
+    "a power": lambda s, t: t**2 + 2.0**-s.n,
+    "a product with a number": lambda s, t: 65_536 * t,
+    "a sum": lambda s, t: t + t,
+    "a quotient": lambda s, t: t / 7 * (t + 1),
+    "products of a field": lambda s, t: s.n * s.n + s.n**2 + t * s.n,
+    "a negative field": lambda s, t: -s.n * (t + 1),
+    "a difference": lambda s, t: t - 2**24,
+    "a difference from it": lambda s, t: 2**24 + 9 - t,
+    "a difference of differences": lambda s, t: (t - 5) - (2**24 - 6),
+    "a difference of fields": lambda s, t: 1 - s.n,
+    "periods": lambda s, t: t // 3 % 1000,
+    "the rest": lambda s, t: t % 3,
+    "periods of a field": lambda s, t: t // s.n,
+    "the rest of a field": lambda s, t: t % s.n,
+    "after a step": lambda s, t: (t > 2**24) * 1.0,
+    "at a step": lambda s, t: (t == 2**24 + 1) * 1.0,
+    "before a field": lambda s, t: (t < s.n) * 1.0,
+}
+"""Formulas in Python, for a schedule and for plain numbers."""
+
+
+class Spelled(js.Schedule):
+    """The formula of a name."""
+
+    name: str
+    n: js.Number = js.number()
+
+    def evaluate(self, t):
+        return FORMULAS[self.name](self, t)
+
+
+FAR = np.array([0, 5, 46_340, 46_341, 65_536, 2**24, 2**24 + 1, 2**30 + 1, 2**31 - 1], np.int32)
+
+
+@pytest.mark.parametrize("narrow", [False, True], ids=["float64", "float32"])
+def test_differences_and_periods_are_whole_and_all_else_is_a_float(narrow):
+    """Alone, as an argument with an int32, and in a join, whose fields are looked up. No product wraps."""
+    plain = {name: Spelled(name, 50_021) for name in FORMULAS}
+
+    @partial(jax.jit, compiler_options=COMPILED_QUICKLY)
+    def every(typed):
+        joined = {name: js.join([each, Spelled(name, 3)], [2**31 - 1]) for name, each in plain.items()}
+        return [{name: each(FAR) for name, each in form.items()} for form in (plain, typed, joined)]
+
+    with float32_path() if narrow else contextlib.nullcontext():
+        forms = every({name: Spelled(name, jnp.int32(50_021)) for name in FORMULAS})
+    for name, formula in FORMULAS.items():
+        expected = np.array([formula(plain[name], float(step)) for step in FAR])
+        for rates in forms[:2]:
+            np.testing.assert_allclose(rates[name], expected, rtol=1e-6, err_msg=name)
+        np.testing.assert_allclose(forms[2][name][:-1], expected[:-1], rtol=1e-6, err_msg=name)
 
 
 class Smooth(js.Transition):
