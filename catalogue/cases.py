@@ -45,6 +45,10 @@ SHAPES: dict[str, Callable[[int], js.Schedule]] = {
 VARIANTS: dict[str, Callable[[int], js.Schedule]] = {
     "linear rising": lambda t: js.Linear(0.1, 0.3, t),
     "polynomial rising": lambda t: js.Polynomial(0.0, 0.3, t),
+    "polynomial rising squared": lambda t: js.Polynomial(0.0, 0.3, t, power=2.0),
+    "polynomial rising cubed": lambda t: js.Polynomial(0.0, 0.3, t, power=3.0),
+    "polynomial of squares": lambda t: js.Polynomial(0.3, 0.0, t, warp=2.0),
+    "polynomial of cubes": lambda t: js.Polynomial(0.3, 0.0, t, warp=3.0),
     "polynomial root": lambda t: js.Polynomial(0.3, 0.01, t, power=0.5),
     "polynomial slow": lambda t: js.Polynomial(0.3, 0.0, t, power=3.0, warp=0.5),
     "one minus sqrt rising": lambda t: js.OneMinusSqrt(0.0, 0.3, t),

@@ -107,8 +107,12 @@ def test_closed_over(group, horizon):
     """Schedules that the compiler sees as constants are as exact, on either path."""
     names = [name for name in GROUPS[group] if name in EVERY]
     schedules, steps = [EVERY[name](horizon) for name in names], some_steps(horizon)
+    few = {name: EVERY[name](horizon) for name in names if name in SMOKE}
     for name, schedule, rates in zip(names, schedules, together(schedules)(steps), strict=True):
         assert worst(rates, schedule, steps) <= bound(name), name
+    with enable_x64(True):
+        for (name, schedule), rates in zip(few.items(), together(few.values())(steps), strict=True):
+            assert worst_in_x64(rates, schedule, steps, fractions=name in FRACTIONS) <= 1, name
     with float32_path():
         for name, schedule, rates in zip(names, schedules, together(schedules)(steps), strict=True):
             assert worst_in_float32(rates, schedule, steps) <= 1, name
@@ -172,6 +176,10 @@ CLOCKS = {
     "beyond the last step": (js.warmup(js.Cosine(0.3, 0, 9), 2.0**31, first_step=1), around(LAST)),
     "an end beyond float32": (js.Linear(0.3, 0.0, 2**24 + 9), around(2**24, 2**24 + 9)),
     "an exponential from far": (js.Exponential(0.1, 0.9999), around(300_000)),
+    "exponentials from far in a join": (
+        js.join([js.Exponential(0.1, 0.9999), js.Exponential(0.2, 0.9998)], [250_000]),
+        around(240_000, 400_000),
+    ),
     "an exponential over far": (js.Exponential(0.1, 0.5, 250_000_007), around(2**24, LAST)),
     "a fast clock": (js.stretch(js.Cosine(0.3, 0.01, 1_000_000_007), 0.001), around(2**14, 1_000_000)),
 }
@@ -233,6 +241,11 @@ EDGES = {
     "the end of a warmup": (js.warmup(js.Constant(0.3), 2**24 + 1, 0.1), edges(0, 2**24 + 1)),
     "a cooldown of nothing": (js.cooldown(0.3, 2**28 + 1, 0, 0.1), edges(2**28 + 1)),
     "the end of a line": (js.Linear(0.3, 0.1, 2**24 + 1), edges(2**24 + 1)),
+    "an end between steps": (js.OneMinusSqrt(0.3, 0.0, 2**24 + 0.5), edges(2**24, 2**24 + 1)),
+    "a cooldown from between steps": (
+        js.cooldown(js.Piecewise([0.3, 0.1], [2**24 + 1]), 2**24 + 2.5, 8),
+        edges(2**24 + 1, 2**24 + 11),
+    ),
     "the end of a cosine": (js.Cosine(0.3, 0.0, 1_900_000_001), edges(1_900_000_001)),
     "restarts": (
         js.cycle(js.Linear(0.3, 0.1, 2**20 + 7), 2**20 + 7),
@@ -240,6 +253,10 @@ EDGES = {
     ),
     "restarts of one step": (js.cycle(js.Linear(0.3, 0.1, 1), 1), edges(2**24 + 1, 2**30 + 1)),
     "restarts of a third": (js.cycle(js.Linear(0.3, 0.1, 3), 3), edges(3, 2**24 + 2, 3 * 10**8, 3 * 7**10)),
+    "cycles of no whole length": (
+        js.cycle(js.Linear(0.3, 0.1, 390.625), 390.625),
+        edges(*(3125 * k for k in (1, 2, 3000, 200_003, 200_006, 320_009, 320_012))),
+    ),
     "doubled cycles": (js.cycle(js.Linear(0.3, 0.1, 7), 7, 2.0, 0.9), edges(*starts(7, 2)[1:])),
     "tripled cycles": (js.cycle(js.Linear(0.3, 0.1, 5), 5, 3.0), edges(*starts(5, 3)[1:])),
     "cycles of half as much more": (
@@ -254,8 +271,16 @@ EDGES = {
         js.staircase(js.Piecewise([0.1, 0.2, 0.3], [30_011 * 17, 30_011 * 5000]), 30_011),
         edges(*(30_011 * k for k in (1, 17, 5000))),
     ),
+    "stairs of three steps": (
+        js.staircase(js.Piecewise([0.1, 0.2, 0.3], [3 * 10**8, 3 * 7**10]), 3),
+        edges(3, 3 * 10**8, 3 * 7**10),
+    ),
     "shifted": (js.shift(js.Piecewise([0.1, 0.3], [2**24 + 1]), 2**30), edges(2**30 + 2**24 + 1)),
     "stretched": (js.stretch(js.Piecewise([0.1, 0.3], [2**20]), 4), edges(2**22)),
+    "limited cycles of a longer schedule": (
+        js.cycle(js.Linear(0.3, 0.1, 20), 8, 2.0, cycles=2),
+        edges(8, 24, 50),
+    ),
     "limited cycles": (
         js.cycle(js.Linear(0.3, 0.1, 2**22 + 1), 2**22 + 1, value_factor=0.5, cycles=7),
         edges(*((2**22 + 1) * k for k in (1, 6, 7))),
@@ -281,6 +306,25 @@ def test_edges(compiled, narrow):
             assert worst_in_float32(result, schedule, steps, speed=0) <= 1, name
         else:
             assert worst(result, schedule, steps) <= 4, name
+
+
+PERIODS = ("epochs", "stairs", "stairs of three steps")
+
+
+@pytest.mark.parametrize("narrow", [False, True], ids=["float64", "float32"])
+def test_periods_of_traced_schedules(narrow):
+    """Whole lengths are counted as exactly as known ones."""
+    schedules, steps = zip(*(EDGES[name] for name in PERIODS), strict=True)
+    with float32_path() if narrow else contextlib.nullcontext():
+        results = jax.jit(lambda schedules: [each(at) for each, at in zip(schedules, steps, strict=True)])(
+            schedules
+        )
+    for name, schedule, at, rates in zip(PERIODS, schedules, steps, results, strict=True):
+        rounded = reference.as_argument(schedule)
+        if narrow:
+            assert worst_in_float32(rates, rounded, at, speed=0) <= 1, name
+        else:
+            assert worst(rates, rounded, at) <= 4, name
 
 
 def restarts(length, factor):

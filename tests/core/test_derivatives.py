@@ -19,7 +19,7 @@ from catalogue import reference
 quickly = functools.partial(jax.jit, compiler_options=COMPILED_QUICKLY)
 
 EVERYTHING = {
-    "cycle and warmup": js.warmup(js.cycle(js.Cosine(0.3, 0.02, 9), 9, 1.5, 0.8), 4, 0.01),
+    "cycle and warmup": js.warmup(js.cycle(js.Cosine(0.3, 0.02, 3), 3, 1.5, 0.8), 4, 0.01),
     "join": js.join(
         [0.1, js.Linear(0.3, 0.1, 7), js.Cosine(0.2, 0.05, 8), js.Linear(0.4, 0.2, 9)], [3, 8, 14]
     ),

@@ -261,11 +261,22 @@ def test_a_table_between_steps():
     """A table finds the step that a clock is in, also if the two parts of the clock are far apart."""
     table = js.Table([0.1, 0.2, 0.3])
     later, twice = js.shift(table, 5000.75), js.shift(js.shift(table, 10.9), 20.9)
+    long_ago = js.shift(table, -(2.0**31))
     steps = np.array([5000, 5001, 5002, 5003, 5004, 2**31 - 1])
     for rates in both_paths(lambda steps: later(steps), steps):
         np.testing.assert_array_equal(rates, np.float32([0.1, 0.1, 0.2, 0.3, 0.3, 0.3]))
+    for rates in both_paths(lambda steps: long_ago(steps), np.array([0, 2**31 - 1])):
+        np.testing.assert_array_equal(rates, np.float32([0.3, 0.3]))
     for rates in both_paths(lambda steps: twice(steps), np.array([32, 33, 34, 35])):
         np.testing.assert_array_equal(rates, np.float32([0.1, 0.2, 0.3, 0.3]))
+
+
+def test_gradients_by_a_factor_of_0():
+    schedules = [js.Exponential(0.1, 0.0), js.cycle(js.Linear(0.3, 0.1, 3), 3, value_factor=0)]
+    slopes = quickly(jax.grad(lambda schedules: sum(each(np.arange(7)).sum() for each in schedules)))(
+        schedules
+    )
+    assert all(np.isfinite(slope).all() for slope in jax.tree.leaves(slopes))
 
 
 def curves():

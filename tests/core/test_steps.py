@@ -14,6 +14,7 @@ from selection import by_default
 
 import jaxsched as js
 from catalogue.reference import worst, worst_in_float32
+from jaxsched._core.versions import enable_x64
 from jaxsched.testing import float32_path
 
 LAST = 2**31 - 1
@@ -160,6 +161,23 @@ def test_before_its_start_a_schedule_is_at_its_first_rate():
     for schedule in FORMULAS.values():
         for early in (-3, np.int8(-100), jnp.float32(-2.5), -np.inf):
             assert schedule(early) == schedule(0)
+
+
+def test_steps_before_the_start_and_beyond_the_end_of_the_clock():
+    schedules = {name: FORMULAS[name] for name in ("inverse power", "logistic", "growing cycle")}
+    steps = np.int32([-1, -7, -(2**31)]), np.float32([-0.5, -7, -np.inf]), np.float32([2**53, 2**60, np.inf])
+    for narrow in (False, True):
+        with float32_path() if narrow else contextlib.nullcontext():
+            every = quickly(lambda steps: {name: [*map(each, steps)] for name, each in schedules.items()})
+            rates = every(steps)
+        for name, schedule in schedules.items():
+            *early, late = rates[name]
+            np.testing.assert_array_equal(np.stack(early), np.float32(schedule(0)), name)
+            assert np.isfinite(late).all()
+            np.testing.assert_array_equal(late, late[0], name)
+    with enable_x64(True):
+        # In int32 this would be step 1000.
+        assert schedules["inverse power"](jnp.int64(1000 - 2**40)) == schedules["inverse power"](0)
 
 
 LARGE = {

@@ -254,6 +254,8 @@ def test_what_the_fuzzer_found():
         check_rates("Exponential(3, 2)")
         check_rates("Exponential(3e+38, 0, 1) * Constant(2)")
         check_rates("Geometric(1, 2, 1e-44)")
+        check_rates("InversePower(1, 1e-44, 1)")
+        check_rates("stretch(cycle(Linear(1, 0, 5), 5), 2e-38)")
         check_rates("Linear(0, 3e+38, 0.5)")
         check_rates("clip(-2, max_value=0) * InversePower(3e+38, 1e-37, 2)")
         check_rates("step_decay(0, 2, 1e-298) + Constant(0)")
