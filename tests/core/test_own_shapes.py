@@ -123,6 +123,26 @@ def test_differences_and_periods_are_whole_and_all_else_is_a_float(narrow):
         np.testing.assert_allclose(forms[2][name][:-1], expected[:-1], rtol=1e-6, err_msg=name)
 
 
+class Mixed(js.Schedule):
+    """Multiplies a matrix, a list of integers and its number."""
+
+    a: js.Number = js.number()
+
+    def evaluate(self, t):
+        return (jnp.ones((2, 2)) * jnp.arange(2) * self.a).sum()
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_the_callers_strict_modes_do_not_apply_to_a_formula(narrow):
+    with (
+        float32_path() if narrow else contextlib.nullcontext(),
+        jax.numpy_dtype_promotion("strict"),
+        jax.numpy_rank_promotion("raise"),
+    ):
+        assert Mixed(0.25)(3) == 0.5
+        assert jax.jit(lambda schedule: schedule(3))(Mixed(0.25)) == 0.5
+
+
 class Smooth(js.Transition):
     """Smoothstep or a straight line, with static fields and one more number."""
 

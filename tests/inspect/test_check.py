@@ -365,6 +365,13 @@ def to_0_from(rate):
 GRID = 30_000 * (LAST - 1) // 65_535
 """The 30,000th of 65,536 evenly spaced steps of the longest run; 32,767 others lie between two of them."""
 
+
+def after_restarts(count):
+    """A jump that follows so many restarts, each of which is a jump too but none to report."""
+    cycles = js.cycle(js.Table([1, 0.3, 0.09, 0.027]), 4)
+    return cycles * js.Piecewise([0.01, 1], [4 * count + 2])
+
+
 EVEN = js.join([0.001, 0.001], [10**9])
 
 EDGES = {
@@ -437,6 +444,15 @@ EDGES = {
     "two steps before a boundary": (
         *("warning", 10**9 - 2, "jumps", EVEN + spike(10**9 - 2), EVEN + spike(10**9 - 3), LAST, {}),
     ),
+    "ten thousand jumps": (
+        "warning",
+        39_998,
+        "jumps",
+        after_restarts(9999),
+        after_restarts(10_000),
+        50_000,
+        {},
+    ),
     "missed by more than a hundredth": (
         *("warning", 98_998, "would end at", js.Linear(0.3, 0.1, 10**5), None, 98_999, {}),
     ),
@@ -450,6 +466,15 @@ EDGES = {
         "would end at",
         js.Linear(0.3, 0.1, 50),
         js.Linear(0.3, 0.1, 49),
+        49,
+        {},
+    ),
+    "missed by more than rounding": (
+        "note",
+        48,
+        "would end at",
+        js.Linear(0.3, 0.1, 49 * (1 + 1.1e-9)),
+        js.Linear(0.3, 0.1, 49 * (1 + 0.9e-9)),
         49,
         {},
     ),
