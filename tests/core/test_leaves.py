@@ -81,12 +81,18 @@ def test_leaves_of_every_dtype(library, dtype):
             assert worst(rates, plain, STEPS) <= 2, (name, way)
 
 
+NEGATED = {
+    name: EXAMPLES[name] for name in ("inverse power", "tanh", "warmup that starts at 1", "product and sum")
+}
+"""Examples whose formulas negate, subtract or multiply their numbers alone."""
+
+
 @pytest.mark.parametrize("dtype", by_default(("uint32",), DTYPES))
 def test_leaves_of_every_dtype_in_float32(dtype):
-    typed = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.dtype(dtype)), list(EXAMPLES.values()))
+    typed = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.dtype(dtype)), list(NEGATED.values()))
     with float32_path():
         for way, found in four_ways(typed):
-            for (name, plain), rates in zip(EXAMPLES.items(), found, strict=True):
+            for (name, plain), rates in zip(NEGATED.items(), found, strict=True):
                 assert worst_in_float32(rates, plain, STEPS) <= 1, (name, way)
 
 
