@@ -220,9 +220,9 @@ def _growing(t: Clock, cycle_steps: Any, length_factor: Any, cycles: Any) -> tup
     # For a factor of 1 the second term is 0, but its derivative with respect to the factor is not.
     equal = index + (factor - 1) * index * ((index - 1) / 2)
     next_start = length * jnp.where(growing, (scale - 1) / growth, equal)
-    whole = growing & (factor == jnp.floor(factor)) & (length == jnp.floor(length))
+    whole = (factor == jnp.floor(factor)) & (length == jnp.floor(length))
     lengths, factors, indices = (each.astype(np.int32) for each in (length, factor, index))
-    next_count = lengths * _sum_of_powers(factors, indices)
+    next_count = lengths * jnp.where(growing, _sum_of_powers(factors, indices), indices)
 
     def begin(start: jax.Array, count: jax.Array) -> Clock:
         integer = start + lax.stop_gradient(_snapped(start, jnp) - start)

@@ -308,7 +308,7 @@ def test_edges(compiled, narrow):
             assert worst(result, schedule, steps) <= 4, name
 
 
-PERIODS = ("epochs", "stairs", "stairs of three steps")
+PERIODS = ("restarts", "limited cycles", "epochs", "stairs", "stairs of three steps")
 
 
 @pytest.mark.parametrize("narrow", [False, True], ids=["float64", "float32"])
