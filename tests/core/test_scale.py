@@ -125,7 +125,7 @@ def test_a_join_reads_like_the_list_it_was_made_of():
 def test_a_stack_leaves_out_what_no_member_uses():
     def size(powers):
         rows = js.stack([js.Cosine(0.1 + power, 0.0, 10, power) for power in powers])
-        return operations(jax.make_jaxpr(lambda step: jax.vmap(lambda row: row(step))(rows))(3))
+        return len(operations(lambda step: jax.vmap(lambda row: row(step))(rows), 3))
 
     assert size((1, 1)) < size((1, 2))
 
