@@ -169,7 +169,7 @@ def shape_and_dtype(schedule: Schedule) -> None:
 
 
 def total(schedule: Schedule) -> None:
-    """Every step except NaN has a finite rate, which is constant before 0 and beyond 2**53.
+    """Every step has a finite rate, which is constant before 0 and beyond 2**53; that of NaN is NaN.
 
     A JAX integer beyond int32 counts as the last int32.
     """
@@ -185,6 +185,8 @@ def total(schedule: Schedule) -> None:
     for late in (10**30, np.inf, np.uint64(2**63), np.float64(1e300), np.int64(2**62), jnp.float32(np.inf)):
         _same(schedule(late), last, f"step {late!r}")
     _same(schedule(jnp.uint32(2**32 - 1)), rates[-1], "a JAX step beyond int32")
+    for unknown in (np.nan, jnp.float32(np.nan)):
+        _require(bool(np.isnan(schedule(unknown))), f"the rate at step {unknown!r} is {schedule(unknown)}")
 
 
 def compiled(schedule: Schedule) -> None:

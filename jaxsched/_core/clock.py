@@ -291,6 +291,7 @@ def _known(values: np.ndarray, dtype: Any, placed: Callable[[Any], jax.Array]) -
     nonnegative = bool((values >= 0).all())
     if dtype == np.float64:
         return Clock(placed(values), nonnegative=nonnegative)
+    values = np.nan_to_num(values)
     wholes = np.clip(np.floor(values), -LAST_STEP, LAST_STEP)
     rests = np.asarray(on_grid(values) - wholes, np.float32)
     whole = placed(np.asarray(wholes, np.int32))

@@ -165,12 +165,16 @@ def _rates(static: _Static, result: Any, dtype: Any, unknown: Any, step: Any) ->
             )
         return lax.convert_element_type(value, result)
 
-    start = Clock.start(static.step if step is None else step, dtype)
+    step = static.step if step is None else step
+    start = Clock.start(step, dtype)
     for _ in range(start.whole.ndim):
         at = jax.vmap(at)
     # The caller's strict promotion modes do not apply to our code.
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-        return at(start.whole, start.rest)
+        rates = at(start.whole, start.rest)
+    if jnp.issubdtype(step.dtype, jnp.integer):
+        return rates
+    return lax.select(lax.ne(step, step), lax.full_like(rates, np.nan), rates)
 
 
 def _enter(leaf: jax.Array, dtype: Any) -> jax.Array | Clock:
