@@ -114,7 +114,12 @@ class Clock(Operators):
         if step.dtype == np.int32:
             return cls(lax.max(step, np.int32(0)), nonnegative=True)
         step = lax.convert_element_type(step, dtype)
-        return cls(*_split_array(lax.clamp(np.float32(0), step, np.float32(LARGEST_STEP))), nonnegative=True)
+        step = lax.clamp(np.float32(0), step, np.float32(LARGEST_STEP))
+        whole, rest = _split_array(step)
+        # There float32 rounds a rest to that of a known boundary, whose whole part is the last int32.
+        far = step >= 2.0**31 + 2.0**24
+        whole = jnp.where(far, np.int32(LAST_STEP), whole)
+        return cls(whole, jnp.where(far, step - 2.0**31, as_array(rest)), nonnegative=True)
 
     @classmethod
     def of(cls, time: Any) -> Clock:

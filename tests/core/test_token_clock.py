@@ -66,6 +66,15 @@ def test_in_float32(name):
         assert worst_in_float32(schedule(steps), schedule, steps) <= 1
 
 
+@pytest.mark.parametrize("tokens", [2**31, 2**31 + 256, 2**32, TOKENS, 2**40])
+def test_a_float32_step_meets_its_boundary(tokens):
+    line, levels = js.Linear(0.3, 0.0, tokens), js.Piecewise([0.3, 0.1], [tokens])
+    before = np.nextafter(np.float32(tokens), np.float32(0))
+    with float32_path():
+        assert line(jnp.float32(tokens)) == 0 < line(jnp.float32(before))
+        np.testing.assert_array_equal(levels(jnp.array([before, tokens])), np.float32([0.3, 0.1]))
+
+
 def test_what_is_far_beyond_is_the_end():
     for late in (2**53 + 1, 10**30, np.uint64(2**64 - 1), np.float64(1e300), np.inf):
         assert js.Linear(0.3, 0.1, 1e15)(late) == np.float32(0.1)
