@@ -30,7 +30,7 @@ from jaxsched.optim.learning_rate import LearningRateState, scale_by_learning_ra
 from jaxsched.optim.plateau import scale_by_plateau
 from jaxsched.optim.range_test import RangeTest, range_test
 from jaxsched.optim.retarget import Continue, HoldToPlan, Rewarmup, retarget
-from jaxsched.optim.state import learning_rate, set_count
+from jaxsched.optim.state import get_count, learning_rate, set_count
 from jaxsched.plateau import Plateau, PlateauState
 from jaxsched.presets import (
     cyclic,
@@ -94,6 +94,7 @@ __all__ = [
     "cycle",
     "cyclic",
     "cyclic_momentum",
+    "get_count",
     "inverse_sqrt",
     "is_schedule",
     "join",

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
+from jaxsched._core.clock import LAST_STEP
 from jaxsched._core.exported import exported_state
-from jaxsched._core.fields import checked_flag
+from jaxsched._core.fields import check_unmasked, checked_flag, describe, is_concrete, is_number
 from jaxsched._core.schedule import Schedule, ScheduleLike, as_schedule
 from jaxsched.optim.groups import labels_of
 
@@ -23,7 +26,8 @@ class LearningRateState(NamedTuple):
     """The state of `scale_by_learning_rate`.
 
     Attributes:
-      count: the number of updates made, int32: the clock of the schedule. It stops at the largest int32.
+      count: the number of updates made, int32: the clock of the schedule, unless `update` is
+        given a `step`. It stops at the largest int32.
       learning_rate: the rate that the latest update applied, float32; before the first update, the rate
         that it will apply. With groups, a dict of rates by label.
     """
@@ -66,6 +70,16 @@ def scale_by_learning_rate(
     `update(..., schedule=other)` uses another schedule for that call: one schedule, or a dict with the same
     labels. If it is an argument of your compiled step, a hundred schedules of one structure take one trace.
 
+    `update(..., step=clock)` takes the step of that call from you: the tokens, samples or hours so far, if
+    that is what your schedule counts. It is a scalar, at least 0, integer or floating, and a step of all
+    schedules. JAX's integers beyond int32 become floats. `count` goes on counting updates; `init` holds the
+    rate of step 0.
+
+    >>> tokens = js.scale_by_learning_rate(js.Linear(0.1, 0.0, 10e9))
+    >>> _, state = tokens.update(jnp.ones(2), tokens.init(params), step=5e9)
+    >>> js.learning_rate(state), js.get_count(state)
+    (Array(0.05, dtype=float32), Array(1, dtype=int32))
+
     Args:
       schedule: the schedule; a number is a constant, a function of the step is a `Lambda`. With
         `param_labels`, a dict of schedules by label.
@@ -75,9 +89,11 @@ def scale_by_learning_rate(
         optimizer that flips the sign itself, such as `optax.adamw(1.0)`.
 
     Raises:
-      TypeError: `schedule` is not a schedule, or `flip_sign` is not a boolean.
+      TypeError: `schedule` is not a schedule, or `flip_sign` is not a boolean. In `update`: `step` is not a
+        real scalar.
       ValueError: `schedule` is a dict and `param_labels` is missing, or the reverse. In `init` and
-        `update`: a label has no schedule, a parameter has no label, or a label has no parameter.
+        `update`: a label has no schedule, a parameter has no label, or a label has no parameter;
+        `step` is negative, infinite, NaN or masked.
     """
     grouped = param_labels is not None
     mine = _schedules(schedule, grouped)
@@ -104,12 +120,14 @@ def scale_by_learning_rate(
         params: optax.Params | None = None,
         *,
         schedule: Any = None,
+        step: Any = None,
         **extra_args: Any,
     ) -> tuple[optax.Updates, LearningRateState]:
         schedules = mine if schedule is None else _schedules(schedule, grouped)
         if set(schedules) != set(mine):
             raise ValueError(f"`schedule` must have the labels {sorted(mine)}, got {sorted(schedules)}.")
-        rates = {label: each(state.count) for label, each in schedules.items()}
+        clock = state.count if step is None else _clock(step)
+        rates = {label: each(clock) for label, each in schedules.items()}
         leaves, structure = jax.tree.flatten(updates)
         scaled = [
             scaled_by(leaf, sign * rates[label])
@@ -134,6 +152,21 @@ def _schedules(schedule: Any, grouped: bool) -> dict[str, Schedule]:
     if not grouped:
         return {ONE: as_schedule("schedule", schedule)}
     return {label: as_schedule(f"schedule[{label!r}]", each) for label, each in schedule.items()}
+
+
+def _clock(step: Any) -> Any:
+    """A caller's clock, as a step of the schedules."""
+    if hasattr(step, "__jax_array__") and not isinstance(step, jax.Array):
+        step = step.__jax_array__()
+    check_unmasked("step", step)
+    if not is_number(step) or np.shape(step) != ():
+        raise TypeError(f"`step` must be a real scalar, got {describe(step)}.")
+    if is_concrete(step) and not 0 <= step < math.inf:
+        raise ValueError(f"`step` must be at least 0 and finite, got {describe(step)}.")
+    integer = isinstance(step, jax.Array) and jnp.issubdtype(step.dtype, jnp.integer)
+    # A schedule stops counting integers of JAX at the end of int32.
+    wide = integer and jnp.iinfo(step.dtype).max > LAST_STEP
+    return step.astype(jnp.zeros(()).dtype) if wide else step
 
 
 def scaled_by(update: jax.Array, factor: jax.Array) -> jax.Array:

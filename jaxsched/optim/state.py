@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import jax
@@ -32,12 +33,15 @@ CLOCKS = (
 
 
 class _Reading(NamedTuple):
-    """The factors of the rate of one group, by their paths."""
+    """What is read of one group, by its paths: the factors of its rate, or its clocks."""
 
     rates: dict[str, jax.Array]
     injected: dict[str, jax.Array]
     scales: dict[str, jax.Array]
+    clocks: dict[str, jax.Array]
 
+
+NOTHING = _Reading({}, {}, {}, {})
 
 Groups = dict[str | None, _Reading]
 """Readings by label; `None` stands for all parameters."""
@@ -85,7 +89,12 @@ def learning_rate(opt_state: Any) -> Any:
             "There is no learning rate in this optimizer state. Instead of `optax.adamw(schedule)` use "
             "`optax.chain(optax.adamw(1.0), jaxsched.scale_by_learning_rate(schedule, flip_sign=False))`."
         )
-    return rates[None] if set(rates) == {None} else {str(label): rate for label, rate in rates.items()}
+    return _by_label(rates)
+
+
+def _by_label(found: dict[str | None, jax.Array]) -> Any:
+    """What was read of each group, or that of all parameters."""
+    return found[None] if set(found) == {None} else {str(label): each for label, each in found.items()}
 
 
 def _product(factors: list[Any]) -> jax.Array:
@@ -99,7 +108,7 @@ def _product(factors: list[Any]) -> jax.Array:
 
 def _read(tree: Any, path: str) -> Groups:
     """The readings of all groups in a tree."""
-    groups: Groups = {None: _Reading({}, {}, {})}
+    groups: Groups = {None: NOTHING}
     kinds = (LearningRateState, ScaleByPlateauState, PARTITION, *INJECTED)
     leaves, _ = jax.tree.flatten_with_path(tree, is_leaf=lambda node: isinstance(node, kinds))
     for keys, node in leaves:
@@ -107,18 +116,18 @@ def _read(tree: Any, path: str) -> Groups:
         if isinstance(node, LearningRateState):
             rate = node.learning_rate
             each = rate if isinstance(rate, dict) else {None: rate}
-            groups = _joined(groups, {label: _Reading({here: r}, {}, {}) for label, r in each.items()})
+            groups = _joined(groups, {label: NOTHING._replace(rates={here: r}) for label, r in each.items()})
         elif isinstance(node, ScaleByPlateauState):
-            groups = _joined(groups, {None: _Reading({}, {}, {here: node.scale})})
+            groups = _joined(groups, {None: NOTHING._replace(scales={here: node.scale})})
         elif isinstance(node, PARTITION):
-            groups = _joined(groups, _partition(node.inner_states, here))
+            groups = _joined(groups, _partition(node.inner_states, here, _read))
         elif isinstance(node, INJECTED):
             inner = _read(node.inner_state, f"{here}.inner_state")
             if "learning_rate" in node.hyperparams:
                 injected = {f"{here}.hyperparams": node.hyperparams["learning_rate"]}
                 # Our own state inside already holds the rate that the factory computed from it.
                 around = {
-                    label: _Reading({}, {} if reading.rates else injected, {})
+                    label: NOTHING._replace(injected={} if reading.rates else injected)
                     for label, reading in inner.items()
                 }
                 inner = _joined(around, inner)
@@ -126,27 +135,95 @@ def _read(tree: Any, path: str) -> Groups:
     return groups
 
 
-def _partition(states: dict[Any, Any], path: str) -> Groups:
+def _partition(states: dict[Any, Any], path: str, read: Callable[[Any, str], Groups]) -> Groups:
     """The readings of the groups of an `optax.partition`; empty if no group has any."""
     groups: Groups = {}
     for label, state in states.items():
-        for inner, reading in _read(state, f"{path}[{label!r}]").items():
+        for inner, reading in read(state, f"{path}[{label!r}]").items():
             groups[str(label) if inner is None else f"{label}.{inner}"] = reading
     known = any(part for reading in groups.values() for part in reading)
-    return groups if known else {None: _Reading({}, {}, {})}
+    return groups if known else {None: NOTHING}
 
 
 def _joined(left: Groups, right: Groups) -> Groups:
     """Merges the readings of two parts of a chain; those for all parameters apply to each group."""
 
     def of(groups: Groups, label: str | None) -> _Reading:
-        return groups.get(label, groups.get(None, _Reading({}, {}, {})))
+        return groups.get(label, groups.get(None, NOTHING))
 
     labels: list[str | None] = [label for label in left | right if label is not None] or [None]
     return {
         label: _Reading(*(a | b for a, b in zip(of(left, label), of(right, label), strict=True)))
         for label in labels
     }
+
+
+def get_count(opt_state: Any) -> Any:
+    """Reads the clock of the schedules from an optimizer state: the number of updates made.
+
+    It is the pair of `set_count`, reads the same clocks, and goes as deep as `learning_rate` does. Clocks of
+    the same parameters, such as those of a rate and of a weight decay, are read as one.
+
+    >>> import jax.numpy as jnp
+    >>> import jaxsched as js
+    >>> import optax
+    >>> tx = optax.chain(optax.scale_by_adam(), js.scale_by_learning_rate(js.Linear(0.1, 0.0, 10)))
+    >>> state = js.set_count(tx.init(jnp.ones(2)), 5)
+    >>> _, state = tx.update(jnp.ones(2), state)
+    >>> js.get_count(state)
+    Array(6, dtype=int32)
+
+    Args:
+      opt_state: any pytree with such clocks.
+
+    Returns:
+      An int32 scalar; for the groups of `optax.partition`, which have clocks of their own, a dict of scalars
+      by label. The groups of `param_labels` share one. A state with leading axes gives arrays with these
+      axes.
+
+    Raises:
+      ValueError: there is no clock, or clocks of the same parameters differ, as after an update that only a
+        part of a chain left out; the message lists their paths. Traced clocks cannot be compared: the first
+        one is read.
+    """
+    counts: dict[str | None, jax.Array] = {}
+    for label, reading in _clocks(opt_state, "").items():
+        if not reading.clocks:
+            continue
+        (first, count), *others = reading.clocks.items()
+        for path, other in others:
+            if is_concrete(count, other) and not np.array_equal(count, other):
+                raise ValueError(
+                    "The clocks of the same parameters must be equal, got "
+                    f"{np.asarray(count)} at `{first}` and {np.asarray(other)} at `{path}`; pass the part "
+                    "that holds one."
+                )
+        # A copy: the count must outlive a state that is donated.
+        counts[label] = jnp.array(count)
+    if not counts:
+        raise ValueError("There is no clock of a schedule in this optimizer state.")
+    return _by_label(counts)
+
+
+def _clocks(tree: Any, path: str) -> Groups:
+    """The clocks of all groups in a tree."""
+    groups: Groups = {None: NOTHING}
+    kinds = (PARTITION, *CLOCKS)
+    leaves, _ = jax.tree.flatten_with_path(tree, is_leaf=lambda node: isinstance(node, kinds))
+    for keys, node in leaves:
+        here = path + jax.tree_util.keystr(keys)
+        if isinstance(node, PARTITION):
+            groups = _joined(groups, _partition(node.inner_states, here, _clocks))
+        elif isinstance(node, CLOCKS):
+            for name, part in node._asdict().items():
+                there = f"{here}.{name}"
+                if name == "count":
+                    (count,) = jax.tree.leaves(part)
+                    found: Groups = {None: NOTHING._replace(clocks={there: count})}
+                else:
+                    found = _clocks(part, there)
+                groups = _joined(groups, found)
+    return groups
 
 
 def set_count(opt_state: Tree, count: Any) -> Tree:
