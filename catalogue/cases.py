@@ -96,6 +96,9 @@ COMBINATORS: dict[str, Callable[[int], js.Schedule]] = {
     "per epoch": lambda t: js.per_epoch(js.Cosine(0.3, 0.0, max(t // 3, 1)), 3),
     "shift": lambda t: js.shift(js.Linear(0.3, 0.0, t), t // 2),
     "shift back": lambda t: js.shift(js.Linear(0.3, 0.0, t), -(t // 2)),
+    "reclock": lambda t: js.reclock(
+        js.Cosine(0.3, 0.01, 2 * t), js.knots([0, t // 2, 2 * t], [0, t // 2, t])
+    ),
     "clip": lambda t: js.clip(js.Linear(0.3, 0.0, t), 0.05, 0.25),
     "clip below": lambda t: js.clip(js.Exponential(0.5, 0.5, max(t / 8, 1)), min_value=0.01),
     "product": lambda t: 0.5 * js.Linear(0.3, 0.1, t) * js.Cosine(1.0, 0.0, t),

@@ -195,6 +195,7 @@ _FORMULAS: dict[type, Callable[[Any, mpf], mpf]] = {
     js.staircase: lambda s, t: rate(s.schedule, exact(s.every) * mp.floor(t / exact(s.every))),
     js.stretch: lambda s, t: rate(s.schedule, t / exact(s.factor)),
     js.per_epoch: lambda s, t: rate(s.schedule, mp.floor(t / exact(s.steps_per_epoch))),
+    js.reclock: lambda s, t: rate(s.schedule, rate(s.clock, t)),
     js.shift: lambda s, t: rate(s.schedule, t - exact(s.steps)),
     js.clip: _clip,
 }
@@ -307,7 +308,9 @@ def _within(schedule: Any) -> Iterator[js.Schedule]:
 def _runs_in_fractions(schedule: js.Schedule) -> bool:
     if isinstance(schedule, js.cycle):
         return bool(schedule.length_factor != 1)
-    return isinstance(schedule, js.stretch) and not float(schedule.factor).is_integer()
+    if isinstance(schedule, js.stretch):
+        return not float(schedule.factor).is_integer()
+    return isinstance(schedule, js.reclock)
 
 
 def worst_in_float32(rates: object, schedule: js.Schedule, steps: Any, speed: float = 1) -> float:
@@ -316,8 +319,9 @@ def worst_in_float32(rates: object, schedule: js.Schedule, steps: Any, speed: fl
     The tolerance is 16 + 2k units in the last place, where k is the logarithm of the ratio between the rate
     and the rate at step 0 (or the largest rate, if that is 0). Beyond step 2^24 float32 cannot represent
     every step, so the tolerance also includes the change of the formula within half a float32 spacing of the
-    step. Growing cycles, and schedules stretched by a factor that is not whole, have clocks in fractions of
-    a step, which float32 rounds. Their tolerance includes the change within two spacings, at every step.
+    step. Growing cycles, schedules stretched by a factor that is not whole, and those on the clock of another
+    have clocks in fractions of a step, which float32 rounds. Their tolerance includes the change within two
+    spacings, at every step.
 
     Args:
       rates: the rates of the library.

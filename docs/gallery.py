@@ -53,6 +53,7 @@ COMBINATORS: dict[str, Callable[[], js.Schedule]] = {
     "per_epoch": lambda: js.per_epoch(0.3 * js.Exponential(1, 0.8), 100),
     "stretch": lambda: js.stretch(0.3 * js.Exponential(1, 0.8), 100),
     "shift": lambda: js.shift(js.Cosine(0.3, 0.01, 600), 300),
+    "reclock": lambda: js.reclock(js.Cosine(0.3, 0.01, 2000), js.knots([0, 300, 2000], [0, 300, 800])),
     "clip": lambda: js.clip(js.Exponential(0.3, 0.5, 200), 0.05, 0.2),
     "Product": lambda: js.reflect(js.Linear(0.5, 1.0, 50), 100) * js.Cosine(0.3, 0.0, 1000),
     "Sum": lambda: js.Linear(0.2, 0.0, 1000) + js.reflect(js.Linear(0.0, 0.1, 100), 200),

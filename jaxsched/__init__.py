@@ -23,6 +23,7 @@ from jaxsched.combinators.clocks import per_epoch, shift, staircase, stretch
 from jaxsched.combinators.cycle import cycle, reflect
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import cooldown, knots, warmup
+from jaxsched.combinators.reclock import reclock
 from jaxsched.combinators.stack import stack
 from jaxsched.optim.factories import with_schedule
 from jaxsched.optim.integers import as_integer
@@ -114,6 +115,7 @@ __all__ = [
     "plot",
     "ports",
     "range_test",
+    "reclock",
     "reflect",
     "retarget",
     "scale_by_learning_rate",

@@ -14,7 +14,7 @@ from catalogue.cases import CASES, COMBINATORS, PRESET_VARIANTS, PRESETS, SHAPES
 HORIZON = 203
 STEPS = np.arange(2 * HORIZON)
 
-RECLOCKED = {"join", "shift", "stretch", "per_epoch", "staircase", "reflect", "cycle", "warmup"}
+RECLOCKED = {"join", "shift", "stretch", "per_epoch", "staircase", "reflect", "cycle", "warmup", "reclock"}
 """The combinators whose rate is that of one part, at another time and times a factor."""
 
 REPEATED = {

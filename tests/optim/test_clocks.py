@@ -59,6 +59,19 @@ def test_a_plan_in_tokens_under_a_batch_that_grows(path):
     assert js.get_count(state) == len(SEEN)
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_reclock_makes_the_same_plan_of_updates(path):
+    clock = js.knots([0, *SEEN[[19, 39, 49]]], [0, 20, 40, 50])
+    with PATHS[path]():
+        tx = chain(js.reclock(PLAN, clock))
+        _, state, rates = trained(tx, jnp.arange(1, 51))
+        later = js.set_count(state, 49)
+        assert rates[-1] == np.float32(0.01)
+        np.testing.assert_allclose(rates, PLAN(SEEN), rtol=2e-6)
+        _, later = tx.update(PARAMS, later)
+    np.testing.assert_allclose(js.learning_rate(later), PLAN(SEEN[48]), rtol=2e-6)
+
+
 def test_a_resume_in_the_middle_goes_on_bit_for_bit():
     clocks = jnp.asarray(SEEN, jnp.float32)
     params, state, rates = trained(chain(), clocks)

@@ -34,6 +34,7 @@ TEXTS = [
     "clip(Exponential(1, 0.9), max_value=0.5)",
     "clip(Exponential(1, 0.9), 0.01, 0.5)",
     "cycle(Cosine(1, 0, 5), 5, cycles=3)",
+    "reclock(Cosine(1, 0, 80), knots([0, 50, 150], [0, 50, 100]))",
     "0.5 * Exponential(1, 0.9) * Linear(1, 0, 5)",
     "Linear(1, 0, 5) + 0.1 - Constant(0.3) * 2",
     "-Linear(1, 0, 5) + 1",
