@@ -14,7 +14,7 @@ import optax
 from jaxsched._core.clock import LAST_STEP
 from jaxsched._core.exported import exported_state
 from jaxsched._core.fields import check_unmasked, checked_flag, describe, is_concrete, is_number
-from jaxsched._core.schedule import Schedule, ScheduleLike, as_schedule
+from jaxsched._core.schedule import Constant, Schedule, ScheduleLike, as_schedule
 from jaxsched.optim.groups import labels_of
 
 Rates: TypeAlias = "jax.Array | dict[str, jax.Array]"
@@ -29,7 +29,7 @@ class LearningRateState(NamedTuple):
       count: the number of updates made, int32: the clock of the schedule, unless `update` is
         given a `step`. It stops at the largest int32.
       learning_rate: the rate that the latest update applied, float32; before the first update, the rate
-        that it will apply. With groups, a dict of rates by label.
+        that it will apply. With groups, a dict of rates by label; that of a frozen group is 0.
     """
 
     count: jax.Array  # type: ignore[assignment]  # hides a method of tuples, as Optax's states do
@@ -37,7 +37,7 @@ class LearningRateState(NamedTuple):
 
 
 def scale_by_learning_rate(
-    schedule: ScheduleLike | Mapping[str, ScheduleLike],
+    schedule: ScheduleLike | Mapping[str, ScheduleLike | None],
     *,
     param_labels: Any = None,
     flip_sign: bool = True,
@@ -67,6 +67,9 @@ def scale_by_learning_rate(
     >>> js.learning_rate(groups.init({"dense": jnp.ones(2), "out": jnp.ones(2)}))
     {'body': Array(0.01, dtype=float32), 'head': Array(0.1, dtype=float32)}
 
+    `None` as the schedule of a label freezes its parameters: their updates are 0 even if a gradient is NaN,
+    and their rate reads as 0.
+
     `update(..., schedule=other)` uses another schedule for that call: one schedule, or a dict with the same
     labels. If it is an argument of your compiled step, a hundred schedules of one structure take one trace.
 
@@ -82,7 +85,7 @@ def scale_by_learning_rate(
 
     Args:
       schedule: the schedule; a number is a constant, a function of the step is a `Lambda`. With
-        `param_labels`, a dict of schedules by label.
+        `param_labels`, a dict of schedules by label, with `None` for frozen parameters.
       param_labels: a tree of labels that is a prefix of the parameters, or a function from the parameters
         to one, as in `optax.partition`. Parameters that are `None` or masked may have any label or none.
       flip_sign: whether to multiply by the negative rate, for gradient descent. Pass `False` after an
@@ -130,7 +133,7 @@ def scale_by_learning_rate(
         rates = {label: each(clock) for label, each in schedules.items()}
         leaves, structure = jax.tree.flatten(updates)
         scaled = [
-            scaled_by(leaf, sign * rates[label])
+            jnp.zeros_like(leaf) if schedules[label] is FROZEN else scaled_by(leaf, sign * rates[label])
             for leaf, label in zip(leaves, labelled(updates), strict=True)
         ]
         state = LearningRateState(optax.safe_increment(state.count), kept(rates))
@@ -142,6 +145,9 @@ def scale_by_learning_rate(
 ONE = ""
 """The label of all parameters without groups."""
 
+FROZEN = Constant(0.0)
+"""This very object stands for `None`, the schedule of frozen parameters."""
+
 
 def _schedules(schedule: Any, grouped: bool) -> dict[str, Schedule]:
     """The schedules by label."""
@@ -151,7 +157,10 @@ def _schedules(schedule: Any, grouped: bool) -> dict[str, Schedule]:
         raise ValueError(f"`schedule` must be {wanted} `param_labels`, got {given}.")
     if not grouped:
         return {ONE: as_schedule("schedule", schedule)}
-    return {label: as_schedule(f"schedule[{label!r}]", each) for label, each in schedule.items()}
+    return {
+        label: FROZEN if each is None else as_schedule(f"schedule[{label!r}]", each)
+        for label, each in schedule.items()
+    }
 
 
 def _clock(step: Any) -> Any:
