@@ -1,13 +1,97 @@
-"""The group of each parameter: labels, checked against the tree that they label."""
+"""The group of each parameter: labels from paths, checked against the tree that they label."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import fnmatch
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import jax
 
+from jaxsched._core.fields import describe
+
 Path: TypeAlias = tuple[Any, ...]
+
+
+def label_by_path(rules: Sequence[tuple[str, str]]) -> Callable[[Any], Any]:
+    """Labels parameters by patterns on their paths, for `param_labels` and `optax.partition`.
+
+    The path of a parameter is what leads to it, joined by slashes: keys of dicts, indices of lists and
+    tuples, and names of fields, as in `layers/0/attention/kernel`. This is
+    `jax.tree_util.keystr(path, simple=True, separator="/")`. It ends at what holds one array, such as an
+    `nnx.Variable` or a `linen.Partitioned`, so that an `nnx.State` has the paths of its model.
+
+    A pattern is that of `fnmatch.fnmatchcase` and must match the whole path. `*` stands for any text, slashes
+    included, `?` for one character, and `[0-3]` for one of a range. `*/bias` therefore matches a `bias` at
+    any depth but the top, where the path is `bias`. The first pattern that matches a path gives its label.
+
+    >>> import jax.numpy as jnp
+    >>> import jaxsched as js
+    >>> labels = js.label_by_path([("*/bias", "no_decay"), ("*", "decay")])
+    >>> labels({"dense": {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)}})
+    {'dense': {'bias': 'no_decay', 'kernel': 'decay'}}
+
+    A pattern that labels no parameter is refused as well. Otherwise a typo in one would give its parameters
+    to a later `*` without a word. Such patterns are allowed only where a branch of the parameters is `None`
+    or masked, because their parameters may have been there.
+
+    Args:
+      rules: pairs of a pattern and a label, both strings.
+
+    Returns:
+      A function from parameters to the same tree with a label in place of each.
+
+    Raises:
+      TypeError: `rules` is not a list or tuple of pairs of strings.
+      ValueError: from the function: no pattern matches a parameter, or a pattern labels none. The message
+        lists them.
+    """
+    if not isinstance(rules, list | tuple):
+        raise TypeError(f"`rules` must be a list of pairs (pattern, label), got {describe(rules)}.")
+    for i, rule in enumerate(rules):
+        pair = isinstance(rule, list | tuple) and len(rule) == 2
+        if not (pair and all(isinstance(each, str) for each in rule)):
+            raise TypeError(
+                f"`rules[{i}]` must be a pair of two strings, a pattern and a label, got {describe(rule)}."
+            )
+    kept = tuple((pattern, label) for pattern, label in rules)
+
+    def labelled(params: Any) -> Any:
+        nodes = jax.tree.leaves_with_path(params, is_leaf=lambda node: _is_empty(node) or _holds_one(node))
+        paths = [
+            jax.tree_util.keystr(path, simple=True, separator="/")
+            for path, node in nodes
+            if not _is_empty(node)
+        ]
+        firsts = [
+            next((i for i, (pattern, _) in enumerate(kept) if fnmatch.fnmatchcase(path, pattern)), None)
+            for path in paths
+        ]
+        missing = [path for path, first in zip(paths, firsts, strict=True) if first is None]
+        holes = len(paths) < len(nodes)
+        unused = [] if holes else [pattern for i, (pattern, _) in enumerate(kept) if i not in firsts]
+        late = [each for each in unused if any(fnmatch.fnmatchcase(path, each) for path in paths)]
+        _refuse(
+            "rules",
+            {
+                "pattern for": [f"`{path}`" for path in missing],
+                "parameter for the pattern": [repr(each) for each in unused if each not in late],
+                "parameter that earlier patterns leave for": [repr(each) for each in late],
+            },
+        )
+        labels = [kept[first][1] for first in firsts if first is not None]
+        # A label stands for a variable, not inside of it: `optax.partition` puts a `MaskedNode` in its place,
+        # and the `nnx.Optimizer` of flax 0.11 takes no variable that holds one.
+        return jax.tree.unflatten(jax.tree.structure(params, is_leaf=_holds_one), labels)
+
+    return labelled
+
+
+def _holds_one(node: Any) -> bool:
+    """Whether a node wraps one array: a variable of Flax, or one with metadata on how to partition it."""
+    # The class is asked, because an `nnx.State` looks its attributes up among its parameters.
+    wraps = hasattr(type(node), "__jax_array__") or hasattr(type(node), "unbox")
+    return wraps and len(jax.tree.leaves(node)) == 1
 
 
 def labels_of(labels: Any, tree: Any, groups: Iterable[str]) -> list[str]:
@@ -36,15 +120,22 @@ def labels_of(labels: Any, tree: Any, groups: Iterable[str]) -> list[str]:
     within = _all_starts(path for path, _ in places)
     extra = [path for path in given if path not in within and empty.isdisjoint(_starts(path))]
     unused = [] if empty else sorted(set(groups) - set(given.values()))
-    problems = {
-        "label for": _named(missing, _all_starts(given)),
-        "parameter at": _named(extra, within),
-        "parameter with the label": [repr(label) for label in unused],
-    }
-    if any(problems.values()):
-        lacks = ", ".join(f"no {what} {', '.join(names)}" for what, names in problems.items() if names)
-        raise ValueError(f"`param_labels` must match the parameters: there is {lacks}.")
+    _refuse(
+        "param_labels",
+        {
+            "label for": _named(missing, _all_starts(given)),
+            "parameter at": _named(extra, within),
+            "parameter with the label": [repr(label) for label in unused],
+        },
+    )
     return [given[above[path][0]] for path in leaves]
+
+
+def _refuse(argument: str, problems: dict[str, list[str]]) -> None:
+    """Raises a `ValueError` that lists what does not match, by what there is none of."""
+    lacks = ", ".join(f"no {what} {', '.join(names)}" for what, names in problems.items() if names)
+    if lacks:
+        raise ValueError(f"`{argument}` must match the parameters: there is {lacks}.")
 
 
 def _is_empty(node: Any) -> bool:

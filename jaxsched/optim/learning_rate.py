@@ -87,7 +87,8 @@ def scale_by_learning_rate(
       schedule: the schedule; a number is a constant, a function of the step is a `Lambda`. With
         `param_labels`, a dict of schedules by label, with `None` for frozen parameters.
       param_labels: a tree of labels that is a prefix of the parameters, or a function from the parameters
-        to one, as in `optax.partition`. Parameters that are `None` or masked may have any label or none.
+        to one, as in `optax.partition`; `label_by_path` makes one. Parameters that are `None` or masked may
+        have any label or none.
       flip_sign: whether to multiply by the negative rate, for gradient descent. Pass `False` after an
         optimizer that flips the sign itself, such as `optax.adamw(1.0)`.
 
