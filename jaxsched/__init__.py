@@ -26,7 +26,7 @@ from jaxsched.combinators.ramps import cooldown, knots, warmup
 from jaxsched.combinators.reclock import reclock
 from jaxsched.combinators.stack import stack
 from jaxsched.optim.factories import with_schedule
-from jaxsched.optim.groups import label_by_path
+from jaxsched.optim.groups import label_by_path, layerwise
 from jaxsched.optim.integers import as_integer
 from jaxsched.optim.learning_rate import LearningRateState, scale_by_learning_rate
 from jaxsched.optim.plateau import scale_by_plateau
@@ -102,6 +102,7 @@ __all__ = [
     "join",
     "knots",
     "label_by_path",
+    "layerwise",
     "learning_rate",
     "multi_step",
     "noam",

@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 
 import jax
 
-from jaxsched._core.fields import describe
+from jaxsched._core.fields import Number, checked_number, describe, is_integer
+from jaxsched._core.schedule import Schedule, ScheduleLike, as_schedule
 
 Path: TypeAlias = tuple[Any, ...]
 
@@ -92,6 +93,40 @@ def _holds_one(node: Any) -> bool:
     # The class is asked, because an `nnx.State` looks its attributes up among its parameters.
     wraps = hasattr(type(node), "__jax_array__") or hasattr(type(node), "unbox")
     return wraps and len(jax.tree.leaves(node)) == 1
+
+
+def layerwise(schedule: ScheduleLike, decay: Number, depth: int) -> dict[str, Schedule]:
+    r"""Schedules of layers, whose rates fall from the last layer to the first.
+
+    $$f_i(t) = \text{decay}^{\,\text{depth} - 1 - i} \, s(t), \quad i = 0, \dots, \text{depth} - 1$$
+
+    The key of $f_i$ is `"layer0"` for the first layer, the one at the input, and so on. The last layer has
+    the rate of `schedule`.
+
+    >>> import jaxsched as js
+    >>> layers = js.layerwise(js.Linear(0.1, 0.0, 100), 0.5, 3)
+    >>> list(layers), layers["layer0"]
+    (['layer0', 'layer1', 'layer2'], 0.25 * Linear(0.1, 0, 100))
+
+    Args:
+      schedule: the schedule of the last layer; a number is a constant.
+      decay: the factor from a layer to the one before it, above 0 and at most 1.
+      depth: the number of layers, at least 1. The embedding and the head count as layers.
+
+    Raises:
+      TypeError: an argument is of the wrong type.
+      ValueError: `decay` or `depth` is out of range.
+
+    Source: Clark et al., *ELECTRA*, arXiv:2003.10555; Bao et al., *BEiT*, arXiv:2106.08254; timm's
+    `param_groups_layer_decay`.
+    """
+    last = as_schedule("schedule", schedule)
+    factor = checked_number("decay", decay, above=0, at_most=1)
+    if not is_integer(depth):
+        raise TypeError(f"`depth` must be an integer, got {describe(depth)}.")
+    if depth < 1:
+        raise ValueError(f"`depth` must be at least 1, got {depth}.")
+    return {f"layer{i}": factor ** (int(depth) - 1 - i) * last for i in range(depth)}
 
 
 def labels_of(labels: Any, tree: Any, groups: Iterable[str]) -> list[str]:

@@ -1,9 +1,10 @@
-"""Groups of parameters: labels by path, frozen groups."""
+"""Groups of parameters: labels by path, frozen groups, layers, weight decay and muP."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -246,6 +247,54 @@ def test_frozen_groups_are_labels_like_others():
         tx.init({"w": jnp.ones(2)})
 
 
+@pytest.mark.parametrize("decay", [0.75, 0.5, 1.0])
+@pytest.mark.parametrize("depth", [1, 2, 14])
+def test_rates_fall_from_the_last_layer_to_the_first(decay, depth):
+    layers = js.layerwise(SCHEDULE, decay, depth)
+    assert list(layers) == [f"layer{i}" for i in range(depth)]
+    for i, layer in enumerate(layers.values()):
+        exact = float(Fraction(decay) ** (depth - 1 - i))
+        assert layer == exact * SCHEDULE
+
+
+def test_a_layer_at_the_input_changes_no_other():
+    fewer, more = js.layerwise(SCHEDULE, 0.75, 5), js.layerwise(SCHEDULE, 0.75, np.int32(6))
+    assert [*more.values()][1:] == [*fewer.values()]
+
+
+LAYERS = {
+    # values = [layer_decay ** (num_layers + 1 - i) for i in range(num_layers + 2)], blocks.i is i + 1
+    "beit": (lambda n: n + 2, lambda n: {"embed": n + 1, **{i: n - i for i in range(n)}, "head": 0}),
+    # learning_rate * layer_decay ** (n_layers + 2 - depth), embeddings 0, layer_i is i + 1, head n_layers + 2
+    "electra": (lambda n: n + 3, lambda n: {"embed": n + 2, **{i: n + 1 - i for i in range(n)}, "head": 0}),
+}
+
+
+@pytest.mark.parametrize("source", LAYERS)
+def test_the_layers_of_a_transformer_have_the_rates_of_the_sources(source):
+    depth, exponents = LAYERS[source]
+    n = 12
+    layers = js.layerwise(1.0, 0.75, depth(n))
+    labels = {"embed": "layer0", **{i: f"layer{i + 1}" for i in range(n)}, "head": f"layer{depth(n) - 1}"}
+    for name, exponent in exponents(n).items():
+        np.testing.assert_allclose(layers[labels[name]](0), 0.75**exponent, rtol=1e-7)
+
+
+def test_the_decay_of_layers_may_be_traced():
+    def total(decay):
+        return sum(layer(7) for layer in js.layerwise(SCHEDULE, decay, 3).values())
+
+    value, slope = jax.jit(jax.value_and_grad(total))(0.75)
+    rate = float(SCHEDULE(7))
+    np.testing.assert_allclose(value, rate * (1 + 0.75 + 0.75**2), rtol=1e-6)
+    np.testing.assert_allclose(slope, rate * (1 + 2 * 0.75), rtol=1e-6)
+
+
+VALUE_ERRORS = {
+    "decay of 0": (lambda: js.layerwise(0.1, 0.0, 3), "`decay` must be above 0 and at most 1, got 0."),
+    "decay above 1": (lambda: js.layerwise(0.1, 1.5, 3), "`decay` must be above 0 and at most 1, got 1.5."),
+    "no layers": (lambda: js.layerwise(0.1, 0.5, 0), "`depth` must be at least 1, got 0."),
+}
 TYPE_ERRORS = {
     "a dict of rules": (
         lambda: js.label_by_path({"*": "a"}),
@@ -263,6 +312,12 @@ TYPE_ERRORS = {
         lambda: js.label_by_path([("*", None)]),
         "`rules[0]` must be a pair of two strings, a pattern and a label, got ('*', None) (tuple).",
     ),
+    "half a layer": (lambda: js.layerwise(0.1, 0.5, 2.0), "`depth` must be an integer, got 2.0 (float)."),
+    "a text for a decay": (lambda: js.layerwise(0.1, "0.5", 2), "`decay` must be a number, got '0.5' (str)."),
+    "layers of None": (
+        lambda: js.layerwise(None, 0.5, 2),
+        "`schedule` must be a schedule, a number or a callable, got None (NoneType).",
+    ),
     "None without groups": (
         lambda: js.scale_by_learning_rate(None),
         "`schedule` must be a schedule, a number or a callable, got None (NoneType).",
@@ -270,8 +325,80 @@ TYPE_ERRORS = {
 }
 
 
-@refusals({}, TYPE_ERRORS)
+@refusals(VALUE_ERRORS, TYPE_ERRORS)
 def test_refusals(kind, build, message):
     with pytest.raises(kind) as error:
         build()
     assert str(error.value) == message
+
+
+def decayed(schedule, factor, own):
+    """The chain of docs/how-to/groups.md."""
+    return optax.chain(
+        optax.scale_by_adam(),
+        optax.add_decayed_weights(factor),
+        js.scale_by_learning_rate(schedule),
+        optax.add_decayed_weights(-own),
+    )
+
+
+FACTOR, OWN = js.Cosine(0.04, 0.4, 20), js.Linear(0.02, 0.001, 20)
+DECAYS = {
+    "a factor on the rate": (decayed(SCHEDULE, FACTOR, js.Constant(0.0)), lambda i: FACTOR(i)),
+    "a number": (decayed(SCHEDULE, 0.1, 0.0), lambda i: 0.1),
+    "its own schedule": (decayed(SCHEDULE, 0.0, OWN), lambda i: OWN(i) / SCHEDULE(i)),
+    "both": (decayed(SCHEDULE, FACTOR, OWN), lambda i: FACTOR(i) + OWN(i) / SCHEDULE(i)),
+}
+
+
+@pytest.mark.parametrize("name", DECAYS)
+def test_weight_decay_is_that_of_adamw_with_its_numbers_by_hand(name):
+    """AdamW decays by `learning_rate * weight_decay`, so a decay of its own is divided by the rate there."""
+    tx, decay = DECAYS[name]
+    fixed = ("b1", "b2", "eps", "eps_root")  # As traced numbers they would be rounded to float32.
+    fed = optax.inject_hyperparams(optax.adamw, fixed)(learning_rate=0.0, weight_decay=0.0)
+    update, by_hand = jax.jit(tx.update), jax.jit(fed.update)
+    params = expected = {"w": jnp.array([1.0, -2.0]), "b": jnp.array([0.5])}
+    state, other = js.set_count(tx.init(params), 3), fed.init(params)
+    for i in range(3, 10):  # The first rate is 0, where the quotient is not finite.
+        gradients = jax.tree.map(lambda x: 0.1 * x + 1.0, params)
+        updates, state = update(gradients, state, params)
+        other.hyperparams["learning_rate"], other.hyperparams["weight_decay"] = SCHEDULE(i), decay(i)
+        wanted, other = by_hand(gradients, other, expected)
+        params, expected = optax.apply_updates(params, updates), optax.apply_updates(expected, wanted)
+        assert js.learning_rate(state) == SCHEDULE(i)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), params, expected)
+
+
+@jax.jit
+def moved_features(params, multiplier):
+    """How far an update of Adam moves the hidden features, as a root mean square."""
+
+    def features(params):
+        return jnp.tanh(jnp.ones(4) @ params["embed"]["kernel"]) @ params["hidden"]["kernel"]
+
+    rates = {"input": 0.01, "inner": multiplier * 0.01}
+    labels = js.label_by_path([("embed/*", "input"), ("*", "inner")])
+    tx = optax.chain(optax.scale_by_adam(eps=0.0), js.scale_by_learning_rate(rates, param_labels=labels))
+    gradients = jax.grad(lambda params: (jnp.tanh(features(params)) @ params["head"]["kernel"]).sum())(params)
+    updates, _ = tx.update(gradients, tx.init(params))
+    move = features(optax.apply_updates(params, updates)) - features(params)
+    return jnp.sqrt(jnp.mean(move**2))
+
+
+def test_under_mup_the_width_does_not_change_how_far_an_update_moves_the_features():
+    """The coordinate check of arXiv:2203.03466: without the multiplier the moves grow with the width."""
+
+    def model(width):
+        rng = np.random.default_rng(0)
+        values = {
+            "embed": rng.normal(0, 1, (4, width)),
+            "hidden": rng.normal(0, width**-0.5, (width, width)),
+            "head": rng.normal(0, 1 / width, (width, 1)),
+        }
+        return {name: {"kernel": kernel.astype(np.float32)} for name, kernel in values.items()}
+
+    narrow, wide = model(32), model(256)
+    before = moved_features(narrow, 1.0)
+    assert 0.5 < moved_features(wide, 1 / 8) / before < 2
+    assert moved_features(wide, 1.0) / before > 4
