@@ -7,13 +7,13 @@ import unicodedata
 from collections.abc import Iterable
 
 
-def mistake(message: str, text: str, place: int) -> ValueError:
+def mistake(text: str, place: int, message: str) -> ValueError:
     """An error with `message`, the line of `text` around `place`, and a caret below that place."""
     start = text.rfind("\n", 0, place) + 1
     stop = text.find("\n", place)
     stop = len(text) if stop < 0 else stop
     first, last = max(start, place - 60), min(stop, max(start, place - 60) + 100)
-    before, after = _printable(text[first:place]), _printable(text[place:last])
+    before, after = printable(text[first:place]), printable(text[place:last])
     prefix, suffix = "..." if first > start else "", "..." if last < stop else ""
     indent = len(prefix) + sum(map(_columns, before))
     return ValueError(f"{cut(message, 500)}\n  {prefix}{before}{after}{suffix}\n  {' ' * indent}^")
@@ -32,7 +32,8 @@ def cut(text: str, most: int = 50) -> str:
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """`text`, with a space for a tab and U+FFFD for what a terminal does not show as it is."""
     return "".join(" " if each == "\t" else each if each.isprintable() else "\ufffd" for each in text)
 
 

@@ -4,12 +4,14 @@
     expression = term {("+" | "-") term}
     term       = operand {("*" | "/") operand}
     operand    = {"-"} atom
-    atom       = NUMBER | STRING | "None" | "True" | "False" | SHAPE | list | group | call | partial
+    atom       = NUMBER | STRING | "None" | "True" | "False" | SHAPE | GIVEN | list | group | call | partial
     list       = "[" [expression {"," expression} [","]] "]"
     group      = "(" [expression {"," expression} [","]] ")"
     call       = NAME "(" [argument {"," argument} [","]] ")"
     argument   = [KEYWORD "="] expression
     partial    = "partial" "(" SHAPE {"," KEYWORD "=" expression} [","] ")"
+
+GIVEN is the name of a number that the caller gives.
 
 It does not use `ast.parse`: each error points at its place, and neither the grammar nor the messages depend
 on the Python version.
@@ -23,12 +25,12 @@ import inspect
 import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from jaxsched._core.grouping import kind_of
 from jaxsched._core.schedule import Constant, Schedule
 from jaxsched._core.transition import ENDS, Transition, as_easing
-from jaxsched._text.mistakes import cut, mistake, nearest
+from jaxsched._text.mistakes import cut, nearest
 
 DEEPEST = 100
 """The deepest nesting of brackets, and of schedules."""
@@ -94,17 +96,27 @@ class Reader:
     """A recursive-descent parser. Each method reads the rule it is named after, up to the token `next`.
 
     Attributes:
-      text: the text.
-      names: the classes and functions that it can call, by name.
+      names: the classes and functions that can be called, by name.
+      error: makes the error for a mistake, from the start of a token and the message.
+      numbers: the numbers that the caller gives, by name; `None` where none can be given.
+      used: the names of those that were read.
       next: the next token.
     """
 
     next: Token
 
-    def __init__(self, text: str, names: Mapping[str, Callable[..., Any]]) -> None:
-        self.text = text
+    def __init__(
+        self,
+        tokens: Iterator[Token],
+        names: Mapping[str, Callable[..., Any]],
+        error: Callable[[int, str], ValueError],
+        numbers: Mapping[str, float] | None = None,
+    ) -> None:
         self.names = names
-        self._tokens = tokens(text)
+        self.error = error
+        self.numbers = numbers
+        self.used: set[str] = set()
+        self._tokens = tokens
         self._items: dict[int, list[int]] = {}  # the starts of the items, by the start of their bracket
         self._brackets = self._entries = self._compiled = 0
         self._kinds: set[Any] = set()
@@ -174,6 +186,9 @@ class Reader:
             return ast.literal_eval(token)
         if self.next.text == "(":
             return self.partial(start) if token == "partial" else self.call(start, token)
+        if self.numbers and token in self.numbers:
+            self.used.add(token)
+            return self.numbers[token]
         return CONSTANTS[token] if token in CONSTANTS else self.shape(start, token)
 
     def number(self, place: int, token: str) -> float:
@@ -220,23 +235,21 @@ class Reader:
     def shape(self, place: int, name: str) -> type[Transition]:
         """A class of transitions, by its name."""
         value = self.names.get(name)
-        if isinstance(value, type) and issubclass(value, Transition):
+        if is_shape(value):
             return value
         if value is not None:
             raise self.error(place, _needs_arguments(value))
-        shapes = [
-            name
-            for name, each in self.names.items()
-            if isinstance(each, type) and issubclass(each, Transition)
-        ]
-        raise self.error(place, f"Unknown shape `{cut(name)}`{nearest(name, shapes)}")
+        known = [name for name, each in self.names.items() if is_shape(each)]
+        kind = "shape" if self.numbers is None else "shape or number"
+        near = nearest(name, [*known, *(self.numbers or ())])
+        raise self.error(place, f"Unknown {kind} `{cut(name)}`{near}")
 
     def call(self, place: int, name: str) -> Any:
         """The result of a call."""
         if name not in self.names:
             raise self.error(place, f"Unknown schedule `{cut(name)}`{nearest(name, self.names)}")
         function = self.names[name]
-        arguments, places = self.arguments(name, _parameters(function), self.items(")"))
+        arguments, places = self.arguments(name, parameters_of(function), self.items(")"))
         if missing := [each for each in _required(function) if each not in arguments]:
             raise self.error(place, f"`{name}` is missing `{'`, `'.join(missing)}`.")
         return self.weighed(place, self.build(place, places, function, **arguments))
@@ -250,7 +263,7 @@ class Reader:
             raise self.error(start, "The first argument of `partial` must be the name of a shape.")
         parameters = {
             name: parameter.replace(kind=parameter.KEYWORD_ONLY)
-            for name, parameter in _parameters(cls).items()
+            for name, parameter in parameters_of(cls).items()
             if name not in ENDS
         }
         keywords, places = self.arguments(f"partial({cls.__name__})", parameters, items)
@@ -350,18 +363,20 @@ class Reader:
                 )
         return value
 
-    def error(self, place: int, message: str) -> ValueError:
-        """The error for a mistake at `place`."""
-        return mistake(message, self.text, place)
+
+def is_shape(value: Any) -> TypeGuard[type[Transition]]:
+    """Whether `value` is a class of transitions, and so the curve of a ramp."""
+    return isinstance(value, type) and issubclass(value, Transition)
 
 
 @functools.cache
-def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+def parameters_of(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    """The parameters of a class or function, by name."""
     return inspect.signature(function).parameters
 
 
 def _required(function: Callable[..., Any]) -> list[str]:
-    return [name for name, each in _parameters(function).items() if each.default is each.empty]
+    return [name for name, each in parameters_of(function).items() if each.default is each.empty]
 
 
 def _needs_arguments(function: Callable[..., Any]) -> str:

@@ -102,7 +102,10 @@ MISTAKES = {
     "Lambda(0)": ("Unknown schedule `Lambda`.", "Lambda"),
     "Product([1, 2])": ("Unknown schedule `Product`.", "Product"),
     "__import__('os').system('true')": ("Unknown schedule `__import__`.", "__import__"),
-    "warmup(0.1, 5, shape=Linea)": ("Unknown shape `Linea`; did you mean `Linear`?", "Linea)"),
+    "warmup(0.1, 5, shape=Linea)": (
+        "Unknown shape or number `Linea`; did you mean `Linear`?",
+        "Linea)",
+    ),
     "warmup(0.1, 5, shape=Exponential)": (
         "`Exponential` needs its arguments: `Exponential(init_value, decay_rate)`.",
         "Exponential",
@@ -157,7 +160,7 @@ MISTAKES = {
         "[1, 2]",
     ),
     "Piecewise([1, 2, 3], [5, -5])": ("`boundaries[1]` must be at least 0, got -5.", "-5"),
-    "warmup_cosine(inf, 30, 5)": ("Unknown shape `inf`.", "inf"),
+    "warmup_cosine(inf, 30, 5)": ("Unknown shape or number `inf`.", "inf"),
     "warmup(Linear(0, 1, 5), 5, 1, Geometric)": (
         "`end_value` must not be 0 on a geometric path, got 0.",
         "warmup",
@@ -309,7 +312,7 @@ def test_long_texts_are_shown_in_part():
     [("\t", 1), ("\r", 1), ("\x0c", 1), ("\u2028", 1), ("'\u6f22\u5b57', ", 8), ("'e\u0301', ", 5)],
 )
 def test_the_caret_stands_under_what_a_terminal_shows(before, columns):
-    with pytest.raises(ValueError, match="Unknown shape `x`") as caught:
+    with pytest.raises(ValueError, match="Unknown shape or number `x`") as caught:
         js.parse(f"[\n0,\n1, {before}x,\n2]")
     _, shown, pointer = str(caught.value).split("\n")
     assert shown.endswith("x,")
@@ -425,6 +428,65 @@ def test_what_python_writes_beside_repr_is_read():
     assert js.parse("\n# the rate\nConstant(\n  0.1 # for ever\n)\n") == js.Constant(0.1)
     assert js.parse("2 * 3 - 4 / -5 - 1") == js.Constant(2 * 3 - 4 / -5 - 1)
     assert js.parse("2 - Linear(1, 0, 5) - 1 * 3") == 2 - js.Linear(1, 0, 5) - 1 * 3
+
+
+def test_a_text_names_numbers_that_are_given():
+    text = "warmup(Cosine(lr, lr / 10, total - warm), warm, shape=partial(Polynomial, power=p))"
+    schedule = js.parse(text, lr=np.float32(0.5), total=jnp.int32(100), warm=5, p=2.0)
+    assert schedule == js.parse("warmup(Cosine(0.5, 0.05, 95), 5, shape=partial(Polynomial, power=2))")
+    assert js.parse("lr", lr=0.1) == js.Constant(0.1)
+    assert js.parse("-a * Table([a, b, a])", a=0.5, b=1) == js.parse("-0.5 * Table([0.5, 1, 0.5])")
+
+
+NAMED = {
+    "not given": (
+        "Table([1, lr])",
+        {},
+        ValueError,
+        "Unknown shape or number `lr`.\n  Table([1, lr])\n            ^",
+    ),
+    "misspelt": (
+        "peek",
+        {"peak": 1},
+        ValueError,
+        "Unknown shape or number `peek`; did you mean `peak`?\n  peek",
+    ),
+    "not used": (
+        "lr",
+        {"lr": 1, "n": 2},
+        ValueError,
+        "`text` must use every number that is given, and does not",
+    ),
+    "out of range": (
+        "Linear(1, 0, n)",
+        {"n": -5},
+        ValueError,
+        "`transition_steps` must be at least 0, got -5.\n",
+    ),
+    "called": ("lr(3)", {"lr": 1}, ValueError, "Unknown schedule `lr`.\n"),
+    "a shape": ("Linear", {"Linear": 1}, ValueError, "`Linear` must not name a number, because it means"),
+    "a preset": ("noam", {"noam": 1}, ValueError, "`noam` must not name a number, because it means"),
+    "a constant": ("None", {"None": 1}, ValueError, "`None` must not name a number, because it means"),
+    "a word": ("partial", {"partial": 1}, ValueError, "`partial` must not name a number, because it means"),
+    "infinite": ("lr", {"lr": np.inf}, ValueError, "`lr` must be a finite float32 number, got inf."),
+    "text": ("lr", {"lr": "0.1"}, TypeError, "`lr` must be a number, got '0.1' (str)."),
+    "a flag": ("lr", {"lr": True}, TypeError, "`lr` must be a number, got True (bool)."),
+    "a schedule": ("lr", {"lr": js.Constant(1)}, TypeError, "`lr` must be a number, got Constant(1)"),
+    "a list": ("Table(lr)", {"lr": np.ones(2)}, TypeError, "`lr` must be a single number, got an array"),
+}
+
+
+@pytest.mark.parametrize("case", NAMED)
+def test_a_mistake_in_a_number_that_is_given(case):
+    text, numbers, kind, message = NAMED[case]
+    with pytest.raises(kind) as caught:
+        js.parse(text, **numbers)
+    assert str(caught.value).startswith(message)
+
+
+def test_a_traced_number_is_not_given():
+    with pytest.raises(TypeError, match="`lr` must be a known number, got .*float32"):
+        jax.jit(lambda lr: js.parse("lr", lr=lr)(0))(0.1)
 
 
 def test_the_structure_of_a_shape_of_ones_own_is_read():
