@@ -18,6 +18,7 @@ from jaxsched._inspect.check import Finding, check
 from jaxsched._inspect.plot import plot
 from jaxsched._inspect.simulate import Simulation, simulate
 from jaxsched._text.parse import parse
+from jaxsched._text.record import from_dict, to_dict
 from jaxsched.combinators.clip import clip
 from jaxsched.combinators.clocks import per_epoch, shift, staircase, stretch
 from jaxsched.combinators.cycle import cycle, reflect
@@ -96,6 +97,7 @@ __all__ = [
     "cycle",
     "cyclic",
     "cyclic_momentum",
+    "from_dict",
     "get_count",
     "inverse_sqrt",
     "is_schedule",
@@ -131,6 +133,7 @@ __all__ = [
     "step_decay",
     "stretch",
     "table",
+    "to_dict",
     "warm_restarts",
     "warmup",
     "warmup_cosine",

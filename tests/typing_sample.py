@@ -14,6 +14,7 @@ assert_type(schedule(jnp.arange(30)), jax.Array)
 assert_type(0.5 * schedule + 0.1, js.Schedule)
 assert_type(js.parse("Cosine(0.3, 0.01, 15)"), js.Schedule)
 assert_type(js.parse("Constant(rate)", rate=jnp.float32(0.3)), js.Schedule)
+assert_type(js.from_dict(js.to_dict(schedule)), js.Schedule)
 transform: optax.GradientTransformation = js.scale_by_learning_rate(schedule)
 
 

@@ -539,7 +539,11 @@ def _combine(kind: type[Product] | type[Sum], *operands: Any) -> Any:
                 f"{np.shape(operand)}. If you gave it to a function that wants a number, call it with a step "
                 "first, or use `optax.inject_hyperparams`."
             )
-    schedules = [as_schedule("operand", operand) for operand in operands]
+    return combined(kind, [as_schedule("operand", operand) for operand in operands])
+
+
+def combined(kind: type[Product] | type[Sum], schedules: Sequence[Schedule]) -> Schedule:
+    """The `Product` or `Sum` of two or more schedules; nested ones of the same kind are flattened."""
     return kind(
         tuple(
             part

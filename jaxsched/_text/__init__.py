@@ -1,1 +1,1 @@
-"""Reads the text form of schedules."""
+"""Reads the text form of schedules, and reads and writes their records."""
