@@ -149,5 +149,6 @@ PORTS: dict[str, Callable[[], js.Schedule]] = {
     "timm StepLRScheduler": lambda: timm.StepLRScheduler(0.3, 3, 0.5, warmup_t=3),
     "timm MultiStepLRScheduler": lambda: timm.MultiStepLRScheduler(0.3, [4, 7], 0.5, warmup_t=3),
     "timm WSDLRScheduler": lambda: timm.WSDLRScheduler(0.3, 9, 4, 0.01, stable_fn="rsqrt", warmup_t=3),
+    "timm create_scheduler_v2": lambda: timm.create_scheduler_v2(0.3, num_epochs=9, warmup_epochs=3)[0],
 }
 """Each name begins with the system and the name of the original."""

@@ -12,6 +12,12 @@ from jaxsched._core.fields import LARGEST, as_numbers, brief, checked_number, is
 
 Choice = TypeVar("Choice")
 
+NO_NOISE = (
+    None,
+    "a schedule has no noise. Draw factors beforehand, and multiply the schedule by a `jaxsched.Table` of "
+    "them",
+)
+
 NOT_MODELLED: dict[str, tuple[Any, str]] = {
     "last_epoch": (
         -1,
@@ -24,11 +30,8 @@ NOT_MODELLED: dict[str, tuple[Any, str]] = {
         "a port counts in the unit of its arguments. To count updates, leave it out; to count epochs, use "
         "`jaxsched.per_epoch(schedule, steps_per_epoch)`",
     ),
-    "noise_range_t": (
-        None,
-        "a schedule has no noise. Draw factors beforehand, and multiply the schedule by a `jaxsched.Table` "
-        "of them",
-    ),
+    "noise": NO_NOISE,
+    "noise_range_t": NO_NOISE,
     "initialize": (True, "the base rate is `lr`. Pass the `initial_lr` of the parameter group there"),
 }
 """Arguments that no port models: the one value allowed, why, and what to do instead."""

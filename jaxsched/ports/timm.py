@@ -36,10 +36,19 @@ join([Linear(0, 0.1, 5), Cosine(0.1, 1e-05, 90)], [5])
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
-from jaxsched._core.fields import Number, Numbers, check_range, checked_flag, checked_number, is_concrete
+from jaxsched._core.fields import (
+    Number,
+    Numbers,
+    check_range,
+    checked_flag,
+    checked_number,
+    is_concrete,
+    show,
+)
 from jaxsched._core.schedule import Constant, Schedule
 from jaxsched.combinators.clip import clip
 from jaxsched.combinators.clocks import shift
@@ -490,3 +499,179 @@ def PlateauLRScheduler(
         min_lr=checked_number("lr_min", lr_min, at_least=0),
         eps=1e-8,
     )
+
+
+def create_scheduler_v2(
+    lr: Number,
+    sched: str = "cosine",
+    num_epochs: int = 300,
+    decay_epochs: Number | None = None,
+    decay_milestones: Numbers = (90, 180, 270),
+    cooldown_epochs: int = 0,
+    patience_epochs: int = 10,
+    decay_rate: Number = 0.1,
+    min_lr: Number = 0.0,
+    warmup_lr: Number = 1e-5,
+    warmup_epochs: int = 0,
+    warmup_prefix: bool = False,
+    noise: None = None,
+    noise_pct: float = 0.67,
+    noise_std: float = 1.0,
+    noise_seed: int = 42,
+    cycle_mul: Number = 1.0,
+    cycle_decay: Number = 0.1,
+    cycle_limit: int = 1,
+    k_decay: Number = 1.0,
+    decay_fn: str | None = None,
+    stable_timescale: Number | None = None,
+    plateau_mode: str = "max",
+    step_on_epochs: bool = True,
+    updates_per_epoch: int = 0,
+) -> tuple[Schedule, int]:
+    """A scheduler of this module by its name on timm's command line, and the number of epochs to train.
+
+    | `sched`        | port                                                              |
+    |----------------|-------------------------------------------------------------------|
+    | `"cosine"`     | `CosineLRScheduler`                                               |
+    | `"tanh"`       | `TanhLRScheduler`                                                 |
+    | `"poly"`       | `PolyLRScheduler`, with the power `decay_rate`                    |
+    | `"step"`       | `StepLRScheduler`                                                 |
+    | `"multistep"`  | `MultiStepLRScheduler`                                            |
+    | `"wsd"`        | `WSDLRScheduler`                                                  |
+    | `"rsqrt"`      | `WSDLRScheduler`, with `stable_fn="rsqrt"` and `decay_fn="linear"` |
+
+    The schedule counts epochs, or updates without `step_on_epochs`.
+
+    >>> from jaxsched.ports import timm
+    >>> timm.create_scheduler_v2(0.1, num_epochs=100, cooldown_epochs=10)
+    (Cosine(0.1, 0, 100), 110)
+    >>> timm.create_scheduler_v2(0.1, "wsd", 100, step_on_epochs=False, updates_per_epoch=5)
+    (shift(OneMinusSqrt(0.1, 0, 100), 400), 100)
+
+    Args:
+      lr: the base rate.
+      sched: see above. A plateau is refused, because it is no function of the step: use `PlateauLRScheduler`.
+      num_epochs: the length of the first cycle, or of the schedule, in epochs; a whole number of at least 1.
+        It includes the warmup, unless `warmup_prefix` is True.
+      decay_epochs: the epochs between the cuts of `"step"`, 90 by default; the epochs of the decay of `"wsd"`
+        and `"rsqrt"`, or below 1 its fraction of what follows the warmup, 0.2 by default. Above 0.
+      decay_milestones: the epochs of the cuts plus 1, sorted whole numbers of at least 0.
+      cooldown_epochs: the epochs after the last cycle or decay, a whole number of at least 0.
+      patience_epochs: no effect without a plateau.
+      decay_rate: the factor of each cut, or the power of `"poly"`; from 0 to 1,000,000.
+      min_lr: the last rate, at least 0. `"step"` and `"multistep"` do not stop at it.
+      warmup_lr: the first rate of the warmup, at least 0.
+      warmup_epochs: the length of the warmup, a whole number of at least 0.
+      warmup_prefix: whether the schedule begins after the warmup. The warmup of `"wsd"` and `"rsqrt"` always
+        comes first; without `warmup_prefix` it shortens their stable phase.
+      noise: must be None; see the module. `noise_pct`, `noise_std` and `noise_seed` are ignored.
+      cycle_mul: see the module.
+      cycle_decay: see the module; 0.1 by default, as on the command line.
+      cycle_limit: see the module.
+      k_decay: see the ports.
+      decay_fn: the name of a decay of `WSDLRScheduler`; `"1-sqrt"` by default, `"linear"` for `"rsqrt"`.
+      stable_timescale: the timescale of `"rsqrt"` in epochs, above 0; `warmup_epochs` by default.
+      plateau_mode: no effect without a plateau.
+      step_on_epochs: whether the step of the schedule counts epochs; otherwise it counts updates.
+      updates_per_epoch: the updates in an epoch, a whole number of at least 1 without `step_on_epochs`.
+
+    Returns:
+      The schedule, and the number of epochs with all cycles and the cooldown.
+
+    Raises:
+      TypeError: an argument is of the wrong type, or a length is traced.
+      ValueError: an argument is outside its range, or a plateau or noise is requested.
+
+    Source: `create_scheduler_v2` of timm 1.0.31. For a `sched` that it does not know, timm returns None.
+    """
+    not_modelled(noise=noise)
+    if sched == "plateau":
+        raise ValueError(
+            "`sched` must name a function of the step, got 'plateau', which follows a metric: use the rule "
+            f"`jaxsched.ports.timm.PlateauLRScheduler({lr}, {decay_rate}, {patience_epochs}, "
+            f"lr_min={min_lr}, mode={plateau_mode!r})`."
+        )
+    decay_rate = checked_number("decay_rate", decay_rate, at_least=0, at_most=1e6)
+    ports: dict[str, Callable[..., Schedule]] = {
+        "cosine": functools.partial(CosineLRScheduler, k_decay=k_decay),
+        "tanh": TanhLRScheduler,
+        "poly": functools.partial(PolyLRScheduler, power=decay_rate, k_decay=k_decay),
+        "step": StepLRScheduler,
+        "multistep": MultiStepLRScheduler,
+        "wsd": functools.partial(WSDLRScheduler, stable_fn="constant", decay_fn=decay_fn or "1-sqrt"),
+        "rsqrt": functools.partial(WSDLRScheduler, stable_fn="rsqrt", decay_fn=decay_fn or "linear"),
+    }
+    port = one_of("sched", sched, ports)
+    lr_min = checked_number("min_lr", min_lr, at_least=0)
+    warmed: dict[str, Any] = {"warmup_lr_init": checked_number("warmup_lr", warmup_lr, at_least=0)}
+    prefix = checked_flag("warmup_prefix", warmup_prefix)
+    by_epochs = checked_flag("step_on_epochs", step_on_epochs)
+    every = 1.0 if by_epochs else _length("updates_per_epoch", updates_per_epoch, at_least=1)
+    t_initial = every * _length("num_epochs", num_epochs, at_least=1)
+    warmed["warmup_t"] = warmup_t = every * _length("warmup_epochs", warmup_epochs, at_least=0)
+    cooldown_t = every * _length("cooldown_epochs", cooldown_epochs, at_least=0)
+
+    if sched in ("step", "multistep"):
+        if sched == "step":
+            apart = 90.0 if decay_epochs is None else checked_number("decay_epochs", decay_epochs, above=0)
+            decay_t = every * apart
+        else:
+            decay_t = every * whole_steps("decay_milestones", decay_milestones, at_least=0)
+        schedule = port(lr, decay_t, decay_rate, warmup_prefix=prefix, **warmed)
+        return schedule, int((t_initial + prefix * warmup_t) / every)
+
+    if sched in ("wsd", "rsqrt"):
+        length = t_initial if prefix else t_initial - warmup_t
+        decay = 0.2 if decay_epochs is None else _known("decay_epochs", decay_epochs, above=0)
+        decay_t = round(decay * (length if decay < 1 else every))
+        if not 0 < decay_t <= length:
+            raise ValueError(
+                "`decay_epochs` must be at least one step and at most what follows the warmup, "
+                f"{show(length / every)} epochs, got {show(decay)}."
+            )
+        if stable_timescale is not None:
+            stable_timescale = every * checked_number("stable_timescale", stable_timescale, above=0)
+        schedule = port(lr, length, decay_t, lr_min, stable_timescale=stable_timescale, **warmed)
+        return schedule, int((length + warmup_t + cooldown_t) // every)
+
+    growth = _known("cycle_mul", cycle_mul, above=0, at_most=1e6)
+    cycles = _length("cycle_limit", cycle_limit, at_least=0)
+    schedule = port(
+        lr,
+        t_initial,
+        lr_min=lr_min,
+        cycle_mul=growth,
+        cycle_decay=cycle_decay,
+        cycle_limit=cycles,
+        warmup_prefix=prefix,
+        **warmed,
+    )
+    length = t_initial * max(1.0, cycles)
+    if growth != 1:
+        try:
+            length = math.floor(t_initial * (growth ** max(1.0, cycles) - 1) / (growth - 1))
+        except OverflowError:
+            raise ValueError(
+                f"`cycle_limit` must be lower with `cycle_mul={show(growth)}`, got {show(cycles)}."
+            ) from None
+    return schedule, int((length + prefix * warmup_t + cooldown_t) // every)
+
+
+def _known(name: str, value: Any, **limits: float) -> float:
+    """A number on which the number of epochs depends.
+
+    Raises:
+      TypeError: it is not a number, or traced.
+      ValueError: it is outside the limits.
+    """
+    kept = checked_number(name, value, **limits)
+    if not is_concrete(kept):
+        raise TypeError(
+            f"`{name}` must be concrete, got a traced number: the number of epochs depends on it."
+        )
+    return float(kept)
+
+
+def _length(name: str, value: Any, **limits: float) -> float:
+    """`_known` for a whole number."""
+    return float(whole(name, _known(name, value, **limits)))

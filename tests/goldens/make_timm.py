@@ -31,21 +31,27 @@ def schedulers() -> Any:
     return importlib.import_module("timm.scheduler")
 
 
+def optimizer(lr: float) -> torch.optim.Optimizer:
+    return torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=lr)
+
+
 def rates_of(
     module: Any, name: str, args: list[Any], kwargs: dict[str, Any], steps: list[int]
 ) -> list[float]:
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=args[0])
+    used = optimizer(args[0])
     function = kwargs.get("decay_fn")
     if isinstance(function, dict):
         kwargs = kwargs | {"decay_fn": getattr(functions, function["function"])}
-    scheduler = getattr(module, name)(optimizer, *args[1:], **kwargs)
+    scheduler = getattr(module, name)(used, *args[1:], **kwargs)
+    if name == "create_scheduler_v2":
+        scheduler, _ = scheduler
     rates = []
     for step in steps:
-        if kwargs.get("t_in_epochs", True):
+        if scheduler.t_in_epochs:
             scheduler.step(step)
         else:
             scheduler.step_update(step)
-        rates.append(optimizer.param_groups[0]["lr"])
+        rates.append(used.param_groups[0]["lr"])
     return rates
 
 
@@ -166,6 +172,47 @@ def wsd(draw: random.Random, index: int) -> tuple[list[Any], dict[str, Any], lis
     return [lr, length, decay], kwargs, steps_over(length + kwargs.get("warmup_t", 0))
 
 
+def by_name(draw: random.Random, index: int) -> tuple[list[Any], dict[str, Any], list[int]]:
+    lr = rate(draw)
+    names = ("cosine", "tanh", "poly", "step", "multistep", "wsd", "rsqrt")
+    name, epochs = names[index % len(names)], draw.choice((10, 20, 90))
+    kwargs: dict[str, Any] = {"num_epochs": epochs, "cooldown_epochs": draw.choice((0, 5))}
+    if index % 3:
+        kwargs["warmup_epochs"] = draw.choice((0, 1, 3))
+        kwargs["warmup_prefix"] = draw.choice((True, False))
+    if index % 2:
+        kwargs["min_lr"] = draw.choice((0, lr / 1000, lr / 4))
+        kwargs["warmup_lr"] = draw.choice((0, lr / 100))
+    if index % 4 == 3:
+        kwargs |= {"step_on_epochs": False, "updates_per_epoch": draw.choice((1, 3, 10))}
+    if name in ("step", "multistep", "poly") and draw.random() < 0.7:
+        kwargs["decay_rate"] = draw.choice((0.5, 0.97, 1.01))
+    if name in ("cosine", "tanh", "poly") and draw.random() < 0.7:
+        kwargs["cycle_limit"] = draw.choice((0, 2, 3))
+        kwargs["cycle_mul"] = draw.choice((1, 2, 1.5))
+        kwargs["cycle_decay"] = draw.choice((0.5, 1))
+    if name in ("cosine", "poly") and draw.random() < 0.3:
+        kwargs["k_decay"] = draw.choice((0.5, 1.5))
+    if name == "step" and draw.random() < 0.7:
+        kwargs["decay_epochs"] = draw.choice((2, 7, 2.5))
+    if name == "multistep" and draw.random() < 0.7:
+        kwargs["decay_milestones"] = draw.choice(([2, 3], [1, 8, 15]))
+    if name in ("wsd", "rsqrt"):
+        kwargs["decay_epochs"] = draw.choice((None, 3, 0.5))
+    if name == "wsd" and draw.random() < 0.5:
+        kwargs["decay_fn"] = draw.choice(("linear", "cosine"))
+    if name == "rsqrt" and (draw.random() < 0.5 or not kwargs.get("warmup_epochs")):
+        kwargs["stable_timescale"] = draw.choice((1, 7.5))
+    return [lr, name], kwargs, steps_over(epochs * kwargs.get("updates_per_epoch", 1))
+
+
+def with_updates(args: list[Any], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments of `create_scheduler_v2` as those of a scheduler with cycles."""
+    every = kwargs.get("updates_per_epoch", 1)
+    warmup_t = every * kwargs.get("warmup_epochs", 0)
+    return [args[0], every * kwargs["num_epochs"]], kwargs | {"warmup_t": warmup_t}
+
+
 SCHEDULERS = {
     "CosineLRScheduler": (cosine, 48),
     "TanhLRScheduler": (tanh, 40),
@@ -173,6 +220,7 @@ SCHEDULERS = {
     "StepLRScheduler": (step, SETS),
     "MultiStepLRScheduler": (multi_step, SETS),
     "WSDLRScheduler": (wsd, 42),
+    "create_scheduler_v2": (by_name, 84),
 }
 
 
@@ -183,9 +231,14 @@ def main() -> None:
         draw = random.Random(name)
         for index in range(count):
             args, kwargs, steps = draw_arguments(draw, index)
-            if draw_arguments not in (cosine, tanh, poly) or meets_its_restarts(args, kwargs, steps):
+            timed = with_updates(args, kwargs) if draw_arguments is by_name else (args, kwargs)
+            if draw_arguments in (step, multi_step, wsd) or meets_its_restarts(*timed, steps):
                 rates = rates_of(module, name, args, kwargs, steps)
                 case = {"name": name, "args": args, "kwargs": kwargs, "steps": steps, "rates": rates}
+                if draw_arguments is by_name:
+                    case["num_epochs"] = module.create_scheduler_v2(optimizer(args[0]), *args[1:], **kwargs)[
+                        1
+                    ]
                 cases.append(case)
     write("timm", importlib.metadata.version("timm"), cases)
 

@@ -20,6 +20,7 @@ REFUSED = {
     "last_epoch": (5, "must be -1, got 5: a schedule has no state", "jaxsched.shift(schedule, -step)"),
     "verbose": (True, "got True: a port prints nothing", "Print `schedule(step)`"),
     "t_in_epochs": (False, "must be True, got False: a port counts in", "jaxsched.per_epoch(schedule"),
+    "noise": ((0.4, 0.9), "must be None, got (0.4, 0.9): a schedule has no noise", "`jaxsched.Table`"),
     "noise_range_t": ((3, 5), "must be None, got (3, 5): a schedule has no noise", "`jaxsched.Table`"),
     "initialize": (False, "must be True, got False: the base rate is `lr`", "Pass the `initial_lr`"),
 }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import json
 import math
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -56,6 +58,15 @@ def test_cycles_that_need_no_restarts_are_what_they_look_like():
     assert timm.CosineLRScheduler(0.3, 10, 0.01) == js.Cosine(0.3, 0.01, 10)
     assert timm.PolyLRScheduler(0.3, 10, 2.0) == js.Polynomial(0.3, 0, 10, 2)
     assert timm.CosineLRScheduler(0.3, 10, 0.01, cycle_limit=0) == js.Constant(0.01)
+
+
+def test_the_number_of_epochs_is_that_of_timm():
+    record = json.loads((Path(__file__).parents[1] / "goldens" / "timm.json").read_text())
+    cases = [case for case in record["cases"] if "num_epochs" in case]
+    assert len({case["num_epochs"] for case in cases}) > 10
+    for case in cases:
+        _, epochs = timm.create_scheduler_v2(*case["args"], **case["kwargs"])
+        assert epochs == case["num_epochs"], case
 
 
 VALUE_ERRORS = {
@@ -126,6 +137,51 @@ VALUE_ERRORS = {
         lambda: timm.WSDLRScheduler(0.1, 9, 3, decay_ratio=1),
         "`decay_ratio` must be above 0 and below 1, got 1.",
     ),
+    "name": (
+        lambda: timm.create_scheduler_v2(0.1, "cos"),
+        "`sched` must be one of ['cosine', 'tanh', 'poly', 'step', 'multistep', 'wsd', 'rsqrt'], got 'cos'.",
+    ),
+    "plateau": (
+        lambda: timm.create_scheduler_v2(0.1, "plateau", patience_epochs=3),
+        "got 'plateau', which follows a metric: use the rule `jaxsched.ports.timm.PlateauLRScheduler("
+        "0.1, 0.1, 3, lr_min=0.0, mode='max')`.",
+    ),
+    "epochs": (
+        lambda: timm.create_scheduler_v2(0.1, num_epochs=0),
+        "`num_epochs` must be at least 1, got 0.",
+    ),
+    "updates": (
+        lambda: timm.create_scheduler_v2(0.1, step_on_epochs=False),
+        "`updates_per_epoch` must be at least 1, got 0.",
+    ),
+    "a part of an epoch": (
+        lambda: timm.create_scheduler_v2(0.1, warmup_epochs=0.5),
+        "`warmup_epochs` must be a whole number, got 0.5.",
+    ),
+    "lowest, by name": (
+        lambda: timm.create_scheduler_v2(0.1, min_lr=-1),
+        "`min_lr` must be at least 0, got -1.",
+    ),
+    "power, by name": (
+        lambda: timm.create_scheduler_v2(0.1, "poly", decay_rate=-1),
+        "`decay_rate` must be at least 0 and at most 1000000, got -1.",
+    ),
+    "cuts, by name": (
+        lambda: timm.create_scheduler_v2(0.1, "multistep", decay_milestones=[5, 3]),
+        "`decay_milestones` must be sorted, got 5 before 3 at index 0.",
+    ),
+    "decay, by name": (
+        lambda: timm.create_scheduler_v2(0.1, "wsd", 20, 18, warmup_epochs=5),
+        "`decay_epochs` must be at least one step and at most what follows the warmup, 15 epochs, got 18.",
+    ),
+    "timescale, by name": (
+        lambda: timm.create_scheduler_v2(0.1, "rsqrt"),
+        "`stable_timescale` must be given for 'rsqrt' without a warmup, got None.",
+    ),
+    "more epochs than there are floats": (
+        lambda: timm.create_scheduler_v2(0.1, cycle_mul=2, cycle_limit=2000),
+        "`cycle_limit` must be lower with `cycle_mul=2`, got 2000.",
+    ),
 }
 
 TYPE_ERRORS = {
@@ -137,6 +193,10 @@ TYPE_ERRORS = {
     "no number": (
         lambda: timm.WSDLRScheduler(0.1, 9, 2, decay_fn=lambda fraction: "low"),
         "`decay_fn(0.5)` must be a number, got 'low' (str).",
+    ),
+    "a traced length": (
+        lambda: jax.jit(lambda epochs: timm.create_scheduler_v2(0.1, num_epochs=epochs)[0](0))(9),
+        "`num_epochs` must be concrete, got a traced number: the number of epochs depends on it.",
     ),
 }
 
@@ -158,6 +218,10 @@ TRACED = {
     "rsqrt": (
         functools.partial(timm.WSDLRScheduler, stable_fn="rsqrt", decay_fn="linear", warmup_t=3),
         (0.3, 9.0, 4.0, 0.01),
+    ),
+    "create_scheduler_v2": (
+        lambda lr, power: timm.create_scheduler_v2(lr, "poly", 9, decay_rate=power, warmup_epochs=3)[0],
+        (0.3, 2.0),
     ),
 }
 
