@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -56,14 +57,15 @@ def rows() -> list[dict[str, str]]:
     ]
     for system, path in PLATEAUS.items():
         record = json.loads(path.read_text())
-        row = {
-            "system": f"{system} {record['version']}",
-            "scheduler": f"`{record['traces'][0]['name']}`",
-            "for example": "a rule for `scale_by_plateau`",
-            "cases": f"{len(record['traces'])} traces",
-            "worst difference": "the same cuts",
-        }
-        table.append(row)
+        for name, count in Counter(trace["name"] for trace in record["traces"]).items():
+            row = {
+                "system": f"{system} {record['version']}",
+                "scheduler": f"`{name}`",
+                "for example": "a rule for `scale_by_plateau`",
+                "cases": f"{count} traces",
+                "worst difference": "the same cuts",
+            }
+            table.append(row)
     return sorted(table, key=lambda row: (row["system"], row["scheduler"]))
 
 

@@ -10,6 +10,7 @@ but `get_constant_schedule` begin with a warmup, and most share these arguments:
   once.
 - `last_epoch`: must be -1. To resume a run, call the schedule with the step of the whole run.
 
+What follows a metric, `get_reduce_on_plateau_schedule`, is a rule for `jaxsched.scale_by_plateau` instead.
 In Transformers a cosine does not end: past `num_training_steps` it rises again.
 
 >>> from jaxsched.ports import transformers
@@ -34,6 +35,7 @@ from jaxsched.combinators.cycle import cycle, reflect
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import warmup
 from jaxsched.ports._checks import checked, is_known, larger, not_modelled, one_of, over, smaller, whole
+from jaxsched.ports.torch import ReduceLROnPlateau
 from jaxsched.presets import inverse_sqrt
 from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.levels import Piecewise
@@ -358,6 +360,25 @@ def get_wsd_schedule(
     return _warmed_up(lr, warmup_steps, rest, at_lr, lowest, ramp)
 
 
+def get_reduce_on_plateau_schedule(lr: Any, **kwargs: Any) -> Any:
+    """`jaxsched.ports.torch.ReduceLROnPlateau`: a rule for `jaxsched.scale_by_plateau`.
+
+    >>> from jaxsched.ports import transformers
+    >>> transformers.get_reduce_on_plateau_schedule(0.1, factor=0.5, patience=3).factor
+    0.5
+
+    Args:
+      lr: the base rate, above 0, relative to which `min_lr` and `eps` are taken, or a list of them.
+      **kwargs: the other arguments of `jaxsched.ports.torch.ReduceLROnPlateau`.
+
+    Returns:
+      A `Plateau`, or a list of them if `lr` or `min_lr` is a list.
+
+    Source: `get_reduce_on_plateau_schedule` of Transformers 5.23.
+    """
+    return ReduceLROnPlateau(lr, **kwargs)
+
+
 SCHEDULES: dict[str, Callable[..., Schedule]] = {
     "linear": get_linear_schedule_with_warmup,
     "cosine": get_cosine_schedule_with_warmup,
@@ -373,7 +394,7 @@ SCHEDULES: dict[str, Callable[..., Schedule]] = {
 """The schedules of `get_scheduler`, by their names in `SchedulerType`."""
 
 BY_METRIC = {
-    "reduce_lr_on_plateau": "use the rule `jaxsched.ports.torch.ReduceLROnPlateau`",
+    "reduce_lr_on_plateau": "use the rule `jaxsched.ports.transformers.get_reduce_on_plateau_schedule`",
     "greedy": "there is no port of it",
 }
 """Names in `SchedulerType` that follow a metric, and what to do instead."""

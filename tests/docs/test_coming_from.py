@@ -28,7 +28,6 @@ NEED_MORE = (
     "lambda",  # a function that branches needs the length of its table
     "ChainedScheduler",
     "get_scheduler",
-    "get_reduce_on_plateau_schedule",
     "ReduceLROnPlateau(factor",  # Keras's: it needs the base rate
 )
 """Calls that cannot be pasted unchanged, as the pages say."""

@@ -1,6 +1,8 @@
 """Writes `plateau_<system>.json`: traces of the plateau schedulers of a system.
 
-    python tests/goldens/make_plateaus.py torch      (or keras, optax, paddle, timm; the system installed)
+    python tests/goldens/make_plateaus.py SYSTEM
+
+for torch, keras, optax, paddle, timm or transformers, with the system installed.
 
 A trace is the arguments of our port, the metrics, and the rate that the original had after each of them,
 where it changed. Metrics are NaN or infinite now and then, negative, and flat. Draws that come close to the
@@ -40,10 +42,44 @@ def margin(rng: random.Random) -> float:
     return rng.choice((0.0, 1e-4, round(rng.uniform(0.001, 0.2), 5)))
 
 
-def torch_trace(rng: random.Random) -> tuple[str, dict[str, Any], Callable[[], Callable[[float], float]]]:
+def with_optimizer(
+    build: Callable[..., Any], kwargs: dict[str, Any]
+) -> Callable[[], Callable[[float], float]]:
+    """Starts a scheduler that sets the rate of an optimizer of PyTorch at each call of `step(metric)`."""
     import torch
 
-    kwargs = {
+    def start() -> Callable[[float], float]:
+        rest = {name: value for name, value in kwargs.items() if name != "lr"}
+        optimizer = torch.optim.SGD([torch.zeros(1)], kwargs["lr"])
+        scheduler = build(optimizer, **rest)
+
+        def observe(metric: float) -> float:
+            scheduler.step(metric)
+            return optimizer.param_groups[0]["lr"]
+
+        return observe
+
+    return start
+
+
+def torch_trace(rng: random.Random) -> tuple[str, dict[str, Any], Callable[[], Callable[[float], float]]]:
+    from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+    kwargs = torch_arguments(rng)
+    return "ReduceLROnPlateau", kwargs, with_optimizer(ReduceLROnPlateau, kwargs)
+
+
+def transformers_trace(
+    rng: random.Random,
+) -> tuple[str, dict[str, Any], Callable[[], Callable[[float], float]]]:
+    from transformers.optimization import get_reduce_on_plateau_schedule as original
+
+    kwargs = torch_arguments(rng)
+    return original.__name__, kwargs, with_optimizer(original, kwargs)
+
+
+def torch_arguments(rng: random.Random) -> dict[str, Any]:
+    return {
         "lr": rng.choice((0.1, 0.5, 1.0)),
         "mode": rng.choice(("min", "max")),
         "factor": rng.choice((0.1, 0.5, 0.9)),
@@ -54,19 +90,6 @@ def torch_trace(rng: random.Random) -> tuple[str, dict[str, Any], Callable[[], C
         "min_lr": rng.choice((0, 0.01, 0.04)),
         "eps": rng.choice((1e-8, 0.015)),
     }
-
-    def start() -> Callable[[float], float]:
-        rest = {name: value for name, value in kwargs.items() if name != "lr"}
-        optimizer = torch.optim.SGD([torch.zeros(1)], kwargs["lr"])
-        scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, **rest)
-
-        def observe(metric: float) -> float:
-            scheduler.step(metric)
-            return optimizer.param_groups[0]["lr"]
-
-        return observe
-
-    return "ReduceLROnPlateau", kwargs, start
 
 
 def paddle_trace(rng: random.Random) -> tuple[str, dict[str, Any], Callable[[], Callable[[float], float]]]:
@@ -196,6 +219,7 @@ SYSTEMS = {
     "keras": keras_trace,
     "optax": optax_trace,
     "timm": timm_trace,
+    "transformers": transformers_trace,
 }
 PACKAGES = {"paddle": "paddlepaddle"}
 

@@ -41,7 +41,7 @@ def test_simulate_does_what_pytorch_did():
         )
 
 
-@pytest.mark.parametrize("system", ["torch", "keras", "paddle", "optax", "timm"])
+@pytest.mark.parametrize("system", ["torch", "keras", "paddle", "optax", "timm", "transformers"])
 def test_simulate_does_what_the_originals_of_the_ports_did(system):
     traces = json.loads((GOLDENS / f"plateau_{system}.json").read_text())["traces"]
     for trace in traces[::6]:

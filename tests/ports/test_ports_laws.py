@@ -12,7 +12,13 @@ import jaxsched.ports
 from catalogue.ports import PORTS
 from jaxsched.testing import LAWS
 
-PLATEAUS = {"ReduceLROnPlateau", "ReduceOnPlateau", "reduce_on_plateau", "PlateauLRScheduler"}
+PLATEAUS = {
+    "ReduceLROnPlateau",
+    "ReduceOnPlateau",
+    "reduce_on_plateau",
+    "PlateauLRScheduler",
+    "get_reduce_on_plateau_schedule",
+}
 SYSTEMS = sorted(
     module.name for module in pkgutil.iter_modules(jaxsched.ports.__path__) if module.name[0] != "_"
 )

@@ -136,7 +136,7 @@ VALUE_ERRORS = {
     "plateau": (
         lambda: transformers.get_scheduler(0.1, "reduce_lr_on_plateau"),
         "`name` must name a function of the step, got 'reduce_lr_on_plateau', which follows a metric: "
-        "use the rule `jaxsched.ports.torch.ReduceLROnPlateau`.",
+        "use the rule `jaxsched.ports.transformers.get_reduce_on_plateau_schedule`.",
     ),
     "greedy": (
         lambda: transformers.get_scheduler(0.1, "greedy"),
