@@ -140,6 +140,7 @@ PORTS: dict[str, Callable[[], js.Schedule]] = {
     "transformers get_wsd_schedule": lambda: transformers.get_wsd_schedule(
         0.3, 4, 5, 12, warmup_type="1-sqrt", min_lr_ratio=0.1
     ),
+    "transformers get_adafactor_schedule": lambda: transformers.get_adafactor_schedule(0.005),
     "transformers get_scheduler": lambda: transformers.get_scheduler(0.3, "linear", 4, 12),
     "timm CosineLRScheduler": lambda: timm.CosineLRScheduler(
         0.3, 3, 0.01, cycle_mul=2, cycle_decay=0.5, cycle_limit=2, warmup_t=3, warmup_prefix=True

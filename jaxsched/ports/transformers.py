@@ -1,8 +1,8 @@
 # ruff: noqa: D417 - the module describes the arguments in common.
 r"""The schedules of Hugging Face Transformers, `transformers.optimization`.
 
-A port takes the base rate `lr` in place of the optimizer. Its step is the number of updates made so far. All
-but `get_constant_schedule` begin with a warmup, and most share these arguments:
+A port takes the base rate `lr` in place of the optimizer. Its step is the number of updates made so far. Most
+begin with a warmup, and share these arguments:
 
 - `num_warmup_steps`: the length $W$ of the warmup, a whole number. Its rate is `lr * t / num_warmup_steps`.
 - `num_training_steps`: the length $T$ of the run, warmup included, a whole number.
@@ -27,7 +27,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
-from jaxsched._core.fields import Number, check_range, checked_number, describe, is_concrete
+from jaxsched._core.fields import Number, check_range, checked_flag, checked_number, describe, is_concrete
 from jaxsched._core.schedule import Constant, Schedule
 from jaxsched._core.transition import Transition
 from jaxsched.combinators.clocks import shift
@@ -41,6 +41,7 @@ from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.levels import Piecewise
 from jaxsched.shapes.linear import Linear
 from jaxsched.shapes.polynomial import OneMinusSqrt, Polynomial
+from jaxsched.shapes.rational import InversePower
 
 WARMUP_TYPES: dict[str, Callable[..., Transition]] = {
     "linear": Linear,
@@ -377,6 +378,41 @@ def get_reduce_on_plateau_schedule(lr: Any, **kwargs: Any) -> Any:
     Source: `get_reduce_on_plateau_schedule` of Transformers 5.23.
     """
     return ReduceLROnPlateau(lr, **kwargs)
+
+
+def get_adafactor_schedule(initial_lr: Number = 0.0, *, warmup_init: bool = False) -> Schedule:
+    r"""The relative step size of `Adafactor`, as the original reports it: that of the update before.
+
+    $$f(t) = \begin{cases} \text{initial\_lr} & t < 1 \\ \min(u(t), t^{-1/2}) & t \ge 1 \end{cases}$$
+
+    where $u(t)$ is 0.01, or $10^{-6} t$ with `warmup_init`.
+
+    The rate of update $t$, counted from 0, is $f(t + 1)$: train with `jaxsched.shift(schedule, -1)`. With
+    `scale_parameter=True`, its default, Adafactor multiplies it by the size of each parameter, which no
+    function of the step can do; `multiply_by_parameter_scale` of `optax.adafactor` does.
+
+    >>> import jaxsched as js
+    >>> from jaxsched.ports import transformers
+    >>> schedule = transformers.get_adafactor_schedule()
+    >>> schedule(0), schedule(100), schedule(40_000)
+    (Array(0., dtype=float32), Array(0.01, dtype=float32), Array(0.005, dtype=float32))
+    >>> js.shift(schedule, -1)(0)
+    Array(0.01, dtype=float32)
+
+    Args:
+      initial_lr: the rate to report before the first update.
+      warmup_init: the argument of `Adafactor`: whether the step size begins with a warmup.
+
+    Raises:
+      TypeError: `initial_lr` is not a number, or `warmup_init` not True or False.
+
+    Source: `get_adafactor_schedule` of Transformers 5.23, for an `Adafactor` with `relative_step=True` and
+    `scale_parameter=False`; Shazeer and Stern, *Adafactor*, arXiv:1804.04235. Without `relative_step`,
+    Transformers sets the optimizer's rate to `initial_lr` for the whole run.
+    """
+    (initial_lr,) = checked(initial_lr=initial_lr)
+    ramp = Linear(1e-6, 0.01, 9999) if checked_flag("warmup_init", warmup_init) else Constant(0.01)
+    return join([initial_lr, ramp, InversePower(0.01, 10_000, 0.5)], [1, 10_000])
 
 
 SCHEDULES: dict[str, Callable[..., Schedule]] = {

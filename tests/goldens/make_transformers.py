@@ -21,6 +21,8 @@ LENGTHS = (0, 1, 2, 3, 8, 12, 20, 60, 200, 1000)
 
 def rates_of(name: str, args: list[Any], kwargs: dict[str, Any], steps: list[int]) -> list[float]:
     """What `LambdaLR` sets at these steps: its base rate times its factor."""
+    if name == "get_adafactor_schedule":
+        return relative_steps(*args, **kwargs, steps=steps)
     lr, *rest = args
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=lr)
     if name == "get_scheduler":
@@ -28,6 +30,23 @@ def rates_of(name: str, args: list[Any], kwargs: dict[str, Any], steps: list[int
     else:
         scheduler = getattr(optimization, name)(optimizer, *rest, **kwargs)
     return [float(scheduler.base_lrs[0] * scheduler.lr_lambdas[0](step)) for step in steps]
+
+
+def relative_steps(initial_lr: float = 0.0, warmup_init: bool = False, *, steps: list[int]) -> list[float]:
+    """What the schedule reports after these numbers of updates, of which all but the last are skipped."""
+    parameter = torch.ones(1, requires_grad=True)
+    optimizer = optimization.Adafactor([parameter], scale_parameter=False, warmup_init=warmup_init)
+    scheduler = optimization.get_adafactor_schedule(optimizer, initial_lr)
+    rates = []
+    for step in steps:
+        if step:
+            parameter.grad = torch.ones(1)
+            optimizer.step()
+            optimizer.state[parameter]["step"] = step - 1
+            optimizer.step()
+            scheduler.step()
+        rates.append(float(scheduler.get_last_lr()[0]))
+    return rates
 
 
 def misses_a_restart(args: list[Any], kwargs: dict[str, Any], steps: list[int]) -> bool:
@@ -151,9 +170,21 @@ def by_name(draw: random.Random) -> list[tuple[Any, ...]]:
     ]
 
 
+def relative(draw: random.Random) -> list[tuple[Any, ...]]:
+    return [
+        (
+            "get_adafactor_schedule",
+            [draw.choice((0.0, 0.001, 0.3, 1))] if index % 3 else [],
+            {"warmup_init": True} if index % 2 else {},
+            (8, 60, 9_999, 10_000, 20_000, 100_000)[index // 2 % 6],
+        )
+        for index in range(24)
+    ]
+
+
 def main() -> None:
     cases = []
-    for family in (constants, decays, cosines, stable, by_name, late):
+    for family in (constants, decays, cosines, stable, by_name, late, relative):
         for name, args, kwargs, horizon in family(random.Random(family.__name__)):
             steps = steps_over(horizon)
             if name.endswith("hard_restarts_schedule_with_warmup") and misses_a_restart(args, kwargs, steps):

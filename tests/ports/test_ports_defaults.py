@@ -23,8 +23,11 @@ LEFT_OUT = {
 }
 """Parameters of originals, or those of one system, that no port has, and why."""
 
-OWN_RATES = ["CyclicLR", "CyclicLRMomentum", "OneCycleLR", "OneCycleLRMomentum", "SequentialLR"]
-"""Schedulers of PyTorch that take their rates as arguments, or in their members."""
+OWN_RATES = {
+    ("torch", name)
+    for name in ("CyclicLR", "CyclicLRMomentum", "OneCycleLR", "OneCycleLRMomentum", "SequentialLR")
+} | {("transformers", "get_adafactor_schedule")}
+"""Schedulers that take their rates as arguments, have them in their members, or do without."""
 
 ADDED = {
     ("keras", "LearningRateScheduler"): (
@@ -41,6 +44,10 @@ ADDED = {
         for name, default in names.items()
     },
     ("torch", "CyclicLRMomentum"): ([["total_steps", None]], "it takes the arguments of `CyclicLR`"),
+    ("transformers", "get_adafactor_schedule"): (
+        [["warmup_init", False]],
+        "the original reads it from the optimizer",
+    ),
 }
 """Parameters that only the ports have, and why; `lr` comes first and the others last."""
 
@@ -61,7 +68,7 @@ def test_the_defaults_are_those_of_the_original(system, name):
     left_out = {each.removeprefix(f"{system} ") for each in LEFT_OUT}
     added, _ = ADDED.get((system, name), ([], ""))
     takes_rate = ["optimizer"] in theirs or ["optimizer", None] in theirs
-    first = [["lr"]] if takes_rate and not (system == "torch" and name in OWN_RATES) else []
+    first = [["lr"]] if takes_rate and (system, name) not in OWN_RATES else []
     expected = [
         *first,
         *(each for each in added if each == ["lr"]),
@@ -97,4 +104,4 @@ def test_the_lists_of_deviations_name_originals():
     }
     assert set(LEFT_OUT) <= every
     assert set(ADDED) <= set(ORIGINALS)
-    assert {("torch", name) for name in OWN_RATES} <= set(ORIGINALS)
+    assert set(ORIGINALS) >= OWN_RATES

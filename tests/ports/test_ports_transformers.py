@@ -145,6 +145,10 @@ VALUE_ERRORS = {
 }
 
 TYPE_ERRORS = {
+    "flag": (
+        lambda: transformers.get_adafactor_schedule(warmup_init=1),
+        "`warmup_init` must be True or False, got 1 (int).",
+    ),
     "rate": (lambda: transformers.get_constant_schedule("0.1"), "`lr` must be a number, got '0.1' (str)."),
     "steps": (
         lambda: transformers.get_linear_schedule_with_warmup(0.1, None, 10),
@@ -175,6 +179,7 @@ def test_numbers_that_are_not_looked_at():
 
 
 TRACED = {
+    "get_adafactor_schedule": [(0.3,)],
     "get_linear_schedule_with_warmup": [(0.3, 4.0, 12.0), (0.3, 4.0, 4.0), (0.3, 4.0, 2.0)],
     "get_cosine_schedule_with_warmup": [(0.3, 4.0, 12.0, 1.5), (0.3, 4.0, 4.0, 0.5)],
     "get_cosine_with_hard_restarts_schedule_with_warmup": [(0.3, 4.0, 12.0, 2.0), (0.3, 0.0, 12.0, 1.0)],
