@@ -90,6 +90,8 @@ PLATEAUS: dict[str, Callable[[], js.Plateau]] = {
     "transformers get_reduce_on_plateau_schedule": (
         lambda: transformers.get_reduce_on_plateau_schedule(0.3, factor=0.5, patience=3)
     ),
+    "transformers GreedyLR": lambda: transformers.GreedyLR(0.3, factor=0.5, patience=1),
+    "transformers get_greedy_schedule": lambda: transformers.get_greedy_schedule(0.3, patience=0),
 }
 
 SECTIONS: dict[str, Mapping[str, Callable[[], Any]]] = {

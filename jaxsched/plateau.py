@@ -1,4 +1,4 @@
-"""Plateaus: rules that scale down the rate when a metric stops improving, with explicit state."""
+"""Plateaus: rules that scale the rate when a metric stops improving, with explicit state."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxsched._core.clock import LAST_STEP
 from jaxsched._core.exported import exported_state
-from jaxsched._core.fields import Number, field, is_real, number
+from jaxsched._core.fields import Number, check_range, describe, field, is_integer, is_real, number
 from jaxsched._core.value import Value
 
 Tree = TypeVar("Tree")
@@ -174,17 +174,15 @@ class Plateau(Rule):
     state_type: ClassVar[type] = PlateauState
 
     def check(self) -> None:
-        if self.mode not in ("min", "max"):
-            raise ValueError(f"`mode` must be 'min' or 'max', got {self.mode!r}.")
+        _check_mode(self.mode)
         if not isinstance(self.machine, Machine):
             raise TypeError(f"`machine` must be a `Machine`, got {self.machine!r}.")
 
     def init(self) -> PlateauState:
         """The state before the first observation."""
-        worst = np.inf if self.mode == "min" else -np.inf
         return PlateauState(
             jnp.ones((), jnp.float32),
-            jnp.full((), worst, jnp.float32),
+            jnp.full((), _worst(self.mode), jnp.float32),
             jnp.full((), NOTHING_YET if self.machine.first else 0, jnp.int32),
             jnp.zeros((), jnp.int32),
         )
@@ -298,3 +296,146 @@ class Averaged(Rule):
             jnp.where(full, 0, mean),
             jnp.where(full, 0, number),
         )
+
+
+@exported_state
+class GreedyState(NamedTuple):
+    """The state of `Greedy`.
+
+    Attributes:
+      plateau: the scale, the best mean, and the counts of a plateau.
+      good_count: observations in a row with an improvement, int32.
+      warmup_count: observations left of the warmup after a raise, int32.
+      floor_count: cuts due at the lowest scale since the last raise, int32.
+      recent: the metrics of the mean, the newest last, float32; the last axis has `window` of them.
+      recent_count: how many of them were observed, int32.
+    """
+
+    plateau: PlateauState
+    good_count: jax.Array
+    warmup_count: jax.Array
+    floor_count: jax.Array
+    recent: jax.Array
+    recent_count: jax.Array
+
+
+class Greedy(Rule):
+    r"""Multiplies the rate by `factor` when a metric stagnates, and divides it by `factor` when it improves.
+
+    An observation $m$ is the mean of the last `window` metrics. It is better than the best so far, $b$, if
+
+    $$m < (1 - \text{rtol})\,b - \text{atol}$$
+
+    or, with mode "max", if $m > (1 + \text{rtol})\,b + \text{atol}$. At first $b$ is infinite. NaN is never
+    better. Then, in this order:
+
+    1. During a cooldown its count goes down by 1, else during a warmup that count. Then the good and the bad
+       count are 0, and the observation has no other effect.
+    2. If $m$ is better, $b$ becomes $m$, the good count goes up by 1, and the bad count becomes 0. Otherwise
+       the bad count goes up by 1, and the good count becomes 0.
+    3. If the good count is above `patience`, the scale becomes `min(scale / factor, max_scale)`, unless that
+       raises it by no more than `eps`. The warmup count becomes `warmup` and the good count 0.
+    4. If the bad count is above `patience`, the scale becomes `max(scale * factor, min_scale)`, unless that
+       lowers it by no more than `eps`. The cooldown count becomes `cooldown` and the bad count 0. If the
+       scale is then at most `min_scale`, for the `reset_start`-th time without a raise, all but the cooldown
+       is as before the first observation again.
+
+    Args:
+      factor: the factor of each cut, above 0 and below 1.
+      patience: the observations in a row without a change of the scale, at least 0; the next one changes it.
+      rtol: the relative margin, at least 0.
+      atol: the absolute margin, at least 0.
+      cooldown: the number of observations to ignore after a cut, at least 0.
+      warmup: the number of observations to ignore after a raise, at least 0.
+      min_scale: cuts end here, at least 0. A scale below it is not cut.
+      max_scale: raises end here, at least 0. A scale above it is not raised.
+      eps: the scale is only changed by more than this, at least 0.
+      reset_start: the cuts at `min_scale` until everything begins again, at least 0; 0 is as 1.
+      mode: "min" for a metric to minimise, "max" for one to maximise.
+      window: the number of metrics in a mean, an integer of at least 1.
+
+    Raises:
+      TypeError: an argument is not a number, or `window` is not an integer.
+      ValueError: an argument is out of range.
+
+    Source: Subramanian et al., *GreedyLR*, arXiv:2512.14527, as in Transformers.
+    """
+
+    factor: Number = number(default=0.95, above=0, below=1)
+    patience: Number = number(default=10.0, at_least=0)
+    rtol: Number = number(default=0.0, at_least=0)
+    atol: Number = number(default=1e-6, at_least=0)
+    cooldown: Number = number(default=0.0, at_least=0)
+    warmup: Number = number(default=0.0, at_least=0)
+    min_scale: Number = number(default=0.0, at_least=0)
+    max_scale: Number = number(default=10.0, at_least=0)
+    eps: Number = number(default=0.0, at_least=0)
+    reset_start: Number = number(default=500.0, at_least=0)
+    mode: str = "min"
+    window: int = 1
+    state_type: ClassVar[type] = GreedyState
+
+    def check(self) -> None:
+        _check_mode(self.mode)
+        if not is_integer(self.window):
+            raise TypeError(f"`window` must be an integer, got {describe(self.window)}.")
+        check_range("window", self.window, at_least=1)
+
+    def init(self) -> GreedyState:
+        # Separate arrays, because a state may be donated.
+        bad, cooldown, good, warmup, floor, recent = (jnp.zeros((), jnp.int32) for _ in range(6))
+        best = jnp.full((), _worst(self.mode), jnp.float32)
+        plateau = PlateauState(jnp.ones((), jnp.float32), best, bad, cooldown)
+        return GreedyState(plateau, good, warmup, floor, jnp.zeros(self.window, jnp.float32), recent)
+
+    def scale_of(self, state: GreedyState) -> jax.Array:
+        return state.plateau.scale
+
+    def step(self, state: GreedyState, metric: jax.Array) -> GreedyState:
+        rule = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), self)
+        scale, best, bad, cooldown_count = state.plateau
+        number = jnp.minimum(state.recent_count, self.window - 1) + 1
+        newest = jnp.broadcast_to(metric, number.shape)[..., None]
+        recent = jnp.concatenate([state.recent[..., 1:], newest], axis=-1)
+        observed = jnp.arange(self.window) >= self.window - number[..., None]
+        mean = jnp.sum(jnp.where(observed, recent, 0), axis=-1) / number
+
+        cooling = cooldown_count > 0
+        warming = ~cooling & (state.warmup_count > 0)
+        listening = ~cooling & ~warming
+        sign = 1 if self.mode == "min" else -1
+        better = listening & (sign * mean < sign * best * (1 - sign * rule.rtol) - rule.atol)
+        good = jnp.where(better, jnp.minimum(state.good_count, LAST_STEP - 1) + 1, 0)
+        bad = jnp.where(listening & ~better, jnp.minimum(bad, LAST_STEP - 1) + 1, 0)
+        raised, cut = good > rule.patience, bad > rule.patience
+        higher = jnp.minimum(scale / rule.factor, rule.max_scale)
+        lower = jnp.maximum(scale * rule.factor, rule.min_scale)
+        scale = jnp.where(raised & (higher - scale > rule.eps), higher, scale)
+        scale = jnp.where(cut & (scale - lower > rule.eps), lower, scale)
+
+        at_floor = cut & (scale <= rule.min_scale)
+        floor_count = jnp.where(raised, 0, jnp.minimum(state.floor_count, LAST_STEP - 1) + at_floor)
+        resets = at_floor & (floor_count >= rule.reset_start)
+        return GreedyState(
+            PlateauState(
+                jnp.where(resets, 1, scale),
+                jnp.where(resets, _worst(self.mode), jnp.where(better, mean, best)),
+                jnp.where(cut, 0, bad),
+                jnp.where(cut, rule.cooldown, cooldown_count - cooling).astype(jnp.int32),
+            ),
+            jnp.where(raised, 0, good),
+            jnp.where(raised, rule.warmup, state.warmup_count - warming).astype(jnp.int32),
+            jnp.where(resets, 0, floor_count),
+            recent,
+            jnp.where(resets, 0, number),
+        )
+
+
+def _worst(mode: str) -> float:
+    """The best metric before the first observation."""
+    return np.inf if mode == "min" else -np.inf
+
+
+def _check_mode(mode: str) -> None:
+    if mode not in ("min", "max"):
+        raise ValueError(f"`mode` must be 'min' or 'max', got {mode!r}.")

@@ -17,11 +17,11 @@ from jaxsched._inspect.check import one_schedule, whole_steps
 from jaxsched._inspect.tables import as_html, as_text
 from jaxsched.plateau import PlateauState, Rule
 
-ALIGN = ">" * 8
-"""All columns of a `Simulation` are numbers."""
+ALIGN = ">" * 7 + "<"
+"""All columns of a `Simulation` are numbers, but for the last, which names a change of the scale."""
 
 LONGEST_TABLE = 24
-"""The most observations that a `Simulation` prints: the first, the last and those around its cuts."""
+"""The most observations that a `Simulation` prints: the first, the last and those around its changes."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -57,7 +57,7 @@ class Simulation:
         return as_html(self._rows(), ALIGN)
 
     def _rows(self) -> list[list[str]]:
-        cuts = set(self._cuts())
+        changes = self._changes()
         rows = [["step", "metric", "rate", "scale", "bad", "cooldown", "best", ""]]
         shown = self._shown()
         for before, i in zip([-1, *shown], shown, strict=False):
@@ -65,22 +65,23 @@ class Simulation:
                 rows.append(["...", *[""] * 7])
             numbers = (self.metric[i], self.rate[i], self.scale[i])
             counts = (str(self.bad_count[i]), str(self.cooldown_count[i]))
-            cut = "cut" if i in cuts else ""
+            mark = changes.get(i, "")
             rows.append(
-                [str(self.step[i]), *(f"{each:.4g}" for each in numbers), *counts, f"{self.best[i]:.4g}", cut]
+                [str(self.step[i]), *(f"{n:.4g}" for n in numbers), *counts, f"{self.best[i]:.4g}", mark]
             )
         return rows
 
-    def _cuts(self) -> list[int]:
-        """The indices of the observations that cut the scale."""
-        return np.flatnonzero(np.isin(self.step, self.reductions)).tolist()
+    def _changes(self) -> dict[int, str]:
+        """The observations that changed the scale, by index: "cut" or "raise"."""
+        change = np.diff(self.scale, prepend=np.float32(1))
+        return {i: "cut" if change[i] < 0 else "raise" for i in np.flatnonzero(change).tolist()}
 
     def _shown(self) -> list[int]:
         """The observations to print."""
         last = len(self.step) - 1
         if last < LONGEST_TABLE:
             return list(range(last + 1))
-        near = [i for cut in self._cuts() for i in (cut - 1, cut) if 0 < i < last]
+        near = [i for change in self._changes() for i in (change - 1, change) if 0 < i < last]
         return [*sorted({0, 1, *near})[: LONGEST_TABLE - 1], last]
 
 

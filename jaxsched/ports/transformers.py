@@ -1,4 +1,4 @@
-# ruff: noqa: D417 - the module describes the arguments in common.
+# ruff: noqa: D417, N802 - the module describes the arguments in common; the names are those of the originals.
 r"""The schedules of Hugging Face Transformers, `transformers.optimization`.
 
 A port takes the base rate `lr` in place of the optimizer. Its step is the number of updates made so far. Most
@@ -10,7 +10,8 @@ begin with a warmup, and share these arguments:
   once.
 - `last_epoch`: must be -1. To resume a run, call the schedule with the step of the whole run.
 
-What follows a metric, `get_reduce_on_plateau_schedule`, is a rule for `jaxsched.scale_by_plateau` instead.
+What follows a metric is a rule for `jaxsched.scale_by_plateau` instead: `get_reduce_on_plateau_schedule`,
+`get_greedy_schedule` and `GreedyLR`.
 In Transformers a cosine does not end: past `num_training_steps` it rises again.
 
 >>> from jaxsched.ports import transformers
@@ -34,6 +35,8 @@ from jaxsched.combinators.clocks import shift
 from jaxsched.combinators.cycle import cycle, reflect
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import warmup
+from jaxsched.plateau import Greedy
+from jaxsched.ports._builders import margins
 from jaxsched.ports._checks import checked, is_known, larger, not_modelled, one_of, over, smaller, whole
 from jaxsched.ports.torch import ReduceLROnPlateau
 from jaxsched.presets import inverse_sqrt
@@ -415,6 +418,99 @@ def get_adafactor_schedule(initial_lr: Number = 0.0, *, warmup_init: bool = Fals
     return join([initial_lr, ramp, InversePower(0.01, 10_000, 0.5)], [1, 10_000])
 
 
+def GreedyLR(
+    lr: Number,
+    mode: str = "min",
+    factor: Number = 0.95,
+    patience: Number = 10,
+    threshold: Number = 1e-6,
+    threshold_mode: str = "abs",
+    cooldown: Number = 0,
+    warmup: Number = 0,
+    min_lr: Number = 1e-3,
+    max_lr: Number = 1.0,
+    eps: Number = 1e-8,
+    verbose: bool = False,
+    smooth: bool = False,
+    window_size: int = 50,
+    reset_start: Number = 500,
+) -> Greedy:
+    """A rule for `jaxsched.scale_by_plateau`, which cuts the rate on a plateau and raises it on improvements.
+
+    After more than `patience` observations in a row that are no improvement, the rate is multiplied by
+    `factor`. After more than `patience` improvements in a row it is divided by `factor`. As with PyTorch's
+    plateau, a relative threshold is a fraction of the best metric itself, not of its absolute value.
+
+    By default `min_lr` is 0.001: a rate below it is raised, but never cut.
+
+    >>> import jaxsched as js
+    >>> from jaxsched.ports import transformers
+    >>> rule = transformers.GreedyLR(0.1, factor=0.5, patience=1)
+    >>> js.simulate(0.1, rule, [0.9, 0.8, 0.8, 0.8])
+    step  metric  rate  scale  bad  cooldown  best
+       1     0.9   0.1      1    0         0   0.9
+       2     0.8   0.2      2    0         0   0.8  raise
+       3     0.8   0.2      2    1         0   0.8
+       4     0.8   0.1      1    0         0   0.8  cut
+
+    Args:
+      lr: the base rate, above 0, relative to which `min_lr`, `max_lr` and `eps` are taken.
+      mode: "min" or "max".
+      factor: the factor of each cut, and the divisor of each raise; above 0 and below 1.
+      patience: the number of observations in a row that are tolerated, improvements or not.
+      threshold: the margin of an improvement, at least 0.
+      threshold_mode: "rel" or "abs".
+      cooldown: the number of observations after a cut that are ignored.
+      warmup: the number of observations after a raise that are ignored.
+      min_lr: the floor of the rate for cuts, at least 0.
+      max_lr: the ceiling of the rate for raises, at least 0.
+      eps: a change by this much or less is not made.
+      verbose: must be False; print the rate yourself.
+      smooth: whether to observe the mean of the last `window_size` metrics.
+      window_size: a whole number of at least 1.
+      reset_start: the cuts at `min_lr` without a raise after which the rate is `lr` again, and the rule
+        forgets what it observed; a whole number of at least 0.
+
+    Raises:
+      TypeError: an argument is of the wrong type.
+      ValueError: an argument is outside its range.
+
+    Source: `GreedyLR` of Transformers 5.23; Subramanian et al., arXiv:2512.14527. Deviations: a metric that
+    is NaN or infinite leaves the mean of `smooth` after `window_size` metrics, where the original stays NaN.
+    `min_lr` and `max_lr` are one number: build a rule for each parameter group, which then resets by itself.
+    """
+    not_modelled(verbose=verbose)
+    base = checked_number("lr", lr, above=0)
+    limits = {"min_scale": ("min_lr", min_lr), "max_scale": ("max_lr", max_lr), "eps": ("eps", eps)}
+    size = int(whole("window_size", window_size, at_least=1))
+    return Greedy(
+        factor=factor,
+        patience=whole("patience", patience, at_least=0),
+        cooldown=whole("cooldown", cooldown, at_least=0),
+        warmup=whole("warmup", warmup, at_least=0),
+        reset_start=whole("reset_start", reset_start, at_least=0),
+        mode=mode,
+        window=size if checked_flag("smooth", smooth) else 1,
+        **{
+            key: over(checked_number(name, value, at_least=0), "lr", base)
+            for key, (name, value) in limits.items()
+        },
+        **margins(threshold, threshold_mode),
+    )
+
+
+def get_greedy_schedule(lr: Number, **kwargs: Any) -> Greedy:
+    """`GreedyLR`: a rule for `jaxsched.scale_by_plateau`.
+
+    Args:
+      lr: the base rate, above 0.
+      **kwargs: the other arguments of `GreedyLR`.
+
+    Source: `get_greedy_schedule` of Transformers 5.23.
+    """
+    return GreedyLR(lr, **kwargs)
+
+
 SCHEDULES: dict[str, Callable[..., Schedule]] = {
     "linear": get_linear_schedule_with_warmup,
     "cosine": get_cosine_schedule_with_warmup,
@@ -431,7 +527,7 @@ SCHEDULES: dict[str, Callable[..., Schedule]] = {
 
 BY_METRIC = {
     "reduce_lr_on_plateau": "use the rule `jaxsched.ports.transformers.get_reduce_on_plateau_schedule`",
-    "greedy": "there is no port of it",
+    "greedy": "use the rule `jaxsched.ports.transformers.get_greedy_schedule`",
 }
 """Names in `SchedulerType` that follow a metric, and what to do instead."""
 

@@ -26,6 +26,10 @@ ENDS = {"OneCycleLR": 99}
 """The last update of a run, where the original has one."""
 
 
+def follows_a_metric(old):
+    return "lateau" in old or "reedy" in old
+
+
 def optimizer(system):
     import torch
 
@@ -39,7 +43,7 @@ def by_steps(names, system, last):
         used = optimizer(system)
         scheduler = eval(old, names | {"optimizer": used})
         rate = lambda: used.param_groups[0]["lr"]  # noqa: E731
-        if "lateau" in old:
+        if follows_a_metric(old):
             for metric in METRICS:
                 scheduler.step(metric)
                 yield rate() / RATES[system]
@@ -74,7 +78,7 @@ def timm(last):
     def values(old):
         used = optimizer("timm")
         scheduler = eval(old, vars(schedulers) | {"optimizer": used})
-        if "lateau" in old:
+        if follows_a_metric(old):
             for epoch, metric in enumerate(METRICS):
                 scheduler.step(epoch + 1, metric)
                 yield used.param_groups[0]["lr"] / RATES["timm"]
@@ -91,7 +95,7 @@ def paddle(last):
 
     def values(old):
         scheduler = eval(old, vars(lr))
-        if "lateau" in old:
+        if follows_a_metric(old):
             first = scheduler()
             for metric in METRICS:
                 scheduler.step(metric)
@@ -130,7 +134,7 @@ def keras(last):
 
     def values(old):
         scheduler = eval(old, names)
-        if "lateau" in old:
+        if follows_a_metric(old):
             model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
             model.compile(keras.optimizers.SGD(1.0), "mse")
             scheduler.set_model(model)
@@ -170,7 +174,7 @@ def optax(last):
 
     def values(old):
         made = eval(old, vars(optax.schedules) | vars(optax.contrib))
-        if "lateau" in old:
+        if follows_a_metric(old):
             state = made.init(jnp.ones(1))
             for metric in METRICS:
                 _, state = made.update(jnp.ones(1), state, value=metric)
@@ -190,7 +194,7 @@ def main():
     found = {}
     for old, _ in rows(system):
         given = list(values(old))
-        picked = given if "lateau" in old else [given[step] for step in STEPS if step < len(given)]
+        picked = given if follows_a_metric(old) else [given[step] for step in STEPS if step < len(given)]
         found[old] = [float(rate) for rate in picked]
     record = json.loads(GOLDENS.read_text()) if GOLDENS.exists() else {"version": {}, "rates": {}}
     record["version"][system] = version.partition("+")[0]

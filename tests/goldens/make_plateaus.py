@@ -78,6 +78,31 @@ def transformers_trace(
     return original.__name__, kwargs, with_optimizer(original, kwargs)
 
 
+def greedy_trace(rng: random.Random) -> tuple[str, dict[str, Any], Callable[[], Callable[[float], float]]]:
+    from transformers import optimization
+
+    smooth = rng.choice((True, False))
+    kwargs = {
+        "lr": rng.choice((0.1, 0.5, 1.0)),
+        "mode": rng.choice(("min", "max")),
+        "factor": rng.choice((0.5, 0.9, 0.95)),
+        "patience": rng.randrange(3),
+        # The original's running sum is rounded, so that equal means may differ.
+        "threshold": round(rng.uniform(0.001, 0.2), 5) if smooth else margin(rng),
+        "threshold_mode": rng.choice(("rel", "abs")),
+        "cooldown": rng.randrange(3),
+        "warmup": rng.randrange(3),
+        "min_lr": rng.choice((1e-3, 0.03, 0.3)),
+        "max_lr": rng.choice((0.2, 1.0, 3.0)),
+        "eps": rng.choice((1e-8, 0.015)),
+        "smooth": smooth,
+        "window_size": 3,
+        "reset_start": rng.choice((1, 2, 3, 500)),
+    }
+    name = rng.choice(("GreedyLR", "get_greedy_schedule"))
+    return name, kwargs, with_optimizer(getattr(optimization, name), kwargs)
+
+
 def torch_arguments(rng: random.Random) -> dict[str, Any]:
     return {
         "lr": rng.choice((0.1, 0.5, 1.0)),
@@ -214,12 +239,12 @@ def timm_trace(rng: random.Random) -> tuple[str, dict[str, Any], Callable[[], Ca
 
 
 SYSTEMS = {
-    "torch": torch_trace,
-    "paddle": paddle_trace,
-    "keras": keras_trace,
-    "optax": optax_trace,
-    "timm": timm_trace,
-    "transformers": transformers_trace,
+    "torch": [torch_trace],
+    "paddle": [paddle_trace],
+    "keras": [keras_trace],
+    "optax": [optax_trace],
+    "timm": [timm_trace],
+    "transformers": [transformers_trace, greedy_trace],
 }
 PACKAGES = {"paddle": "paddlepaddle"}
 
@@ -228,9 +253,11 @@ def main(system: str) -> None:
     """Writes the traces of one system."""
     rng = random.Random(0)
     lines = []
-    for _ in range(TRACES):
-        name, kwargs, start = SYSTEMS[system](rng)
+    for draw in [draw for draw in SYSTEMS[system] for _ in range(TRACES)]:
+        name, kwargs, start = draw(rng)
         trace = metrics(rng, positive=rng.random() < 0.7)
+        if kwargs.get("smooth"):  # A metric that is not finite would stay in the original's running sum.
+            trace = [metric if math.isfinite(metric) else 1.0 for metric in trace]
         observe, last, changes = start(), None, []
         for i, metric in enumerate(trace):
             rate = observe(metric)

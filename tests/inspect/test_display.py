@@ -281,7 +281,8 @@ def test_what_has_no_picture_shows_its_text():
 
 
 def test_a_plateau_shows_its_scale_while_the_metric_never_improves():
-    for rule in (js.Plateau(0.5, 3), js.ports.optax.reduce_on_plateau(0.5, 3, accumulation_size=5)):
+    greedy = js.ports.transformers.GreedyLR(0.1, factor=0.5, patience=3)
+    for rule in (js.Plateau(0.5, 3), js.ports.optax.reduce_on_plateau(0.5, 3, accumulation_size=5), greedy):
         root = parsed(rule._repr_html_())
         scales_after = js.simulate(0.1, rule, [1.0] * 200).scale
         cuts = np.flatnonzero(np.diff(scales_after)) + 2

@@ -18,6 +18,8 @@ PLATEAUS = {
     "reduce_on_plateau",
     "PlateauLRScheduler",
     "get_reduce_on_plateau_schedule",
+    "get_greedy_schedule",
+    "GreedyLR",
 }
 SYSTEMS = sorted(
     module.name for module in pkgutil.iter_modules(jaxsched.ports.__path__) if module.name[0] != "_"

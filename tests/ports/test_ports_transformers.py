@@ -140,7 +140,8 @@ VALUE_ERRORS = {
     ),
     "greedy": (
         lambda: transformers.get_scheduler(0.1, "greedy"),
-        "got 'greedy', which follows a metric: there is no port of it.",
+        "got 'greedy', which follows a metric: use the rule "
+        "`jaxsched.ports.transformers.get_greedy_schedule`.",
     ),
 }
 
