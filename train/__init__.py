@@ -9,6 +9,7 @@ Read the files in this order. The docstring at the top of each names the next on
 5. Output: `checkpoint` saves the state, `report` shows the results.
 6. Many runs at once: `many` trains them, `report_many` shows the results, `chapter` defines the runs of
    `compare`, and `sweep` those of `sweep`.
+7. Decays of a run: `branches` trains them for `cooldown`, and `report_branches` shows the results.
 
 In a hurry? Read `loop`, `step` and `model`: they do the training.
 """

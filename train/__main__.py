@@ -1,12 +1,13 @@
 """The command line: `python -m train --help`.
 
 A command checks its options and sets up a `Session`. A single run then continues in `train.single`, many runs
-at once in `train.many`. Read `train.options` next.
+at once in `train.many`, decays of a run in `train.branches`. Read `train.options` next.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,12 @@ from jaxsched.optim.retarget import Policy
 from train import devices
 from train.config import Config, ConfigError
 from train.options import (
+    AT,
+    DECAY_STEPS,
+    END_VALUE,
     EPOCHS,
+    IN_EPOCHS,
+    KEEP_EVERY,
     OVER,
     PER_EPOCH,
     PLATEAU,
@@ -26,6 +32,7 @@ from train.options import (
     SCHEDULE,
     SEED,
     SEEDS,
+    SHAPE,
     Finite,
     Shared,
     Whole,
@@ -72,6 +79,7 @@ class Commands(click.Group):
 @option("--strict", is_flag=True, help="Do not train if the schedule has a warning.")
 @option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Resume the run in DIR.")
 @RETARGET
+@KEEP_EVERY
 @shared
 @click.pass_context
 def main(
@@ -86,11 +94,12 @@ def main(
     strict: bool,
     resume: Path | None,
     retarget: Policy | None,
+    keep_every: int | None,
 ) -> None:
     """Train a LeNet with a learning-rate schedule.
 
-    Without a command, this trains a single run. The commands below train many runs side by side, or suggest a
-    learning rate.
+    Without a command, this trains a single run. The commands below train many runs side by side, branch
+    decays off a run, or suggest a learning rate.
     """
     given = [name for name in context.params if _is_given(context, name)]
     if context.invoked_subcommand is not None:
@@ -122,6 +131,7 @@ def main(
         seed=seed,
         batch_size=session.batch_size,
         epochs=epochs,
+        keep_every=keep_every,
     )
     folder = folder_for(options.out, options.dataset, "config.json", "metrics.jsonl", "checkpoints")
     # This import takes seconds. Made here, it does not delay `--help` and error messages.
@@ -139,34 +149,51 @@ def _resume(params: dict[str, Any], given: list[str], options: Shared, folder: P
     join(options)
     if devices.is_first() and (folder / "config.json").exists():
         lock(folder, "--resume")
-    try:
-        config = shared_config(folder / "config.json")
-    except ConfigError as error:
-        raise click.BadParameter(str(error), param_hint="--resume") from error
-    for name in ("dataset", "momentum", "batch_size", "per_epoch", "plateau", "seed"):
-        if name in given and params[name] != getattr(config, name):
-            raise click.BadParameter(
-                f"{_typed(params[name])} must be {_typed(getattr(config, name))}, as in the run in {folder}.",
-                param_hint=_option(name),
-            )
-    began = config
+    began = _config_in(folder, "--resume")
+    chosen = {name: params[name] for name in given}
+    _refuse_others(began, folder, chosen, "per_epoch", "plateau", "seed")
+    config, session = _session_of(began, options)
     config = dataclasses.replace(
         config,
-        data_dir=str(options.data_dir) if options.data_dir else config.data_dir,
         epochs=params["epochs"] or config.epochs,
+        keep_every=params["keep_every"] or config.keep_every,
     )
-    options = dataclasses.replace(
-        options,
-        dataset=config.dataset,
-        data_dir=None if config.data_dir is None else Path(config.data_dir),
-        momentum=config.momentum,
-        batch_size=config.batch_size,
-    )
-    session = Session(options, held_out=config.plateau is not None, shares_batches=True)
     session.epochs(config.epochs)
     from train import single
 
     single.resume(session, began, config, folder, params["schedule"], params["retarget"], params["strict"])
+
+
+def _config_in(folder: Path, argument: str) -> Config:
+    """The configuration of the run in a folder."""
+    try:
+        return shared_config(folder / "config.json")
+    except ConfigError as error:
+        raise click.BadParameter(str(error), param_hint=argument) from error
+
+
+def _refuse_others(config: Config, folder: Path, given: dict[str, Any], *names: str) -> None:
+    """Refuses options with another value than in the run in a folder."""
+    for name in ("dataset", "momentum", "batch_size", *names):
+        if name in given and given[name] != getattr(config, name):
+            raise click.BadParameter(
+                f"{_typed(given[name])} must be {_typed(getattr(config, name))}, as in the run in {folder}.",
+                param_hint=_option(name),
+            )
+
+
+def _session_of(config: Config, options: Shared) -> tuple[Config, Session]:
+    """The session of a run. Only the folder of its data may be another one."""
+    data_dir = str(options.data_dir) if options.data_dir else config.data_dir
+    options = dataclasses.replace(
+        options,
+        dataset=config.dataset,
+        data_dir=None if data_dir is None else Path(data_dir),
+        momentum=config.momentum,
+        batch_size=config.batch_size,
+    )
+    session = Session(options, held_out=config.plateau is not None, shares_batches=True)
+    return dataclasses.replace(config, data_dir=data_dir), session
 
 
 @main.command(
@@ -243,6 +270,66 @@ def sweep(
     expressions = {name: repr(member) for name, member in members.items()}
     plans = [Plan(session.in_steps(member, per_epoch)) for member in members.values()]
     _train_many(session, folder, "sweep", expressions, plans, epochs, seeds)
+
+
+@main.command(
+    short_help="Branch decays off a run.",
+    epilog=examples(
+        "python -m train cooldown runs/digits-1 \\",
+        "    --at 220 --at 440 --steps 110",
+        "python -m train cooldown runs/digits-1 --per-epoch \\",
+        "    --at 10 --at 20 --steps 5 --shape OneMinusSqrt",
+    ),
+)
+@click.argument("run", type=click.Path(path_type=Path))
+@AT
+@DECAY_STEPS
+@SHAPE
+@END_VALUE
+@IN_EPOCHS
+@shared
+@click.pass_context
+def cooldown(
+    context: click.Context,
+    options: Shared,
+    *,
+    run: Path,
+    ats: tuple[int, ...],
+    lengths: tuple[int, ...],
+    shapes: tuple[str, ...],
+    end_value: float,
+    per_epoch: bool,
+) -> None:
+    """Branch decays off checkpoints of a run, and compare them.
+
+    RUN is the folder of a run, usually one with a constant rate. It stays as it is, and its data set, batch
+    size and momentum are those of the branches. Steps and shapes that are given several times make all
+    combinations.
+    """
+    join(options)
+    config = _config_in(run, "RUN")
+    _refuse_others(
+        config, run, {name: each for name, each in context.params.items() if _is_given(context, name)}
+    )
+    config, session = _session_of(config, options)
+    from train import branches
+    from train.report_branches import Decays
+
+    unit = session.steps_per_epoch if per_epoch else 1
+    every = itertools.product(ats, lengths, shapes or ("Linear",))
+    decays = [branches.Decay(at * unit, steps * unit, shape, end_value) for at, steps, shape in every]
+    found = branches.branches(session, config, run, list(dict.fromkeys(decays)), unit)
+    folder = folder_for(
+        options.out, f"cooldown-{config.dataset}", "cooldown.json", "config.json", "metrics.jsonl"
+    )
+    results = branches.train(session, found, folder)
+    schedule = session.in_steps(js.parse(config.trained), config.per_epoch)
+    if devices.is_first():
+        decayed = Decays(branches.history(run, found), schedule, found, results)
+        session.console.print(decayed.table())
+        decayed.figure(folder / "cooldown.png")
+        decayed.save(folder / "cooldown.json")
+    session.wrote(folder, "cooldown.json", "cooldown.png", *(branch.decay.folder for branch in found))
 
 
 @main.command(

@@ -1,8 +1,8 @@
-"""Checkpoints of a run, written atomically in the background. The newest two and the best one are kept.
+"""Checkpoints of a run, written atomically in the background.
 
-A checkpoint is a folder named after its epoch. It holds what Orbax writes, and a manifest with the size and
-the hash of each of these files. It has another name until all of them are written, and it is read only if all
-of them are still the same.
+The newest two and the best one are kept, and on request one every few epochs. A checkpoint is a folder named
+after its epoch. It holds what Orbax writes, and a manifest with the size and the hash of each of these files.
+It has another name until all of them are written, and it is read only if all of them are still the same.
 
 Read `train.report` next.
 """
@@ -56,14 +56,18 @@ class Checkpoints:
     Of several processes, only the first reads and writes. In the others, the methods do nothing.
 
     Args:
-      folder: the folder of the checkpoints; it is created if it does not exist.
+      folder: the folder of the checkpoints.
+      keep_every: the checkpoint of every epoch with a multiple of this number is kept, or `None`.
+      only_read: leaves the folder as it is, for a run that another process may be writing. Otherwise the
+        folder is created if it does not exist, and what a killed process has left is removed.
 
     Raises:
       CheckpointError: the folder is not writable.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, keep_every: int | None = None, only_read: bool = False) -> None:
         self.folder = folder.absolute()
+        self.keep_every = keep_every
         self.writer = ThreadPoolExecutor(1)
         self.writing: Future[None] | None = None
         if not devices.is_first():
@@ -80,6 +84,8 @@ class Checkpoints:
             ),
             multiprocessing_options=options,
         )
+        if only_read:
+            return
         try:
             folder.mkdir(exist_ok=True)
             for path in _folders(folder, rf"[1-9][0-9]*{re.escape(UNFINISHED)}(\.orbax-checkpoint-tmp.*)?"):
@@ -127,7 +133,7 @@ class Checkpoints:
             ) from error
 
     def _write(self, state: Any, record: dict[str, Any], accuracies: Sequence[float]) -> None:
-        """Writes a checkpoint. Then removes all but the newest two and the best one."""
+        """Writes a checkpoint. Then removes the ones that are not kept."""
         epoch = len(accuracies)
         if os.path.lexists(self.folder / str(epoch)):
             raise CheckpointError(f"`{epoch}` is in the way, and not a checkpoint. Move it to another place.")
@@ -138,7 +144,8 @@ class Checkpoints:
         unfinished.rename(self.folder / str(epoch))
         kept = [each for each in self.epochs() if each <= epoch]
         best = max(kept, key=lambda each: accuracies[each - 1])
-        for old in set(kept[2:]) - {best}:  # two, in case the newest is damaged
+        wanted = {best, *(each for each in kept if self.keep_every and each % self.keep_every == 0)}
+        for old in set(kept[2:]) - wanted:  # two, in case the newest is damaged
             # Renamed first: if the process is killed meanwhile, the next one removes the rest.
             shutil.rmtree((self.folder / str(old)).rename(self.folder / f"{old}{UNFINISHED}"))
 
@@ -176,6 +183,23 @@ class Checkpoints:
             reasons = "; ".join(f"epoch {epoch}: {why}" for epoch, why in damage)
             raise CheckpointError(f"All checkpoints in {self.folder} are damaged: {reasons}")
         return None
+
+    def read(self, epoch: int, expected: Callable[[dict[str, Any]], Any]) -> Checkpoint:
+        """Reads the checkpoint of an epoch.
+
+        Args:
+          epoch: one of `epochs()`.
+          expected: as in `restore`.
+
+        Raises:
+          CheckpointError: the checkpoint is damaged or cannot be read.
+        """
+        try:
+            return self._read(epoch, expected)
+        except Exception as error:  # damage raises errors of many kinds
+            raise CheckpointError(
+                f"The checkpoint of epoch {epoch} in {self.folder} cannot be read. {_reason(error)}"
+            ) from error
 
     def epochs(self) -> list[int]:
         """The epochs of all checkpoints, newest first. Call it in the first process only."""

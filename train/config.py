@@ -53,6 +53,7 @@ class Config:
       seed: seed of the initial parameters and of the order of the images.
       batch_size: images per optimizer step.
       epochs: passes over the training images.
+      keep_every: the checkpoint of every epoch with a multiple of this number is kept, or `None`.
     """
 
     dataset: str
@@ -65,6 +66,7 @@ class Config:
     seed: int
     batch_size: int
     epochs: int
+    keep_every: int | None = None
 
     def save(self, path: Path) -> None:
         """Writes the configuration as JSON, with a hash of it."""
@@ -86,7 +88,7 @@ class Config:
             raise ConfigError(f"{path.parent} contains no run: {path.name}: {error.strerror}.") from error
         except (ConfigError, ValueError, RecursionError) as error:
             raise ConfigError(f"{path} is not the configuration of a run: {error}.") from error
-        if written != _sha256(dataclasses.asdict(config)):
+        if written != _sha256(record):
             raise ConfigError(
                 f"{path} is not as the run wrote it. Undo the change; to change a run, give --resume options."
             )
@@ -101,6 +103,7 @@ class Config:
         """
         if not isinstance(record, dict):
             raise ConfigError("it must be an object")
+        record = {"keep_every": None} | record  # which runs of earlier versions lack
         for name in sorted(ALLOWED.keys() | record.keys()):
             if name not in ALLOWED:
                 raise ConfigError(f"`{name}` must be left out, as there is no such key")
@@ -147,6 +150,10 @@ ALLOWED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "seed": (lambda value: _is_whole(value, 0, 2**32 - 1), "a whole number from 0 to 4294967295"),
     "batch_size": (lambda value: _is_whole(value, 1), "a whole number of at least 1"),
     "epochs": (lambda value: _is_whole(value, 1), "a whole number of at least 1"),
+    "keep_every": (
+        lambda value: value is None or _is_whole(value, 1),
+        "null or a whole number of at least 1",
+    ),
 }
 """The keys of a configuration, and for each a test of its value and what is allowed in words."""
 

@@ -20,11 +20,11 @@ import numpy as np
 from jax.sharding import Mesh
 
 from train import devices
-from train.checkpoint import Checkpoints
+from train.checkpoint import Checkpoint, Checkpoints
 from train.config import Config, write
 from train.data import Data
 from train.step import Plan, State, Trainer, spread
-from train.stop import NAMES, StoppedError
+from train.stop import StoppedError
 
 
 class DivergedError(Exception):
@@ -163,33 +163,30 @@ def record(
             watch(epochs[-1])
             cause = asked()
             if devices.any_process(cause is not None) and len(epochs) < config.epochs:
-                by = "another process of the job" if cause is None else NAMES[cause]
-                raise StoppedError(
-                    f"Stopped by {by}: {len(epochs)} of {config.epochs} epochs are saved.", cause
-                )
+                raise StoppedError(cause, f"{len(epochs)} of {config.epochs} epochs are saved.")
     return epochs
 
 
 def restore(
-    checkpoints: Checkpoints, fresh: Callable[[Config], Progress], say: Callable[[str], None]
+    read: Callable[[Callable[[dict[str, Any]], Any]], Checkpoint | None],
+    fresh: Callable[[Config], Progress],
 ) -> tuple[Progress, Config] | None:
-    """The progress and the configuration in the newest intact checkpoint, or `None` if there is none.
+    """The progress and the configuration in a checkpoint, or `None` if there is none.
 
     The first process reads it and broadcasts it to the others.
 
     Args:
-      checkpoints: the checkpoints of the run.
+      read: reads the checkpoint, given what `Checkpoints.restore` and `Checkpoints.read` call `expected`.
       fresh: builds the progress at the start of a run from its configuration.
-      say: is called with a message for each damaged checkpoint.
 
     Raises:
-      CheckpointError: there are checkpoints, but all are damaged.
+      CheckpointError: the checkpoint cannot be read.
     """
 
     def blank(record: dict[str, Any]) -> dict[str, Any]:
         return _tree(fresh(Config.of(record["config"])))
 
-    checkpoint = checkpoints.restore(blank, say) if devices.is_first() else None
+    checkpoint = read(blank) if devices.is_first() else None
     record = json.loads(devices.from_first(json.dumps(checkpoint and checkpoint.record)))
     if record is None:
         return None

@@ -17,6 +17,7 @@ import click
 from click.types import OptionHelpExtra
 
 import jaxsched as js
+from jaxsched._core.clock import LAST_STEP
 from jaxsched._inspect.check import one_schedule
 from jaxsched.optim.retarget import Policy
 from train.config import DEFAULTS
@@ -67,6 +68,17 @@ def read_policy(text: str) -> Policy:
     if match["steps"]:
         return js.Rewarmup(float(match["steps"]))
     return js.Continue() if match[1] == "Continue" else js.HoldToPlan()
+
+
+def read_shape(text: str) -> str:
+    """Checks the curve of a cooldown, and returns it as it was given.
+
+    Raises:
+      ValueError: the text is not a shape.
+    """
+    if not isinstance(js.parse(f"cooldown(1.0, 0, 1, 0.5, shape={text})"), js.cooldown):
+        raise ValueError(f"{text!r} must be a shape, such as Linear or partial(Polynomial, power=2).")
+    return text.strip()
 
 
 class Whole(click.IntRange):
@@ -143,6 +155,42 @@ RETARGET = option(
     type=Text("POLICY", read_policy),
     help="How to switch to another --schedule: Continue, HoldToPlan or Rewarmup(STEPS).",
 )
+KEEP_EVERY = option(
+    "--keep-every",
+    type=Whole(1),
+    metavar="N",
+    help="Keep the checkpoint of every Nth epoch, for `cooldown`.",
+)
+AT = option(
+    "--at",
+    "ats",
+    type=Whole(1),
+    metavar="STEP",
+    multiple=True,
+    required=True,
+    help="Step at which a decay starts. The run must have a checkpoint of it.",
+)
+DECAY_STEPS = option(
+    "--steps",
+    "lengths",
+    type=Whole(1, LAST_STEP),
+    metavar="N",
+    multiple=True,
+    required=True,
+    help="Steps of a decay, which are whole epochs.",
+)
+SHAPE = option(
+    "--shape",
+    "shapes",
+    type=Text("NAME", read_shape),
+    multiple=True,
+    show_default="Linear",
+    help="Curve of a decay, such as Linear or OneMinusSqrt.",
+)
+END_VALUE = option(
+    "--end-value", type=Finite(0), metavar="X", default=0.0, help="Rate at the end of the decays."
+)
+IN_EPOCHS = option("--per-epoch", is_flag=True, help="--at and --steps count epochs, not steps.")
 OVER = option(
     "--over",
     "overs",

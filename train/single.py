@@ -6,7 +6,9 @@ Read `train.stop` next.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from signal import Signals
 
 import click
 import jax
@@ -29,7 +31,7 @@ def train(session: Session, config: Config, folder: Path) -> None:
     """Trains a run from the beginning."""
     if devices.is_first():
         config.save(folder / "config.json")
-    follow(session, config, folder, loop.begin(config, plan(session, config)), _checkpoints(folder))
+    follow(session, config, folder, loop.begin(config, plan(session, config)), opened(config, folder))
 
 
 def plan(session: Session, config: Config) -> Plan:
@@ -42,6 +44,37 @@ def follow(
     session: Session, config: Config, folder: Path, progress: Progress, checkpoints: Checkpoints
 ) -> None:
     """Trains the remaining epochs of a run, and shows and writes its results."""
+    with stopping(session.console) as asked:
+        known = trained(session, config, folder, progress, checkpoints, asked, f"--resume {folder}")
+    if devices.is_first():
+        session.console.print(report.table(known))
+        report.figure(known, plan(session, config).schedule, config.trained, folder / "figure.png")
+    session.wrote(folder, "config.json", "metrics.jsonl", "figure.png", "checkpoints")
+
+
+def trained(
+    session: Session,
+    config: Config,
+    folder: Path,
+    progress: Progress,
+    checkpoints: Checkpoints,
+    asked: Callable[[], Signals | None],
+    again: str,
+) -> Sequence[Epoch]:
+    """Trains the remaining epochs of a run, and shows and writes each of them.
+
+    Args:
+      session: the session of this command.
+      config: the configuration of the run.
+      folder: the folder of the run.
+      progress: the point to start from.
+      checkpoints: the checkpoints of the run.
+      asked: returns the signal that asked the process to end, if any.
+      again: what continues the run, if it does not get to its end.
+
+    Returns:
+      The metrics of all epochs.
+    """
     mine = plan(session, config)
     unit = "epochs" if config.per_epoch else "steps"
     rule = "" if mine.rule is None else f" * {mine.rule!r}"
@@ -50,14 +83,11 @@ def follow(
     if not devices.alone():
         session.say(
             f"If another process of the job dies, this one ends within {2 * devices.HEARTBEAT_SECONDS} s; "
-            f"then restart all with --resume {folder}"
+            f"then restart all with {again}"
         )
     rounds = loop.run(config, mine, session.data, session.mesh, progress)
     try:
-        with (
-            report.watching(session.console, config.epochs, len(progress.epochs)) as show,
-            stopping(session.console) as asked,
-        ):
+        with report.watching(session.console, config.epochs, len(progress.epochs)) as show:
 
             def watch(epoch: Epoch) -> None:
                 show(epoch)
@@ -67,12 +97,12 @@ def follow(
                     if advice := report.at_chance(epoch, mine.schedule, steps, usual):
                         session.say(advice)
 
-            known = loop.record(rounds, config, folder, checkpoints, progress.epochs, watch, asked)
+            return loop.record(rounds, config, folder, checkpoints, progress.epochs, watch, asked)
     except StoppedError as error:
-        session.say(f"{error} Continue with --resume {folder}")
+        session.say(f"{error} Continue with {again}")
         raise SystemExit(error.status) from error
     except CheckpointError as error:
-        raise click.ClickException(f"{error} Continue with --resume {folder}") from error
+        raise click.ClickException(f"{error} Continue with {again}") from error
     except loop.DivergedError as error:
         raise click.ClickException(f"{error}{_kept(checkpoints)}") from error
     except BrokenPipeError:
@@ -85,12 +115,8 @@ def follow(
         if devices.alone():
             raise
         raise click.ClickException(
-            f"Another process of the job has stopped; restart all with --resume {folder}. {error}"
+            f"Another process of the job has stopped; restart all with {again}. {error}"
         ) from error
-    if devices.is_first():
-        session.console.print(report.table(known))
-        report.figure(known, mine.schedule, config.trained, folder / "figure.png")
-    session.wrote(folder, "config.json", "metrics.jsonl", "figure.png", "checkpoints")
 
 
 def resume(
@@ -113,20 +139,16 @@ def resume(
       policy: how to switch to another schedule, or `None`.
       strict: whether a warning about the schedule is an error.
     """
-    checkpoints = _checkpoints(folder)
+    checkpoints = opened(config, folder)
     try:
         found = loop.restore(
-            checkpoints, lambda config: loop.begin(config, plan(session, config)), session.say
+            lambda expected: checkpoints.restore(expected, session.say),
+            lambda config: loop.begin(config, plan(session, config)),
         )
     except CheckpointError as error:
         raise click.ClickException(str(error)) from error
     progress, before = found or (loop.begin(began, plan(session, began)), began)
-    for field in ("dataset", "momentum", "batch_size", "per_epoch", "plateau", "seed"):
-        if getattr(before, field) != getattr(began, field):
-            raise click.ClickException(
-                f"{folder / 'config.json'} has {field} {getattr(began, field)}, but the run was trained with "
-                f"{getattr(before, field)}."
-            )
+    check_same_run(began, before, folder)
     asked = repr(schedule) if schedule is not None else began.schedule
     trained = before.trained
     if asked != before.schedule:
@@ -156,6 +178,16 @@ def resume(
     follow(session, config, folder, progress, checkpoints)
 
 
+def check_same_run(stored: Config, trained: Config, folder: Path) -> None:
+    """Compares the `config.json` of a run with the configuration in one of its checkpoints."""
+    for field in ("dataset", "momentum", "batch_size", "per_epoch", "plateau", "seed"):
+        if getattr(trained, field) != getattr(stored, field):
+            raise click.ClickException(
+                f"{folder / 'config.json'} has {field} {getattr(stored, field)}, but the run was trained "
+                f"with {getattr(trained, field)}."
+            )
+
+
 def _retargeted(old: str, new: str, per_epoch: bool, progress: Progress, policy: Policy) -> str:
     """The text of the schedule that is trained from here on."""
     made = progress.epochs[-1] if progress.epochs else None
@@ -171,9 +203,10 @@ def _kept(checkpoints: Checkpoints) -> str:
     return f" The checkpoint of epoch {epochs[0]} is kept in {checkpoints.folder}." if epochs else ""
 
 
-def _checkpoints(folder: Path) -> Checkpoints:
+def opened(config: Config, folder: Path) -> Checkpoints:
+    """The checkpoints of a run, to write them."""
     try:
-        return Checkpoints(folder / "checkpoints")
+        return Checkpoints(folder / "checkpoints", config.keep_every)
     except CheckpointError as error:
         raise click.ClickException(str(error)) from error
 

@@ -21,13 +21,14 @@ class StoppedError(Exception):
     """The process was asked to end.
 
     Args:
-      message: why it ended, and what is saved.
-      number: the signal that it received. If `None`, another process of the job received one.
+      cause: the signal that it received. If `None`, another process of the job received one.
+      saved: what is saved.
     """
 
-    def __init__(self, message: str, number: int | None) -> None:
-        super().__init__(message)
-        self.status = 128 + (number or signal.SIGTERM)
+    def __init__(self, cause: signal.Signals | None, saved: str) -> None:
+        by = "another process of the job" if cause is None else NAMES[cause]
+        super().__init__(f"Stopped by {by}: {saved}")
+        self.status = 128 + (cause or signal.SIGTERM)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""A grid of schedules: one schedule with some of its numbers varied. The last file to read."""
+"""A grid of schedules: one schedule with some of its numbers varied. Read `train.branches` next."""
 
 from __future__ import annotations
 

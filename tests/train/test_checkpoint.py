@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import random
@@ -244,6 +245,14 @@ def test_the_newest_two_and_the_best_are_kept(three):
     assert checkpoints.epochs() == [5, 4, 1]
 
 
+def test_every_second_checkpoint_is_kept_on_request(three):
+    checkpoints = Checkpoints(three, keep_every=2)
+    for epoch in (4, 5):
+        save(checkpoints, epoch)
+    checkpoints.wait()
+    assert checkpoints.epochs() == [5, 4, 2, 1]
+
+
 def shorten(path):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
@@ -452,6 +461,7 @@ WRONG = {
     "schedule": ('"Cosine(0.2)"', '"Cosin(0.2, 0.01, 66)"', '""', "0.2", "null"),
     "trained": ('"Cosine(0.2)"', "null"),
     "per_epoch": ("0", '"no"', "null"),
+    "keep_every": ('"5"', "2.5", "0", "false"),
     "plateau": ("0.5", "[0.5]", "[1.5, 3]", "[0.5, -1]", "[0.5, 2.5]", '["0.5", 3]', '"05"', "false"),
 }
 
@@ -491,6 +501,14 @@ def test_a_configuration_must_be_as_the_run_wrote_it(config_file, kind):
     config_file.write_text(edit(config_file.read_text()), errors="surrogateescape")
     with pytest.raises(ConfigError, match=message):
         Config.load(config_file)
+
+
+def test_a_configuration_from_before_keep_every_is_read(config_file):
+    config, record = Config.load(config_file), json.loads(config_file.read_text())
+    del record["keep_every"], record["sha256"]
+    written = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+    config_file.write_text(json.dumps(record | {"sha256": written}))
+    assert Config.load(config_file) == config
 
 
 def test_a_flipped_bit_in_a_configuration_is_noticed(config_file):

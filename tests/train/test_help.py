@@ -23,7 +23,8 @@ def help_of(words, columns=1000):
 
 
 def params(words):
-    return (main.commands[words[0]] if words else main).params
+    command = main.commands[words[0]] if words else main
+    return [each for each in command.params if isinstance(each, click.Option)]
 
 
 @command
