@@ -18,6 +18,7 @@ import jaxsched as js
 from jaxsched.optim.retarget import Policy
 from train import devices
 from train.config import Config, ConfigError
+from train.events import FILES
 from train.options import (
     AT,
     DECAY_STEPS,
@@ -25,6 +26,7 @@ from train.options import (
     EPOCHS,
     IN_EPOCHS,
     KEEP_EVERY,
+    LOGDIR,
     OVER,
     PER_EPOCH,
     PLATEAU,
@@ -80,6 +82,7 @@ class Commands(click.Group):
 @option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Resume the run in DIR.")
 @RETARGET
 @KEEP_EVERY
+@LOGDIR
 @shared
 @click.pass_context
 def main(
@@ -95,6 +98,7 @@ def main(
     resume: Path | None,
     retarget: Policy | None,
     keep_every: int | None,
+    logdir: Path | None,
 ) -> None:
     """Train a LeNet with a learning-rate schedule.
 
@@ -115,7 +119,7 @@ def main(
     if retarget is not None:
         raise click.UsageError("--retarget is for a resumed run: it needs --resume DIR.")
 
-    session = Session(options, held_out=plateau is not None, shares_batches=True)
+    session = Session(options, held_out=plateau is not None, shares_batches=True, logdir=logdir)
     epochs = session.epochs(epochs)
     schedule = session.schedule(schedule, epochs, per_epoch)
     session.preview(schedule, epochs, per_epoch, strict)
@@ -133,6 +137,7 @@ def main(
         epochs=epochs,
         keep_every=keep_every,
     )
+    session.free_logdir(FILES)
     folder = folder_for(options.out, options.dataset, "config.json", "metrics.jsonl", "checkpoints")
     # This import takes seconds. Made here, it does not delay `--help` and error messages.
     from train import single
@@ -152,7 +157,7 @@ def _resume(params: dict[str, Any], given: list[str], options: Shared, folder: P
     began = _config_in(folder, "--resume")
     chosen = {name: params[name] for name in given}
     _refuse_others(began, folder, chosen, "per_epoch", "plateau", "seed")
-    config, session = _session_of(began, options)
+    config, session = _session_of(began, options, params["logdir"])
     config = dataclasses.replace(
         config,
         epochs=params["epochs"] or config.epochs,
@@ -182,7 +187,7 @@ def _refuse_others(config: Config, folder: Path, given: dict[str, Any], *names: 
             )
 
 
-def _session_of(config: Config, options: Shared) -> tuple[Config, Session]:
+def _session_of(config: Config, options: Shared, logdir: Path | None = None) -> tuple[Config, Session]:
     """The session of a run. Only the folder of its data may be another one."""
     data_dir = str(options.data_dir) if options.data_dir else config.data_dir
     options = dataclasses.replace(
@@ -192,7 +197,8 @@ def _session_of(config: Config, options: Shared) -> tuple[Config, Session]:
         momentum=config.momentum,
         batch_size=config.batch_size,
     )
-    session = Session(options, held_out=config.plateau is not None, shares_batches=True)
+    held_out = config.plateau is not None
+    session = Session(options, held_out=held_out, shares_batches=True, logdir=logdir)
     return dataclasses.replace(config, data_dir=data_dir), session
 
 
@@ -205,6 +211,7 @@ def _session_of(config: Config, options: Shared) -> tuple[Config, Session]:
 )
 @EPOCHS
 @SEEDS
+@LOGDIR
 @option(
     "--as-published", is_flag=True, help="Apply the book's own schedulers one epoch late, as its loop does."
 )
@@ -215,13 +222,15 @@ def compare(
     epochs: int | None,
     seeds: int,
     as_published: bool,
+    logdir: Path | None,
 ) -> None:
     """Train the book's seven schedules, side by side.
 
     They are from the chapter Learning Rate Scheduling of Dive into Deep Learning (d2l.ai).
     """
-    session = Session(options, held_out=True)
+    session = Session(options, held_out=True, logdir=logdir)
     epochs = session.epochs(epochs)
+    session.free_logdir(f"*/{FILES}")
     folder = folder_for(options.out, f"compare-{options.dataset}", "compare.json")
     from train.chapter import CHAPTER
 
@@ -244,6 +253,7 @@ def compare(
 @PER_EPOCH
 @EPOCHS
 @SEEDS
+@LOGDIR
 @shared
 def sweep(
     options: Shared,
@@ -253,6 +263,7 @@ def sweep(
     epochs: int | None,
     seeds: int,
     overs: tuple[Over, ...],
+    logdir: Path | None,
 ) -> None:
     """Train a grid of schedules, side by side.
 
@@ -260,12 +271,13 @@ def sweep(
     """
     from train.step import Plan
 
-    session = Session(options)
+    session = Session(options, logdir=logdir)
     epochs = session.epochs(epochs)
     try:
         members = grid(session.schedule(schedule, epochs, per_epoch), overs)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--over") from error
+    session.free_logdir(f"*/{FILES}")
     folder = folder_for(options.out, f"sweep-{options.dataset}", "sweep.json")
     expressions = {name: repr(member) for name, member in members.items()}
     plans = [Plan(session.in_steps(member, per_epoch)) for member in members.values()]
@@ -397,7 +409,10 @@ def _train_many(
     if devices.is_first():
         result.figure(folder / f"{name}.png")
         result.save(folder / f"{name}.json")
+        if session.logdir is not None:
+            result.log(session.logdir, session.steps_per_epoch)
     session.wrote(folder, f"{name}.json", f"{name}.png")
+    session.say_curves()
 
 
 def _is_given(context: click.Context, name: str) -> bool:

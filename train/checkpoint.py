@@ -4,7 +4,7 @@ The newest two and the best one are kept, and on request one every few epochs. A
 after its epoch. It holds what Orbax writes, and a manifest with the size and the hash of each of these files.
 It has another name until all of them are written, and it is read only if all of them are still the same.
 
-Read `train.report` next.
+Read `train.events` next.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from train import devices
 from train.checkpoint import Checkpoint, Checkpoints
 from train.config import Config, write
 from train.data import Data
+from train.events import Point, writing
 from train.step import Plan, State, Trainer, spread
 from train.stop import StoppedError
 
@@ -127,6 +128,7 @@ def record(
     epochs: Sequence[Epoch],
     watch: Callable[[Epoch], None],
     asked: Callable[[], Signals | None],
+    logdir: Path | None = None,
 ) -> Sequence[Epoch]:
     """Trains a run to its end. After each epoch, writes a line of JSON and a checkpoint.
 
@@ -138,6 +140,7 @@ def record(
       epochs: metrics of the completed epochs.
       watch: is called with the metrics of each epoch.
       asked: returns the signal that asked the process to end, if any.
+      logdir: a folder for TensorBoard's event files, or `None`.
 
     Returns:
       The metrics of all epochs.
@@ -148,11 +151,13 @@ def record(
     """
     with contextlib.ExitStack() as stack:
         lines = stack.enter_context(_lines(folder / "metrics.jsonl", epochs))
+        points = stack.enter_context(_points(logdir, epochs))
         # Runs first on exit, so that the latest checkpoint is complete after an error too.
         stack.callback(checkpoints.wait)
         for number, progress in enumerate(run):
             epochs = progress.epochs
             lines(epochs[-1])
+            points(epochs[-1])
             kept = {"config": dataclasses.asdict(config), "epochs": [dataclasses.asdict(e) for e in epochs]}
             checkpoints.save(_tree(progress), kept, [each.test_accuracy for each in epochs])
             if number == 0:
@@ -218,3 +223,19 @@ def _lines(path: Path, epochs: Sequence[Epoch]) -> Iterator[Callable[[Epoch], No
 
 def _line(epoch: Epoch) -> str:
     return json.dumps(dataclasses.asdict(epoch)) + "\n"
+
+
+@contextlib.contextmanager
+def _points(logdir: Path | None, epochs: Sequence[Epoch]) -> Iterator[Callable[[Epoch], None]]:
+    """Writes what `_lines` does for TensorBoard, by step."""
+    if logdir is None or not devices.is_first():
+        yield lambda epoch: None
+        return
+    with writing(logdir) as write:
+        write([_point(epoch) for epoch in epochs])
+        yield lambda epoch: write([_point(epoch)])
+
+
+def _point(epoch: Epoch) -> Point:
+    metrics = dataclasses.asdict(epoch)
+    return Point(metrics.pop("step"), epoch.seconds, metrics)

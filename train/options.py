@@ -6,6 +6,7 @@ Read `train.config` next.
 from __future__ import annotations
 
 import functools
+import importlib.util
 import math
 import re
 from collections.abc import Callable
@@ -123,6 +124,15 @@ def _by_dataset(name: str) -> str:
     return ", ".join(f"{value} for {dataset}" for dataset, value in values.items())
 
 
+def _with_tensorboardx(context: click.Context, param: click.Parameter, logdir: Path | None) -> Path | None:
+    """Refuses `--logdir` without the package that writes its files."""
+    if logdir is not None and importlib.util.find_spec("tensorboardX") is None:
+        raise click.BadParameter(
+            f"{logdir} must be left out, as tensorboardX is not installed: `pip install '.[tensorboard]'`."
+        )
+    return logdir
+
+
 SCHEDULE = option(
     "--schedule",
     type=Text("EXPR", read_schedule),
@@ -198,6 +208,13 @@ OVER = option(
     multiple=True,
     required=True,
     help="A number of the schedule and its values, LOW:HIGH:COUNT or LOW:HIGH:COUNT:log.",
+)
+LOGDIR = option(
+    "--logdir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    callback=_with_tensorboardx,
+    help="Folder for TensorBoard's event files.",
 )
 SEEDS = option("--seeds", type=Whole(1), metavar="N", default=1, help="Runs of each schedule, from seed 0.")
 

@@ -22,6 +22,7 @@ from rich.text import Text
 from jaxsched._figures import STYLE
 from jaxsched._inspect.plot import COLOURS
 from jaxsched._inspect.tables import as_html, as_text
+from train.events import Point, writing
 from train.many import Round
 
 
@@ -45,6 +46,9 @@ COLUMNS = ("run", "train loss", "train accuracy", "test accuracy", "best")
 """The columns of the table of a comparison."""
 
 ALIGN = "<>>>>"
+
+METRICS = ("learning_rate", "train_loss", "train_accuracy", "test_accuracy")
+"""The metrics of a `Round` that are written."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -107,17 +111,23 @@ class Comparison:
 
     def save(self, path: Path) -> None:
         """Writes all metrics as JSON."""
-        names = ("learning_rate", "train_loss", "train_accuracy", "test_accuracy")
         runs: dict[str, Any] = {
             name: {
                 "expression": expression,
                 "diverged": self.diverged()[i].tolist(),
-                **{what: _finite(self.curves(what)[i].tolist()) for what in names},
+                **{what: _finite(self.curves(what)[i].tolist()) for what in METRICS},
             }
             for i, (name, expression) in enumerate(self.expressions.items())
         }
         record = {"seconds": [each.seconds for each in self.rounds], "runs": runs}
         path.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")
+
+    def log(self, logdir: Path, steps_per_epoch: int) -> None:
+        """Writes all metrics for TensorBoard, into a folder for each run and seed."""
+        for i, name in enumerate(self.expressions):
+            for seed in range(self.diverged().shape[1]):
+                with writing(logdir / f"{name}, seed {seed}") as write:
+                    write([_point(each, i, seed, steps_per_epoch) for each in self.rounds])
 
     def figure(self, path: Path) -> None:
         """Draws learning rates, losses, accuracies, and the gap between train and test accuracy."""
@@ -148,6 +158,11 @@ class Comparison:
                 )
         axes.set_ylabel(name)
         axes.set_xlabel("epoch")
+
+
+def _point(each: Round, run: int, seed: int, steps_per_epoch: int) -> Point:
+    metrics = {what: float(getattr(each, what)[run, seed]) for what in METRICS}
+    return Point(each.epoch * steps_per_epoch, each.seconds, metrics)
 
 
 def leave_out_the_start(axes: Axes, curves: np.ndarray) -> None:

@@ -36,14 +36,22 @@ class Session:
       options: the options of the command.
       held_out: whether a tenth of the training images is held out.
       shares_batches: whether the devices share each batch.
+      logdir: folder for TensorBoard's event files, or `None`.
     """
 
-    def __init__(self, options: Shared, held_out: bool = False, shares_batches: bool = False) -> None:
+    def __init__(
+        self,
+        options: Shared,
+        held_out: bool = False,
+        shares_batches: bool = False,
+        logdir: Path | None = None,
+    ) -> None:
         if options.cache:
             _keep_compiled_programs()
         join(options)
         self.mesh = devices.mesh(_device_count(options))
         self.dataset = options.dataset
+        self.logdir = logdir
         self.defaults = DEFAULTS[options.dataset]
         self.momentum = options.momentum
         self.batch_size = options.batch_size or self.defaults.batch_size
@@ -97,6 +105,22 @@ class Session:
     def wrote(self, folder: Path, *names: str) -> None:
         """Prints which results were written to the folder."""
         self.say(f"Wrote {folder}: {', '.join(names)}")
+
+    def say_curves(self) -> None:
+        """Prints the command that shows what is written for TensorBoard, if anything is."""
+        if self.logdir is not None:
+            self.say(f"See the curves with: tensorboard --logdir {self.logdir}")
+
+    def free_logdir(self, files: str) -> None:
+        """Creates the folder for TensorBoard. It must not contain files with such names yet."""
+        if self.logdir is None or not devices.is_first():
+            return
+        try:
+            self.logdir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _not_writable(self.logdir, error, "--logdir") from error
+        if any(self.logdir.glob(files)):
+            raise click.BadParameter(f"{self.logdir} already contains a run.", param_hint="--logdir")
 
 
 def _keep_compiled_programs() -> None:

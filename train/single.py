@@ -44,8 +44,9 @@ def follow(
     session: Session, config: Config, folder: Path, progress: Progress, checkpoints: Checkpoints
 ) -> None:
     """Trains the remaining epochs of a run, and shows and writes its results."""
+    again = f"--resume {folder}" + (f" --logdir {session.logdir}" if session.logdir else "")
     with stopping(session.console) as asked:
-        known = trained(session, config, folder, progress, checkpoints, asked, f"--resume {folder}")
+        known = trained(session, config, folder, progress, checkpoints, asked, again)
     if devices.is_first():
         session.console.print(report.table(known))
         report.figure(known, plan(session, config).schedule, config.trained, folder / "figure.png")
@@ -85,6 +86,7 @@ def trained(
             f"If another process of the job dies, this one ends within {2 * devices.HEARTBEAT_SECONDS} s; "
             f"then restart all with {again}"
         )
+    session.say_curves()
     rounds = loop.run(config, mine, session.data, session.mesh, progress)
     try:
         with report.watching(session.console, config.epochs, len(progress.epochs)) as show:
@@ -97,7 +99,9 @@ def trained(
                     if advice := report.at_chance(epoch, mine.schedule, steps, usual):
                         session.say(advice)
 
-            return loop.record(rounds, config, folder, checkpoints, progress.epochs, watch, asked)
+            return loop.record(
+                rounds, config, folder, checkpoints, progress.epochs, watch, asked, session.logdir
+            )
     except StoppedError as error:
         session.say(f"{error} Continue with {again}")
         raise SystemExit(error.status) from error
