@@ -48,8 +48,12 @@ class Rule(Value, abc.ABC, abstract=True):
         """The state before the first observation."""
 
     @abc.abstractmethod
+    def plateau_of(self, state: Any) -> PlateauState:
+        """The part of a state that every rule has."""
+
     def scale_of(self, state: Any) -> jax.Array:
         """The factor of the rate in a state."""
+        return self.plateau_of(state).scale
 
     @abc.abstractmethod
     def step(self, state: Any, metric: jax.Array) -> Any:
@@ -187,8 +191,8 @@ class Plateau(Rule):
             jnp.zeros((), jnp.int32),
         )
 
-    def scale_of(self, state: PlateauState) -> jax.Array:
-        return state.scale
+    def plateau_of(self, state: PlateauState) -> PlateauState:
+        return state
 
     def step(self, state: PlateauState, metric: jax.Array) -> PlateauState:
         rule, machine = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), self), self.machine
@@ -283,8 +287,8 @@ class Averaged(Rule):
     def init(self) -> AveragedState:
         return AveragedState(self.plateau.init(), jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32))
 
-    def scale_of(self, state: AveragedState) -> jax.Array:
-        return state.plateau.scale
+    def plateau_of(self, state: AveragedState) -> PlateauState:
+        return state.plateau
 
     def step(self, state: AveragedState, metric: jax.Array) -> AveragedState:
         number = state.number + 1
@@ -303,54 +307,56 @@ class GreedyState(NamedTuple):
     """The state of `Greedy`.
 
     Attributes:
-      plateau: the scale, the best mean, and the counts of a plateau.
-      good_count: observations in a row with an improvement, int32.
-      warmup_count: observations left of the warmup after a raise, int32.
-      floor_count: cuts due at the lowest scale since the last raise, int32.
-      recent: the metrics of the mean, the newest last, float32; the last axis has `window` of them.
-      recent_count: how many of them were observed, int32.
+      scale: the factor of the rate, float32, initially 1.
+      best: the best mean so far, float32, initially infinite.
+      streak: improvements in a row if above 0, observations in a row without one if below, int32.
+      pause: observations left to ignore after a change of the scale, int32.
+      floor_count: cuts that left the scale at its lowest since the last raise, int32.
+      window: the latest metrics, the newest last, float32, on an axis of its own.
+      window_count: how many of these there are since the start, int32.
     """
 
-    plateau: PlateauState
-    good_count: jax.Array
-    warmup_count: jax.Array
+    scale: jax.Array
+    best: jax.Array
+    streak: jax.Array
+    pause: jax.Array
     floor_count: jax.Array
-    recent: jax.Array
-    recent_count: jax.Array
+    window: jax.Array
+    window_count: jax.Array
 
 
 class Greedy(Rule):
-    r"""Multiplies the rate by `factor` when a metric stagnates, and divides it by `factor` when it improves.
+    r"""Raises the rate while a metric improves, and cuts it while the metric does not.
 
-    An observation $m$ is the mean of the last `window` metrics. It is better than the best so far, $b$, if
+    The metric $m$ of an observation is the mean of the latest `window` metrics, or of all if there are fewer.
+    It improves on the best so far, $b$, if
 
-    $$m < (1 - \text{rtol})\,b - \text{atol}$$
+    $$m < (1 - \text{rtol}) \, b - \text{atol}$$
 
-    or, with mode "max", if $m > (1 + \text{rtol})\,b + \text{atol}$. At first $b$ is infinite. NaN is never
-    better. Then, in this order:
+    or, with mode "max", if $m > (1 + \text{rtol}) \, b + \text{atol}$. The first $b$ is infinite, and NaN is
+    no improvement. In a pause an observation makes the pause shorter by 1, ends the streak, and does nothing
+    else. Otherwise it begins a streak or makes it longer: of improvements, where $b$ becomes $m$, or of
+    observations without one. If the streak is then longer than `patience`, it ends:
 
-    1. During a cooldown its count goes down by 1, else during a warmup that count. Then the good and the bad
-       count are 0, and the observation has no other effect.
-    2. If $m$ is better, $b$ becomes $m$, the good count goes up by 1, and the bad count becomes 0. Otherwise
-       the bad count goes up by 1, and the good count becomes 0.
-    3. If the good count is above `patience`, the scale becomes `min(scale / factor, max_scale)`, unless that
-       raises it by no more than `eps`. The warmup count becomes `warmup` and the good count 0.
-    4. If the bad count is above `patience`, the scale becomes `max(scale * factor, min_scale)`, unless that
-       lowers it by no more than `eps`. The cooldown count becomes `cooldown` and the bad count 0. If the
-       scale is then at most `min_scale`, for the `reset_start`-th time without a raise, all but the cooldown
-       is as before the first observation again.
+    - After improvements, the scale becomes `min(scale / factor, max_scale)`, and a pause of `warmup`
+      observations begins.
+    - After others, the scale becomes `max(scale * factor, min_scale)`, and a pause of `cooldown` observations
+      begins. If that leaves the scale at `min_scale` or below for the `reset_after`-th time without a raise,
+      the scale is 1 again, and the best and the earlier metrics are forgotten.
+
+    A change by `eps` or less, or in the wrong direction, is left out.
 
     Args:
-      factor: the factor of each cut, above 0 and below 1.
-      patience: the observations in a row without a change of the scale, at least 0; the next one changes it.
-      rtol: the relative margin, at least 0.
+      factor: the factor of a cut and the divisor of a raise, above 0 and below 1.
+      patience: the length of a streak that changes nothing yet, at least 0.
+      rtol: the relative margin of an improvement, at least 0.
       atol: the absolute margin, at least 0.
       cooldown: the number of observations to ignore after a cut, at least 0.
       warmup: the number of observations to ignore after a raise, at least 0.
-      min_scale: cuts end here, at least 0. A scale below it is not cut.
-      max_scale: raises end here, at least 0. A scale above it is not raised.
+      min_scale: the lowest scale that a cut makes, at least 0.
+      max_scale: the highest scale that a raise makes, at least 0.
       eps: the scale is only changed by more than this, at least 0.
-      reset_start: the cuts at `min_scale` until everything begins again, at least 0; 0 is as 1.
+      reset_after: the number of cuts at the lowest scale after which it begins again, at least 0; 0 is as 1.
       mode: "min" for a metric to minimise, "max" for one to maximise.
       window: the number of metrics in a mean, an integer of at least 1.
 
@@ -358,7 +364,8 @@ class Greedy(Rule):
       TypeError: an argument is not a number, or `window` is not an integer.
       ValueError: an argument is out of range.
 
-    Source: Subramanian et al., *GreedyLR*, arXiv:2512.14527, as in Transformers.
+    Source: Subramanian et al., *Dynamic Learning Rate Scheduling based on Loss Changes Leads to Faster
+    Convergence*, arXiv:2512.14527, with the details of Transformers' `GreedyLR`.
     """
 
     factor: Number = number(default=0.95, above=0, below=1)
@@ -370,7 +377,7 @@ class Greedy(Rule):
     min_scale: Number = number(default=0.0, at_least=0)
     max_scale: Number = number(default=10.0, at_least=0)
     eps: Number = number(default=0.0, at_least=0)
-    reset_start: Number = number(default=500.0, at_least=0)
+    reset_after: Number = number(default=500.0, at_least=0)
     mode: str = "min"
     window: int = 1
     state_type: ClassVar[type] = GreedyState
@@ -383,51 +390,47 @@ class Greedy(Rule):
 
     def init(self) -> GreedyState:
         # Separate arrays, because a state may be donated.
-        bad, cooldown, good, warmup, floor, recent = (jnp.zeros((), jnp.int32) for _ in range(6))
+        streak, pause, floors, held = (jnp.zeros((), jnp.int32) for _ in range(4))
         best = jnp.full((), _worst(self.mode), jnp.float32)
-        plateau = PlateauState(jnp.ones((), jnp.float32), best, bad, cooldown)
-        return GreedyState(plateau, good, warmup, floor, jnp.zeros(self.window, jnp.float32), recent)
+        window = jnp.zeros(self.window, jnp.float32)
+        return GreedyState(jnp.ones((), jnp.float32), best, streak, pause, floors, window, held)
 
-    def scale_of(self, state: GreedyState) -> jax.Array:
-        return state.plateau.scale
+    def plateau_of(self, state: GreedyState) -> PlateauState:
+        return PlateauState(state.scale, state.best, jnp.maximum(-state.streak, 0), state.pause)
 
     def step(self, state: GreedyState, metric: jax.Array) -> GreedyState:
         rule = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), self)
-        scale, best, bad, cooldown_count = state.plateau
-        number = jnp.minimum(state.recent_count, self.window - 1) + 1
-        newest = jnp.broadcast_to(metric, number.shape)[..., None]
-        recent = jnp.concatenate([state.recent[..., 1:], newest], axis=-1)
-        observed = jnp.arange(self.window) >= self.window - number[..., None]
-        mean = jnp.sum(jnp.where(observed, recent, 0), axis=-1) / number
-
-        cooling = cooldown_count > 0
-        warming = ~cooling & (state.warmup_count > 0)
-        listening = ~cooling & ~warming
         sign = 1 if self.mode == "min" else -1
-        better = listening & (sign * mean < sign * best * (1 - sign * rule.rtol) - rule.atol)
-        good = jnp.where(better, jnp.minimum(state.good_count, LAST_STEP - 1) + 1, 0)
-        bad = jnp.where(listening & ~better, jnp.minimum(bad, LAST_STEP - 1) + 1, 0)
-        raised, cut = good > rule.patience, bad > rule.patience
-        higher = jnp.minimum(scale / rule.factor, rule.max_scale)
-        lower = jnp.maximum(scale * rule.factor, rule.min_scale)
-        scale = jnp.where(raised & (higher - scale > rule.eps), higher, scale)
-        scale = jnp.where(cut & (scale - lower > rule.eps), lower, scale)
+        held = jnp.minimum(state.window_count, self.window - 1) + 1
+        newest = jnp.broadcast_to(metric, held.shape)[..., None]
+        window = jnp.concatenate([state.window[..., 1:], newest], axis=-1)
+        ages = np.arange(self.window)[::-1]
+        mean = jnp.mean(window, axis=-1, where=ages < held[..., None])
 
-        at_floor = cut & (scale <= rule.min_scale)
-        floor_count = jnp.where(raised, 0, jnp.minimum(state.floor_count, LAST_STEP - 1) + at_floor)
-        resets = at_floor & (floor_count >= rule.reset_start)
+        paused = state.pause > 0
+        improves = ~paused & (sign * mean < sign * state.best * (1 - sign * rule.rtol) - rule.atol)
+        before = jnp.clip(state.streak, 1 - LAST_STEP, LAST_STEP - 1)
+        streak = jnp.where(improves, jnp.maximum(before, 0) + 1, jnp.minimum(before, 0) - 1)
+        raises = improves & (streak > rule.patience)
+        cuts = ~paused & (-streak > rule.patience)
+
+        higher = jnp.minimum(state.scale / rule.factor, rule.max_scale)
+        lower = jnp.maximum(state.scale * rule.factor, rule.min_scale)
+        scale = jnp.where(raises & (higher - state.scale > rule.eps), higher, state.scale)
+        scale = jnp.where(cuts & (state.scale - lower > rule.eps), lower, scale)
+
+        at_floor = cuts & (scale <= rule.min_scale)
+        floors = jnp.where(raises, 0, jnp.minimum(state.floor_count, LAST_STEP - 1) + at_floor)
+        resets = at_floor & (floors >= rule.reset_after)
+        pause = jnp.where(raises, rule.warmup, jnp.where(cuts, rule.cooldown, state.pause - paused))
         return GreedyState(
-            PlateauState(
-                jnp.where(resets, 1, scale),
-                jnp.where(resets, _worst(self.mode), jnp.where(better, mean, best)),
-                jnp.where(cut, 0, bad),
-                jnp.where(cut, rule.cooldown, cooldown_count - cooling).astype(jnp.int32),
-            ),
-            jnp.where(raised, 0, good),
-            jnp.where(raised, rule.warmup, state.warmup_count - warming).astype(jnp.int32),
-            jnp.where(resets, 0, floor_count),
-            recent,
-            jnp.where(resets, 0, number),
+            scale=jnp.where(resets, 1, scale),
+            best=jnp.where(resets, _worst(self.mode), jnp.where(improves, mean, state.best)),
+            streak=jnp.where(paused | raises | cuts, 0, streak),
+            pause=pause.astype(jnp.int32),
+            floor_count=jnp.where(resets, 0, floors),
+            window=window,
+            window_count=jnp.where(resets, 0, held),
         )
 
 

@@ -208,7 +208,7 @@ def _rule_to_html(rule: Rule) -> str | None:
             jax.disable_jit(False),
             jax.transfer_guard("allow"),
         ):
-            after = np.asarray(observe_all(rule, np.ones(OBSERVATIONS, np.float32))[0])
+            after = np.asarray(observe_all(rule, np.ones(OBSERVATIONS, np.float32)).scale)
     except (TypeError, ValueError):  # It is traced, a batch, or out of range.
         return None
     scales = np.append(np.float32(1), after)

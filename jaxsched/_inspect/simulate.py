@@ -143,31 +143,26 @@ def simulate(
     with np.errstate(over="ignore"):
         observed = values.astype(np.float32)
     steps = every * np.arange(1, values.size + 1)
-    scales, plateau = jax.tree.map(np.asarray, observe_all(rule, observed))
-    before = np.concatenate([[np.float32(1)], scales[:-1]])
+    plateau = jax.tree.map(np.asarray, observe_all(rule, observed))
+    before = np.concatenate([[np.float32(1)], plateau.scale[:-1]])
     return Simulation(
         step=steps,
         metric=observed,
-        rate=np.asarray(plan(steps)) * scales,
-        scale=scales,
+        rate=np.asarray(plan(steps)) * plateau.scale,
+        scale=plateau.scale,
         bad_count=plateau.bad_count,
         cooldown_count=plateau.cooldown_count,
         best=plateau.best,
-        reductions=steps[scales < before],
+        reductions=steps[plateau.scale < before],
     )
 
 
 @jax.jit
-def observe_all(rule: Rule, metrics: jax.Array) -> tuple[jax.Array, PlateauState]:
-    """The scale and the state of the plateau after each metric."""
+def observe_all(rule: Rule, metrics: jax.Array) -> PlateauState:
+    """The state of the plateau after each metric."""
 
-    def observe(state: Any, metric: jax.Array) -> tuple[Any, tuple[jax.Array, PlateauState]]:
+    def observe(state: Any, metric: jax.Array) -> tuple[Any, PlateauState]:
         after = rule.observe(state, metric)
-        plateau = next(each for each in jax.tree.leaves(after, is_leaf=_is_plateau) if _is_plateau(each))
-        return after, (rule.scale_of(after), plateau)
+        return after, rule.plateau_of(after)
 
     return lax.scan(observe, rule.init(), jnp.asarray(metrics))[1]
-
-
-def _is_plateau(node: Any) -> bool:
-    return isinstance(node, PlateauState)

@@ -435,13 +435,13 @@ def GreedyLR(
     window_size: int = 50,
     reset_start: Number = 500,
 ) -> Greedy:
-    """A rule for `jaxsched.scale_by_plateau`, which cuts the rate on a plateau and raises it on improvements.
+    """A rule for `jaxsched.scale_by_plateau` that raises the rate too: while the metric improves.
 
-    After more than `patience` observations in a row that are no improvement, the rate is multiplied by
-    `factor`. After more than `patience` improvements in a row it is divided by `factor`. As with PyTorch's
-    plateau, a relative threshold is a fraction of the best metric itself, not of its absolute value.
+    More than `patience` improvements in a row divide the rate by `factor`. More than `patience` observations
+    in a row without one multiply it by `factor`. A relative threshold is a fraction of the best metric as it
+    is, also if that is negative.
 
-    By default `min_lr` is 0.001: a rate below it is raised, but never cut.
+    Mind `min_lr`: it is 0.001 by default, and a rate below it is never cut, only raised.
 
     >>> import jaxsched as js
     >>> from jaxsched.ports import transformers
@@ -454,47 +454,48 @@ def GreedyLR(
        4     0.8   0.1      1    0         0   0.8  cut
 
     Args:
-      lr: the base rate, above 0, relative to which `min_lr`, `max_lr` and `eps` are taken.
-      mode: "min" or "max".
-      factor: the factor of each cut, and the divisor of each raise; above 0 and below 1.
-      patience: the number of observations in a row that are tolerated, improvements or not.
+      lr: the base rate, above 0; `min_lr`, `max_lr` and `eps` become fractions of it.
+      mode: "min" for a metric to minimise, "max" for one to maximise.
+      factor: the factor of a cut and the divisor of a raise, above 0 and below 1.
+      patience: the number of observations in a row that change nothing yet, at least 0.
       threshold: the margin of an improvement, at least 0.
       threshold_mode: "rel" or "abs".
-      cooldown: the number of observations after a cut that are ignored.
-      warmup: the number of observations after a raise that are ignored.
-      min_lr: the floor of the rate for cuts, at least 0.
-      max_lr: the ceiling of the rate for raises, at least 0.
-      eps: a change by this much or less is not made.
+      cooldown: the number of observations to ignore after a cut.
+      warmup: the number of observations to ignore after a raise.
+      min_lr: the lowest rate that a cut makes, at least 0.
+      max_lr: the highest rate that a raise makes, at least 0.
+      eps: a change of the rate by this or less is left out.
       verbose: must be False; print the rate yourself.
-      smooth: whether to observe the mean of the last `window_size` metrics.
+      smooth: whether the mean of the latest `window_size` metrics is observed instead of each.
       window_size: a whole number of at least 1.
-      reset_start: the cuts at `min_lr` without a raise after which the rate is `lr` again, and the rule
-        forgets what it observed; a whole number of at least 0.
+      reset_start: the number of cuts at `min_lr`, without a raise, after which the rate is `lr` again and
+        earlier metrics are forgotten; a whole number of at least 0.
 
     Raises:
       TypeError: an argument is of the wrong type.
       ValueError: an argument is outside its range.
 
-    Source: `GreedyLR` of Transformers 5.23; Subramanian et al., arXiv:2512.14527. Deviations: a metric that
-    is NaN or infinite leaves the mean of `smooth` after `window_size` metrics, where the original stays NaN.
-    `min_lr` and `max_lr` are one number: build a rule for each parameter group, which then resets by itself.
+    Source: `GreedyLR` of Transformers 5.23; arXiv:2512.14527. Deviations: with `smooth`, a metric that is NaN
+    or infinite is forgotten after `window_size` others; the mean of the original stays NaN. `min_lr` and
+    `max_lr` are one number: a list needs a rule for each parameter group, and each of them resets by itself.
     """
     not_modelled(verbose=verbose)
     base = checked_number("lr", lr, above=0)
     limits = {"min_scale": ("min_lr", min_lr), "max_scale": ("max_lr", max_lr), "eps": ("eps", eps)}
+    scales = {
+        key: over(checked_number(name, value, at_least=0), "lr", base)
+        for key, (name, value) in limits.items()
+    }
     size = int(whole("window_size", window_size, at_least=1))
     return Greedy(
         factor=factor,
         patience=whole("patience", patience, at_least=0),
         cooldown=whole("cooldown", cooldown, at_least=0),
         warmup=whole("warmup", warmup, at_least=0),
-        reset_start=whole("reset_start", reset_start, at_least=0),
+        reset_after=whole("reset_start", reset_start, at_least=0),
         mode=mode,
         window=size if checked_flag("smooth", smooth) else 1,
-        **{
-            key: over(checked_number(name, value, at_least=0), "lr", base)
-            for key, (name, value) in limits.items()
-        },
+        **scales,
         **margins(threshold, threshold_mode),
     )
 
