@@ -16,12 +16,12 @@ from jax import lax
 from jaxsched._core.clock import LAST_STEP, Clock
 from jaxsched._core.fields import brief, is_concrete, show
 from jaxsched._core.lookup import as_array
-from jaxsched._core.schedule import Constant, Product, Schedule, ScheduleLike, part, registry
+from jaxsched._core.schedule import Constant, Product, Schedule, ScheduleLike, Sum, part, registry
 from jaxsched._core.span import MOST, Span
 from jaxsched._core.transition import Transition
 from jaxsched._core.versions import enable_x64
 from jaxsched.combinators.clocks import per_epoch, shift, staircase, stretch
-from jaxsched.combinators.ramps import knots
+from jaxsched.combinators.ramps import cooldown, knots, warmup
 
 STRAIGHT = 1e-9
 """How far a clock may be from a straight line, relative to its time, to count as one."""
@@ -53,8 +53,8 @@ class reclock(Schedule):
     Raises:
       TypeError: an argument is of the wrong type.
       ValueError: `clock` falls. That is known of the concrete numbers of a transition, of `Piecewise`,
-        `Table` and `knots`, also in `shift`, `stretch`, `staircase` and `per_epoch` and times a number of at
-        least 0. Of others it is not checked.
+        `Table` and `knots`, also in `shift`, `stretch`, `staircase`, `per_epoch`, `warmup` and `cooldown`,
+        and times or plus a number. Of others it is not checked.
     """
 
     schedule: ScheduleLike = part()
@@ -89,17 +89,22 @@ class reclock(Schedule):
 
 def _times(clock: Any) -> Any:
     """Values that a clock has one after the other, as far as its numbers tell."""
+    if isinstance(clock, Constant):
+        return (clock.value,)
     if isinstance(clock, Transition):
         return clock.init_value, clock.end_value
     if type(clock) in (knots, registry["Piecewise"], registry["Table"]):
         return clock.values
-    if isinstance(clock, shift | stretch | staircase | per_epoch):
+    if isinstance(clock, shift | stretch | staircase | per_epoch | warmup):
         return _times(clock.schedule)
-    if isinstance(clock, Product):
-        factors = [each.value for each in clock.schedules if isinstance(each, Constant)]
-        others = [each for each in clock.schedules if not isinstance(each, Constant)]
-        if len(others) == 1 and min(factors, default=0.0) >= 0:
-            return math.prod(map(float, factors)) * np.asarray(_times(others[0]), np.float64)
+    if isinstance(clock, cooldown):
+        return *_times(clock.schedule)[:1], clock.end_value
+    if (
+        isinstance(clock, Product | Sum)
+        and sum(not isinstance(each, Constant) for each in clock.schedules) < 2
+    ):
+        combine = np.multiply if isinstance(clock, Product) else np.add
+        return functools.reduce(combine, [np.asarray(_times(each), np.float64) for each in clock.schedules])
     return ()
 
 

@@ -154,6 +154,12 @@ VALUE_ERRORS = {
         "which goes from 2 to 1.",
     ),
     "a multiple": (lambda: js.reclock(0.1, 512 * js.Table([1, 3, 2])), "which goes from 1536 to 1024."),
+    "a negative multiple, later": (lambda: js.reclock(0.1, 9 - 2 * js.Linear(1, 4, 5)), "goes from 7 to 1."),
+    "the plan for the clock": (lambda: js.reclock(GROWING, PLAN), "which goes from 0.3 to 0.01."),
+    "a plan that is stable first": (
+        lambda: js.reclock(GROWING, js.cooldown(js.warmup(0.3, 100), 800, 200)),
+        "which goes from 0.3 to 0.",
+    ),
 }
 
 TYPE_ERRORS = {
@@ -173,6 +179,24 @@ def test_what_is_refused(kind, build, message):
     with pytest.raises(kind) as caught:
         build()
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "clock",
+    [
+        js.warmup(js.Linear(5, 9, 10), 3),
+        js.cooldown(js.Linear(0, 10, 10), 5, 10, 5),
+        js.cooldown(js.shift(js.Linear(0, 10, 10), -5), 3, 10, 8),
+        js.warmup(10, 30) + js.Linear(5, 0, 30),
+        -1 * js.Linear(-1, -4, 5),
+        js.Linear(1, 4, 5) - 9,
+        js.Constant(3) * js.Constant(2) + 1,
+    ],
+    ids=repr,
+)
+def test_a_clock_that_rises_is_not_refused(clock):
+    assert (np.diff(clock(np.arange(30))) >= 0).all()
+    js.reclock(0.1, clock)
 
 
 def test_numbers_that_are_not_known_are_not_refused():
