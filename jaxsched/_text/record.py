@@ -7,6 +7,7 @@ the messages of `parse`; only the place of a mistake is a path instead of a care
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -199,7 +200,10 @@ class _Source:
             yield Token("name", _word(value), place) if of_shape else Token("string", repr(str(value)), place)
         elif isinstance(value, int | float):
             plain = float(value) if isinstance(value, float) else int(value)
-            yield Token("number", brief(plain), place)
+            if abs(plain) > 10**300:
+                # As in a text, what is too large for a float is infinite.
+                plain = math.inf if plain > 0 else -math.inf
+            yield Token("number", str(plain), place)
         else:
             raise self.error(
                 place,

@@ -166,11 +166,20 @@ def labels_of(labels: Any, tree: Any, groups: Iterable[str]) -> list[str]:
     return [given[above[path][0]] for path in leaves]
 
 
+MOST_NAMES = 10
+"""The most parameters or labels that a message lists of one kind."""
+
+
 def _refuse(argument: str, problems: dict[str, list[str]]) -> None:
     """Raises a `ValueError` that lists what does not match, by what there is none of."""
-    lacks = ", ".join(f"no {what} {', '.join(names)}" for what, names in problems.items() if names)
+    lacks = ", ".join(f"no {what} {_some(names)}" for what, names in problems.items() if names)
     if lacks:
         raise ValueError(f"`{argument}` must match the parameters: there is {lacks}.")
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more
 
 
 def _is_empty(node: Any) -> bool:

@@ -93,8 +93,8 @@ def scale_by_learning_rate(
         optimizer that flips the sign itself, such as `optax.adamw(1.0)`.
 
     Raises:
-      TypeError: `schedule` is not a schedule, or `flip_sign` is not a boolean. In `update`: `step` is not a
-        real scalar.
+      TypeError: `schedule` is not a schedule, a label is not a string, or `flip_sign` is not a boolean. In
+        `update`: `step` is not a real scalar.
       ValueError: `schedule` is a dict and `param_labels` is missing, or the reverse. In `init` and
         `update`: a label has no schedule, a parameter has no label, or a label has no parameter;
         `step` is negative, infinite, NaN or masked.
@@ -158,6 +158,9 @@ def _schedules(schedule: Any, grouped: bool) -> dict[str, Schedule]:
         raise ValueError(f"`schedule` must be {wanted} `param_labels`, got {given}.")
     if not grouped:
         return {ONE: as_schedule("schedule", schedule)}
+    for label in schedule:
+        if not isinstance(label, str):
+            raise TypeError(f"`schedule` must have strings as labels, got {describe(label)}.")
     return {
         label: FROZEN if each is None else as_schedule(f"schedule[{label!r}]", each)
         for label, each in schedule.items()

@@ -151,6 +151,12 @@ MISMATCHES = {
 }
 
 
+def test_a_message_lists_some_of_many_parameters():
+    params = {f"layer{i:03d}": jnp.ones(1) for i in range(500)}
+    with pytest.raises(ValueError, match=r"no pattern for `layer000`, .*, `layer009` and 490 more, no param"):
+        js.label_by_path([("*/kernel", "a")])(params)
+
+
 @pytest.mark.parametrize("name", MISMATCHES)
 def test_patterns_that_do_not_match_the_parameters_are_named_at_once(name):
     rules, message = MISMATCHES[name]
@@ -311,6 +317,10 @@ TYPE_ERRORS = {
     "None for a label": (
         lambda: js.label_by_path([("*", None)]),
         "`rules[0]` must be a pair of two strings, a pattern and a label, got ('*', None) (tuple).",
+    ),
+    "a label that is no string": (
+        lambda: js.scale_by_learning_rate({"a": 0.1, 1: None}, param_labels={"w": "a"}),
+        "`schedule` must have strings as labels, got 1 (int).",
     ),
     "half a layer": (lambda: js.layerwise(0.1, 0.5, 2.0), "`depth` must be an integer, got 2.0 (float)."),
     "a text for a decay": (lambda: js.layerwise(0.1, "0.5", 2), "`decay` must be a number, got '0.5' (str)."),

@@ -257,7 +257,16 @@ MISTAKES = {
         "`end_value` must be a finite float32 number, got -inf.",
         ".end_value",
     ),
-    "a large integer": (record(**{"class": "Constant", "value": 10**5000}), "`0x", ".value"),
+    "a large integer": (
+        record(**{"class": "Constant", "value": 10**150}),
+        "`value` must be a finite float32 number, got 1e+150.",
+        ".value",
+    ),
+    "an integer beyond floats": (
+        record(**{"class": "Constant", "value": -(10**5000)}),
+        "`value` must be a finite float32 number, got -inf.",
+        ".value",
+    ),
     "an array": (
         record(**{"class": "Table", "values": np.ones(2)}),
         "A record must hold mappings, lists, strings, numbers, True, False and None, got array([1., 1.])",
