@@ -70,8 +70,6 @@ def to_dict(schedule: Schedule) -> dict[str, Any]:
         name = f"schedule{jax.tree_util.keystr(path)}"
         if not is_number(leaf) or not is_concrete(leaf):
             raise TypeError(f"`{name}` must be a known number to be recorded, got {numeral(leaf)}.")
-        if not np.isfinite(np.asarray(leaf, np.float64)).all():
-            raise ValueError(f"`{name}` must be finite to be recorded, got {numeral(leaf)}.")
     return {"jaxsched": VERSION, **_fields("schedule", schedule)}
 
 
@@ -134,7 +132,10 @@ def _plain(path: str, value: Any) -> Any:
     if value is None or isinstance(value, bool | int | str):
         return value
     if is_number(value):
-        return [float(show(each)) for each in np.asarray(value)] if np.ndim(value) else float(show(value))
+        numbers = [float(show(each)) for each in np.atleast_1d(value)]
+        if not all(map(math.isfinite, numbers)):
+            raise ValueError(f"`{path}` must be finite to be recorded, got {numeral(value)}.")
+        return numbers if np.ndim(value) else numbers[0]
     hint = "; tabulate a function with `jaxsched.table`" if callable(value) else ""
     raise TypeError(
         f"`{path}` must be a number, a string, True, False, None, a schedule or a tuple of them to be "

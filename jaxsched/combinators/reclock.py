@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxsched._core.clock import LAST_STEP, Clock
+from jaxsched._core.clock import LARGEST_STEP, LAST_STEP, Clock
 from jaxsched._core.fields import brief, is_concrete, show
 from jaxsched._core.lookup import as_array
 from jaxsched._core.schedule import Constant, Product, Schedule, ScheduleLike, Sum, part, registry
@@ -36,8 +36,8 @@ class reclock(Schedule):
     updates. A plan in tokens under a batch that grows is `reclock(plan, knots(tokens, steps))`.
 
     A time within four rounding errors of an integer is that integer, so that the parts of a plan begin at
-    the step that has its number of tokens. A time below 0 counts as 0. Without float64, on a TPU, a time has
-    24 bits.
+    the step that has its number of tokens. A time below 0 counts as 0, and one above 2^53 as 2^53. Without
+    float64, on a TPU, a time has 24 bits.
 
     >>> import jaxsched as js
     >>> tokens = js.knots([0, 4e9, 10e9], [0, 2000, 3000])    # 2M a step, then 6M
@@ -52,9 +52,9 @@ class reclock(Schedule):
 
     Raises:
       TypeError: an argument is of the wrong type.
-      ValueError: `clock` falls. That is known of the concrete numbers of a transition, of `Piecewise`,
-        `Table` and `knots`, also in `shift`, `stretch`, `staircase`, `per_epoch`, `warmup` and `cooldown`,
-        and times or plus a number. Of others it is not checked.
+      ValueError: `clock` falls or goes beyond 2^53. That is known of the concrete numbers of a transition, of
+        `Piecewise`, `Table` and `knots`, also in `shift`, `stretch`, `staircase`, `per_epoch`, `warmup` and
+        `cooldown`, and times or plus a number. Of others it is not checked.
     """
 
     schedule: ScheduleLike = part()
@@ -68,6 +68,11 @@ class reclock(Schedule):
             raise ValueError(
                 f"`clock` must be a schedule that does not fall, got {brief(self.clock)}, which goes from "
                 f"{show(before)} to {show(after)}."
+            )
+        if times.max(initial=0.0) > LARGEST_STEP:
+            raise ValueError(
+                f"`clock` must be at most {show(LARGEST_STEP)}, got {brief(self.clock)}, which goes up to "
+                f"{show(times.max())}. Count in a larger unit."
             )
 
     def evaluate(self: Any, t: Clock) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
@@ -11,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxsched._core.clock import LAST_STEP
+from jaxsched._core.clock import LARGEST_STEP, LAST_STEP
 from jaxsched._core.exported import exported_state
-from jaxsched._core.fields import check_unmasked, checked_flag, describe, is_concrete, is_number
+from jaxsched._core.fields import check_unmasked, checked_flag, describe, is_concrete, is_number, show
 from jaxsched._core.schedule import Constant, Schedule, ScheduleLike, as_schedule
 from jaxsched.optim.groups import labels_of
 
@@ -74,9 +73,9 @@ def scale_by_learning_rate(
     labels. If it is an argument of your compiled step, a hundred schedules of one structure take one trace.
 
     `update(..., step=clock)` takes the step of that call from you: the tokens, samples or hours so far, if
-    that is what your schedule counts. It is a scalar, at least 0, integer or floating, and a step of all
-    schedules. JAX's integers beyond int32 become floats. `count` goes on counting updates; `init` holds the
-    rate of step 0.
+    that is what your schedule counts. It is a scalar from 0 to 2^53, integer or floating, and a step of all
+    schedules. JAX's integers wider than int32 become floats. `count` goes on counting updates; `init` holds
+    the rate of step 0.
 
     >>> tokens = js.scale_by_learning_rate(js.Linear(0.1, 0.0, 10e9))
     >>> _, state = tokens.update(jnp.ones(2), tokens.init(params), step=5e9)
@@ -97,7 +96,7 @@ def scale_by_learning_rate(
         `update`: `step` is not a real scalar.
       ValueError: `schedule` is a dict and `param_labels` is missing, or the reverse. In `init` and
         `update`: a label has no schedule, a parameter has no label, or a label has no parameter;
-        `step` is negative, infinite, NaN or masked.
+        `step` is negative, above 2^53, NaN or masked.
     """
     grouped = param_labels is not None
     mine = _schedules(schedule, grouped)
@@ -174,8 +173,8 @@ def _clock(step: Any) -> Any:
     check_unmasked("step", step)
     if not is_number(step) or np.shape(step) != ():
         raise TypeError(f"`step` must be a real scalar, got {describe(step)}.")
-    if is_concrete(step) and not 0 <= step < math.inf:
-        raise ValueError(f"`step` must be at least 0 and finite, got {describe(step)}.")
+    if is_concrete(step) and not 0 <= step <= LARGEST_STEP:
+        raise ValueError(f"`step` must be at least 0 and at most {show(LARGEST_STEP)}, got {describe(step)}.")
     integer = isinstance(step, jax.Array) and jnp.issubdtype(step.dtype, jnp.integer)
     # A schedule stops counting integers of JAX at the end of int32.
     wide = integer and jnp.iinfo(step.dtype).max > LAST_STEP

@@ -154,6 +154,11 @@ VALUE_ERRORS = {
         "which goes from 2 to 1.",
     ),
     "a multiple": (lambda: js.reclock(0.1, 512 * js.Table([1, 3, 2])), "which goes from 1536 to 1024."),
+    "a clock of FLOPs": (
+        lambda: js.reclock(0.1, 1e18 * js.Linear(0, 3, 3)),
+        f"`clock` must be at most {2**53}, got 1e+18 * Linear(0, 3, 3), which goes up to 3e+18. Count in a "
+        "larger unit.",
+    ),
     "a negative multiple, later": (lambda: js.reclock(0.1, 9 - 2 * js.Linear(1, 4, 5)), "goes from 7 to 1."),
     "the plan for the clock": (lambda: js.reclock(GROWING, PLAN), "which goes from 0.3 to 0.01."),
     "a plan that is stable first": (

@@ -147,11 +147,14 @@ def given(step):
     return lambda: UPDATE.update(PARAMS, UPDATE.init(PARAMS), step=step)
 
 
+RANGE = "`step` must be at least 0 and at most 9007199254740992"
 VALUE_ERRORS = {
-    "negative": (given(-1), "`step` must be at least 0 and finite, got -1 (int)."),
-    "NaN": (given(np.float32("nan")), "`step` must be at least 0 and finite, got np.float32(nan) (float32)."),
-    "infinite": (given(jnp.inf), "`step` must be at least 0 and finite, got inf (float)."),
-    "a negative array": (given(jnp.int32(-3)), "`step` must be at least 0 and finite, got Array(-3"),
+    "negative": (given(-1), f"{RANGE}, got -1 (int)."),
+    "NaN": (given(np.float32("nan")), f"{RANGE}, got np.float32(nan) (float32)."),
+    "infinite": (given(jnp.inf), f"{RANGE}, got inf (float)."),
+    "a negative array": (given(jnp.int32(-3)), f"{RANGE}, got Array(-3"),
+    "FLOPs": (given(3e18), f"{RANGE}, got 3e+18 (float)."),
+    "a large integer": (given(2**53 + 1), f"{RANGE}, got 9007199254740993 (int)."),
     "masked": (given(np.ma.masked), "`step` must have no masked entry, got masked"),
 }
 

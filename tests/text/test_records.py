@@ -457,6 +457,19 @@ def test_an_array_is_the_number_that_it_prints():
     json.dumps(js.to_dict(schedule))
 
 
+def test_a_static_number_of_a_record_is_finite():
+    class Limited(js.Schedule):
+        limits: tuple[float, ...]
+
+        def evaluate(self, t):
+            return self.limits[0]
+
+    assert js.from_dict(js.to_dict(Limited((0.1, -2.0)))) == Limited((0.1, -2.0))
+    for number in (float("nan"), -float("inf"), np.float32("inf")):
+        with pytest.raises(ValueError, match=r"`schedule.limits\[1\]` must be finite to be recorded, got "):
+            js.to_dict(Limited((0.1, number)))
+
+
 def test_the_structure_of_a_shape_of_ones_own_is_recorded():
     class Labelled(js.Schedule):
         label: object
