@@ -118,10 +118,10 @@ def test_an_optimizer_takes_raised_rates():
     tx = optax.chain(js.scale_by_learning_rate(0.1), js.scale_by_plateau(rule))
     losses, params = [3.0, 2.0, 1.0, 1.0, 1.0, 0.5], jnp.ones(2)
     state = tx.init(params)
-    observe = jax.jit(rule.observe, donate_argnums=0)
+    observe, update = jax.jit(rule.observe, donate_argnums=0), jax.jit(tx.update)
     observed, rates = rule.init(), []
     for loss in losses:
-        updates, state = tx.update(params, state, params, value=loss)
+        updates, state = update(params, state, params, value=loss)
         rates.append(float(js.learning_rate(state)))
         np.testing.assert_allclose(updates, -rates[-1] * params, rtol=1e-6)
         observed = observe(observed, loss)
