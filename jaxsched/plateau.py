@@ -399,6 +399,10 @@ class Greedy(Rule):
         return PlateauState(state.scale, state.best, jnp.maximum(-state.streak, 0), state.pause)
 
     def step(self, state: GreedyState, metric: jax.Array) -> GreedyState:
+        if state.window.shape[-1] != self.window:
+            raise ValueError(
+                f"`state` must have a window of {self.window} metrics, got one of {state.window.shape[-1]}."
+            )
         rule = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), self)
         sign = 1 if self.mode == "min" else -1
         held = jnp.minimum(state.window_count, self.window - 1) + 1

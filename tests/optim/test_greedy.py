@@ -113,6 +113,12 @@ def test_a_long_streak_does_not_overflow():
         assert (after.scale, after.streak) == (1, streak)
 
 
+def test_the_state_of_another_window_is_refused():
+    state = Greedy(window=3).init()
+    with pytest.raises(ValueError, match="`state` must have a window of 2 metrics, got one of 3"):
+        Greedy(window=2).observe(state, 1.0)
+
+
 def test_an_optimizer_takes_raised_rates():
     rule = Greedy(0.5, 0, cooldown=1, max_scale=4.0)
     tx = optax.chain(js.scale_by_learning_rate(0.1), js.scale_by_plateau(rule))
