@@ -45,7 +45,7 @@ def to_dict(schedule: Schedule) -> dict[str, Any]:
     Each schedule in it is a dict: `class` is the name of its class, and the other keys are its fields, those
     with a default too. So a path in the record is the path of the attribute in the schedule. Numbers are
     floats, as in the schedule. A constant inside another schedule is its number. A `shape` is its name or,
-    with arguments, a dict with its `class`.
+    with arguments, a dict with its `class`. What exceeds the limits of `parse` is written, but not read.
 
     >>> import jaxsched as js
     >>> js.to_dict(js.cycle(js.Linear(0.3, 0, 10), 10))  # doctest: +NORMALIZE_WHITESPACE

@@ -29,6 +29,7 @@ def times(clock, steps):
     return np.asarray(js.reclock(js.Lambda(lambda time: time), clock)(steps), np.float64)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("plan", [js.Cosine(0.3, 0.01, TOKENS), js.Linear(0.3, 0.0, TOKENS)], ids=repr)
 def test_a_plan_in_tokens_ends_at_the_last_token(plan, path):
@@ -87,6 +88,7 @@ SAME = {
 }
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("name", by_default(("a slower clock", "two clocks", "a table"), SAME))
 def test_laws(name):
     one, other = SAME[name]

@@ -49,6 +49,7 @@ def trained(tx, clocks, params=PARAMS, state=None):
     return params, state, rates
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("path", PATHS)
 def test_a_plan_in_tokens_under_a_batch_that_grows(path):
     assert SEEN[-1] == TOKENS
@@ -115,6 +116,7 @@ def test_an_unsigned_clock_goes_on_beyond_int32():
     assert js.learning_rate(state) == 0.25
 
 
+@pytest.mark.smoke
 def test_groups_another_schedule_and_accumulated_gradients_at_once():
     line = js.Linear(1.0, 0.0, 100)
     tx = optax.MultiSteps(chain({"slow": 0.1 * line, "fast": line}, param_labels=LABELS), 2)
@@ -193,6 +195,7 @@ STATES = {
 }
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("name", by_default(("groups", "injected", "a weight decay", "MultiSteps"), STATES))
 def test_a_count_is_read_as_it_was_set(name):
     tx = STATES[name]

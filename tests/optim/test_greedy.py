@@ -119,6 +119,7 @@ def test_the_state_of_another_window_is_refused():
         Greedy(window=2).observe(state, 1.0)
 
 
+@pytest.mark.smoke
 def test_an_optimizer_takes_raised_rates():
     rule = Greedy(0.5, 0, cooldown=1, max_scale=4.0)
     tx = optax.chain(js.scale_by_learning_rate(0.1), js.scale_by_plateau(rule))

@@ -84,6 +84,7 @@ def in_other_containers(value):
     return tuple(map(in_other_containers, value)) if isinstance(value, list) else value
 
 
+@pytest.mark.smoke
 def test_every_schedule_reads_back_from_json():
     for name, written in RECORDS.items():
         read = js.from_dict(json.loads(json.dumps(written, allow_nan=False)))
