@@ -173,7 +173,9 @@ def _clock(step: Any) -> Any:
     check_unmasked("step", step)
     if not is_number(step) or np.shape(step) != ():
         raise TypeError(f"`step` must be a real scalar, got {describe(step)}.")
-    if is_concrete(step) and not 0 <= step <= LARGEST_STEP:
+    # In a compiled step, a comparison of a known array would be traced.
+    known = step.item() if isinstance(step, jax.Array) and is_concrete(step) else step
+    if is_concrete(known) and not 0 <= known <= LARGEST_STEP:
         raise ValueError(f"`step` must be at least 0 and at most {show(LARGEST_STEP)}, got {describe(step)}.")
     integer = isinstance(step, jax.Array) and jnp.issubdtype(step.dtype, jnp.integer)
     # A schedule stops counting integers of JAX at the end of int32.

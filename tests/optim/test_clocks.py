@@ -110,6 +110,15 @@ def test_every_real_scalar_is_a_clock(dtype):
         assert js.learning_rate(tx.update(PARAMS, state, step=step)[1]) == schedule(40)
 
 
+def test_a_known_array_in_a_compiled_step_is_a_clock():
+    step, late = jnp.int32(40), jnp.float32(-1)
+    tx = js.scale_by_learning_rate(js.Linear(1.0, 0.0, 100))
+    _, state = jax.jit(lambda: tx.update(PARAMS, tx.init(PARAMS), step=step))()
+    assert js.learning_rate(state) == np.float32(0.6)
+    with pytest.raises(ValueError, match="`step` must be at least 0"):
+        jax.jit(lambda: tx.update(PARAMS, tx.init(PARAMS), step=late))()
+
+
 def test_an_unsigned_clock_goes_on_beyond_int32():
     tx = js.scale_by_learning_rate(js.Linear(1.0, 0.0, 4e9))
     _, state = jax.jit(lambda step: tx.update(PARAMS, tx.init(PARAMS), step=step))(jnp.uint32(3_000_000_000))
