@@ -89,7 +89,9 @@ class Rule(Value, abc.ABC, abstract=True):
         fields, holders = jax.tree.flatten(values[places[0]])
         plain = jax.tree.unflatten(jax.tree.structure(jax.eval_shape(self.init)), fields)
         metric = _metric(metric, jnp.shape(self.scale_of(plain)))
-        values[places[0]] = jax.tree.unflatten(holders, jax.tree.leaves(self.step(plain, metric)))
+        with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+            after = self.step(plain, metric)
+        values[places[0]] = jax.tree.unflatten(holders, jax.tree.leaves(after))
         return jax.tree.unflatten(structure, values)
 
     def _is_state(self, node: Any) -> bool:

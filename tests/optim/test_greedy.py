@@ -179,6 +179,18 @@ def test_bad_input(build, message):
         build()
 
 
+@pytest.mark.parametrize("rule", [Greedy(0.5, 0, window=2), js.Plateau(0.5, 0)], ids=["greedy", "plateau"])
+def test_strict_promotion_changes_nothing(rule):
+    with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
+        state = rule.init()
+        many = jax.tree.map(lambda leaf: jnp.stack([leaf] * 3), state)
+        for metric in (1.0, 2.0, 2.0):
+            state = jax.jit(rule.observe)(state, metric)
+            many = rule.observe(many, jnp.full(3, metric))
+    np.testing.assert_array_equal(many.scale, [state.scale] * 3)
+    assert state.scale < 1
+
+
 def test_a_rule_is_a_value():
     rule = GreedyLR(0.5, smooth=True, window_size=3)
     assert repr(rule) == "Greedy(min_scale=0.002, max_scale=2, eps=2e-08, window=3)"
