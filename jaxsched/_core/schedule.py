@@ -145,7 +145,7 @@ class Schedule(Value, abc.ABC, abstract=True):
         Args:
           step: the number of updates already made, 0 at the first update. It is a Python, NumPy or JAX
             number or array of any shape and any integer or floating dtype. It is clipped to at least 0 and
-            at most 2**53; integers of JAX are clipped to at most 2**31 - 1.
+            at most 2**53; integers of JAX are clipped to at most 2**31 - 1. The rate at NaN is NaN.
 
         Returns:
           An array with the shape of `step`: float32, or float64 in JAX's x64 mode.
