@@ -20,7 +20,6 @@ from jaxsched._figures import STYLE
 from jaxsched._inspect.plot import COLOURS
 from train.branches import Branch
 from train.loop import Epoch
-from train.report_many import leave_out_the_start
 
 RUN = "#888888"
 """The colour of the run that the branches leave."""
@@ -76,13 +75,15 @@ class Decays:
         with mpl.rc_context(STYLE):
             figure = Figure(figsize=(12, 4), layout="constrained")
             rate, loss, accuracy = figure.subplots(1, 3)
+            start = min(branch.decay.at for branch in self.branches)
 
             def draw(schedule: js.Schedule, first: int, epochs: Sequence[Epoch], **style: Any) -> None:
                 steps = np.arange(first, epochs[-1].step + 1)
                 rate.plot(steps, schedule(steps), **style)
-                at = [epoch.step for epoch in epochs]
-                loss.plot(at, [epoch.train_loss for epoch in epochs], **style)
-                accuracy.plot(at, [epoch.test_accuracy for epoch in epochs], **style)
+                loss.plot(*_curve(epochs, "train_loss"), **style)
+                # From the first branch on: what is before it would flatten the rest.
+                later = [epoch for epoch in epochs if epoch.step >= start]
+                accuracy.plot(*_curve(later, "test_accuracy"), **style)
 
             draw(self.schedule, 0, self.run, color=RUN, label="the run")
             for i, (branch, known) in enumerate(zip(self.branches, self.results, strict=True)):
@@ -93,10 +94,6 @@ class Decays:
                 label = f"at {at}, {steps} steps, {shape}"
                 draw(js.parse(branch.config.trained), at, own, color=colour, ls=style, label=label)
             loss.set_yscale("log")
-            # From the first branch on: the accuracies before it would flatten the rest.
-            start = min(branch.decay.at for branch in self.branches)
-            later = [epoch for known in (self.run, *self.results) for epoch in known if epoch.step >= start]
-            leave_out_the_start(accuracy, np.array([epoch.test_accuracy for epoch in later]))
             for axes, name in ((rate, "learning rate"), (loss, "train loss"), (accuracy, "test accuracy")):
                 axes.set_ylabel(name)
                 axes.set_xlabel("step")
@@ -104,6 +101,10 @@ class Decays:
             handles = rate.get_legend_handles_labels()
             figure.legend(*handles, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
             figure.savefig(path, dpi=120)
+
+
+def _curve(epochs: Sequence[Epoch], metric: str) -> tuple[list[int], list[float]]:
+    return [epoch.step for epoch in epochs], [getattr(epoch, metric) for epoch in epochs]
 
 
 def _records(epochs: Sequence[Epoch]) -> list[dict[str, Any]]:

@@ -141,7 +141,7 @@ class Comparison:
             self._draw(accuracy, "test accuracy", test)
             self._draw(gap, "train accuracy - test accuracy", train - test)
             for axes, curves in ((accuracy, test), (gap, train - test)):
-                leave_out_the_start(axes, curves)
+                _leave_out_the_start(axes, curves)
             handles, names = rate.get_legend_handles_labels()
             labels = [f"{name}: {self.expressions[name]}" for name in names]
             figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=8)
@@ -165,7 +165,7 @@ def _point(each: Round, run: int, seed: int, steps_per_epoch: int) -> Point:
     return Point(each.epoch * steps_per_epoch, each.seconds, metrics)
 
 
-def leave_out_the_start(axes: Axes, curves: np.ndarray) -> None:
+def _leave_out_the_start(axes: Axes, curves: np.ndarray) -> None:
     """Fits the axis to all but the first tenth of the epochs, whose large values would flatten the rest."""
     later = curves[..., curves.shape[-1] // 10 :]
     later = later[np.isfinite(later)]

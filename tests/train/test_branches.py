@@ -14,13 +14,18 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from test_checkpoint import contents, largest, shorten
 from test_devices import outputs, start_job
-from test_train import train
+from test_train import config, train
 
+import jaxsched as js
 from train.__main__ import main
+from train.branches import Branch, Decay
 from train.config import Config
 from train.data import Data, Split, load
+from train.loop import Epoch, Progress
+from train.report_branches import Decays
 from train.session import lock
 
 ROOT = Path(__file__).parents[2]
@@ -149,6 +154,31 @@ def test_the_results(run, decayed):
         expected = str(at), "10", "OneMinusSqrt", f"{last['train_loss']:.4f}", *accuracies, ""
         assert [cell.strip() for cell in row] == list(expected)
     assert max(len(line) for line in output.splitlines() if line[:1] in set("┏┃┡│└")) <= 80
+
+
+def test_the_figure_shows_all_accuracies_from_the_first_branch_on(monkeypatch, tmp_path):
+    """That of the run falls in its last epoch, and is low before the first branch."""
+    accuracies = [0.1, 0.2, 0.9, 0.92, 0.93, 0.7]
+    run = [Epoch(i, 5 * i, RATE, 1.0, 0.5, each, 1.0) for i, each in enumerate(accuracies, 1)]
+    branches, results = [], []
+    for at in (20, 15):
+        decay, made = Decay(at, 5, "Linear", 0.0), at // 5
+        trained = config(trained=repr(decay.of(js.Constant(RATE))))
+        branches.append(Branch(decay, trained, Progress(None, None, tuple(run[:made]))))
+        results.append([*run[:made], dataclasses.replace(run[made], test_accuracy=0.99)])
+    figures = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **_: figures.append(figure))
+    Decays(run, js.Constant(RATE), branches, results).figure(tmp_path / "cooldown.png")
+    accuracy = figures[0].axes[2]
+    low, high = accuracy.get_ylim()
+    assert low < 0.7 < 0.99 < high
+    assert accuracy.get_xlim() == pytest.approx((15, 30), abs=1)
+    curves = [list(zip(*line.get_data(), strict=True)) for line in accuracy.lines]
+    assert curves == [
+        [(15, 0.9), (20, 0.92), (25, 0.93), (30, 0.7)],
+        [(20, 0.92), (25, 0.99)],
+        [(15, 0.9), (20, 0.99)],
+    ]
 
 
 def test_epochs_may_be_counted_instead(run, decayed, tmp_path, monkeypatch):
