@@ -137,7 +137,7 @@ def main(
         epochs=epochs,
         keep_every=keep_every,
     )
-    session.free_logdir(FILES)
+    session.open_logdir(FILES)
     folder = folder_for(options.out, options.dataset, "config.json", "metrics.jsonl", "checkpoints")
     # This import takes seconds. Made here, it does not delay `--help` and error messages.
     from train import single
@@ -164,6 +164,7 @@ def _resume(params: dict[str, Any], given: list[str], options: Shared, folder: P
         keep_every=params["keep_every"] or config.keep_every,
     )
     session.epochs(config.epochs)
+    session.open_logdir(FILES, resumed=True)
     from train import single
 
     single.resume(session, began, config, folder, params["schedule"], params["retarget"], params["strict"])
@@ -230,7 +231,7 @@ def compare(
     """
     session = Session(options, held_out=True, logdir=logdir)
     epochs = session.epochs(epochs)
-    session.free_logdir(f"*/{FILES}")
+    session.open_logdir(f"*/{FILES}")
     folder = folder_for(options.out, f"compare-{options.dataset}", "compare.json")
     from train.chapter import CHAPTER
 
@@ -277,7 +278,7 @@ def sweep(
         members = grid(session.schedule(schedule, epochs, per_epoch), overs)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--over") from error
-    session.free_logdir(f"*/{FILES}")
+    session.open_logdir(f"*/{FILES}")
     folder = folder_for(options.out, f"sweep-{options.dataset}", "sweep.json")
     expressions = {name: repr(member) for name, member in members.items()}
     plans = [Plan(session.in_steps(member, per_epoch)) for member in members.values()]

@@ -40,7 +40,7 @@ def writing(folder: Path) -> Iterator[Callable[[Sequence[Point]], None]]:
     run was interrupted.
 
     Yields:
-      A function that writes points, the last of which is from now.
+      A function that writes points, the last of which is from now. Its `OSError` names the folder.
     """
     # The package is optional. It imports PyTorch if that is installed.
     from tensorboardX.event_file_writer import EventsWriter
@@ -48,16 +48,23 @@ def writing(folder: Path) -> Iterator[Callable[[Sequence[Point]], None]]:
     from tensorboardX.proto.summary_pb2 import Summary
 
     folder.mkdir(parents=True, exist_ok=True)
-    with contextlib.closing(EventsWriter(str(folder / "events"))) as file:
-        # A session that starts at step 0: TensorBoard drops what it knows from there on.
-        file.write_event(Event(wall_time=time.time(), session_log=SessionLog(status=SessionLog.START)))
+    file = EventsWriter(str(folder / "events"))
+    # A session that starts at step 0: TensorBoard drops what it knows from there on.
+    file.write_event(Event(wall_time=time.time(), session_log=SessionLog(status=SessionLog.START)))
 
-        def write(points: Sequence[Point]) -> None:
-            now = time.time() - sum(point.seconds for point in points)
+    def write(points: Sequence[Point]) -> None:
+        now = time.time() - sum(point.seconds for point in points)
+        try:
             for step, seconds, metrics in points:
                 now += seconds
                 values = [Summary.Value(tag=name, simple_value=value) for name, value in metrics.items()]
                 file.write_event(Event(wall_time=now, step=step, summary=Summary(value=values)))
             file.flush()
+        except OSError as error:  # which does not say where the disk is full
+            raise OSError(error.errno, error.strerror, str(folder)) from error
 
+    try:
         yield write
+    finally:
+        with contextlib.suppress(OSError):  # what `write` has raised, once more
+            file.close()

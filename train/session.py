@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import re
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -111,16 +112,24 @@ class Session:
         if self.logdir is not None:
             self.say(f"See the curves with: tensorboard --logdir {self.logdir}")
 
-    def free_logdir(self, files: str) -> None:
-        """Creates the folder for TensorBoard. It must not contain files with such names yet."""
+    def open_logdir(self, files: str, resumed: bool = False) -> None:
+        """Creates the folder for TensorBoard.
+
+        Args:
+          files: what names event files in it; only a resumed run may find some there.
+          resumed: whether the run is resumed.
+        """
         if self.logdir is None or not devices.is_first():
             return
         try:
             self.logdir.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=self.logdir).close()
         except OSError as error:
             raise _not_writable(self.logdir, error, "--logdir") from error
         if any(self.logdir.glob(files)):
-            raise click.BadParameter(f"{self.logdir} already contains a run.", param_hint="--logdir")
+            if not resumed:
+                raise click.BadParameter(f"{self.logdir} already contains a run.", param_hint="--logdir")
+            self.say(f"The curves in {self.logdir} are replaced with those of this run.")
 
 
 def _keep_compiled_programs() -> None:

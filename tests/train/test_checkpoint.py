@@ -688,5 +688,7 @@ def test_a_folder_that_takes_no_checkpoints(tmp_path):
 
 
 @pytest.mark.skipif(not os.access("/proc", os.X_OK), reason="there is no folder that even root cannot write")
-def test_a_folder_that_is_read_only():
-    assert "/proc must be a writable folder" in " ".join(train("--out", "/proc", code=2).split())
+@pytest.mark.parametrize("option", ["--out", "--logdir"])
+def test_a_folder_that_is_read_only(option):
+    output = " ".join(train(option, "/proc", code=2).split())
+    assert f"Invalid value for {option}: /proc must be a writable folder" in output

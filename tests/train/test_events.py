@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
+import os
 import sys
 
 import numpy as np
@@ -51,12 +53,32 @@ def test_a_run_and_its_resume_are_one_curve(untrained, tmp_path):
     output = train("--epochs", 1, "--out", run, "--logdir", logs)
     assert f"See the curves with: tensorboard --logdir {logs}" in " ".join(output.split())
     assert curves(logs) == expected(lines(run))
-    train("--resume", run, "--epochs", 2, "--logdir", logs)
+    output = train("--resume", run, "--epochs", 2, "--logdir", logs)
+    assert f"The curves in {logs} are replaced with those of this run." in " ".join(output.split())
     assert len(lines(run)) == 2
     assert curves(logs) == expected(lines(run))
     output = train("--epochs", 1, "--out", tmp_path / "other", "--logdir", logs, code=2)
     assert f"Invalid value for --logdir: {logs} already contains a run." in " ".join(output.split())
     assert not (tmp_path / "other").exists()
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(untrained, tmp_path):
+    train("--epochs", 1, "--out", tmp_path / "run")
+    (tmp_path / "file").touch()
+    output = train("--resume", tmp_path / "run", "--epochs", 2, "--logdir", tmp_path / "file", code=2)
+    message = f"Invalid value for --logdir: {tmp_path / 'file'} must be a writable folder: File exists."
+    assert message in " ".join(output.split())
+
+
+def test_a_full_disk_is_a_message(untrained, tmp_path, monkeypatch):
+    def flush(writer):
+        writer.close()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # as a buffered file raises it
+
+    monkeypatch.setattr("tensorboardX.record_writer.RecordWriter.flush", flush)
+    output = train("--epochs", 1, "--out", tmp_path / "run", "--logdir", tmp_path / "logs", code=1)
+    message = f"Results cannot be written to {tmp_path / 'logs'}: No space left on device."
+    assert message in " ".join(output.split())
 
 
 class NoCheckpoints:
