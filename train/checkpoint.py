@@ -140,14 +140,24 @@ class Checkpoints:
         unfinished = self.folder / f"{epoch}{UNFINISHED}"
         items = ocp.args.Composite(state=ocp.args.StandardSave(state), record=ocp.args.JsonSave(record))
         self.orbax.save(unfinished, args=items)
-        write(unfinished / MANIFEST, json.dumps({"epoch": epoch, "files": _files(unfinished)}))
+        manifest = {"epoch": epoch, "keep": self._is_kept(epoch), "files": _files(unfinished)}
+        write(unfinished / MANIFEST, json.dumps(manifest))
         unfinished.rename(self.folder / str(epoch))
         kept = [each for each in self.epochs() if each <= epoch]
         best = max(kept, key=lambda each: accuracies[each - 1])
-        wanted = {best, *(each for each in kept if self.keep_every and each % self.keep_every == 0)}
-        for old in set(kept[2:]) - wanted:  # two, in case the newest is damaged
+        # Two, in case the newest is damaged.
+        for old in (each for each in kept[2:] if each != best and not self._is_kept(each)):
             # Renamed first: if the process is killed meanwhile, the next one removes the rest.
             shutil.rmtree((self.folder / str(old)).rename(self.folder / f"{old}{UNFINISHED}"))
+
+    def _is_kept(self, epoch: int) -> bool:
+        """Whether the checkpoint of an epoch is kept, or was to be when it was written."""
+        if self.keep_every and epoch % self.keep_every == 0:
+            return True
+        try:
+            return bool(json.loads((self.folder / str(epoch) / MANIFEST).read_bytes())["keep"])
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):  # damaged, or not written yet
+            return False
 
     def restore(
         self, expected: Callable[[dict[str, Any]], Any], say: Callable[[str], None]

@@ -212,7 +212,7 @@ def state(value):
 
 def save(checkpoints, epoch):
     """The first epoch is the best."""
-    checkpoints.save(state(epoch), {"epochs": epoch}, [1.0, 0.5, 0.2, 0.2, 0.2][:epoch])
+    checkpoints.save(state(epoch), {"epochs": epoch}, [1.0, 0.5, *[0.2] * 7][:epoch])
 
 
 @pytest.fixture(scope="module")
@@ -251,6 +251,15 @@ def test_every_second_checkpoint_is_kept_on_request(three):
         save(checkpoints, epoch)
     checkpoints.wait()
     assert checkpoints.epochs() == [5, 4, 2, 1]
+
+
+def test_what_was_kept_on_request_stays_when_the_number_changes(three):
+    for keep_every, epochs in {2: (4, 5), 3: (6, 7), None: (8, 9)}.items():
+        checkpoints = Checkpoints(three, keep_every)
+        for epoch in epochs:
+            save(checkpoints, epoch)
+        checkpoints.wait()
+    assert checkpoints.epochs() == [9, 8, 6, 4, 1]
 
 
 def shorten(path):
