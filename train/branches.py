@@ -46,7 +46,7 @@ class Decay(NamedTuple):
     @property
     def folder(self) -> str:
         """The name of its folder."""
-        return re.sub(r"[^\w.]+", "-", f"at-{self.at}-steps-{self.steps}-{self.shape}").strip("-")
+        return re.sub(r"[^\w.-]+", "-", f"at-{self.at}-steps-{self.steps}-{self.shape}").strip("-")
 
     def of(self, schedule: js.Schedule) -> js.Schedule:
         """The schedule of a run with this decay.

@@ -72,14 +72,16 @@ def read_policy(text: str) -> Policy:
 
 
 def read_shape(text: str) -> str:
-    """Checks the curve of a cooldown, and returns it as it was given.
+    """Parses the curve of a cooldown, and returns its text.
 
     Raises:
       ValueError: the text is not a shape.
     """
-    if not isinstance(js.parse(f"cooldown(1.0, 0, 1, 0.5, shape={text})"), js.cooldown):
+    made = js.parse(f"cooldown(1, 0, 1, 0.5, shape={text})")
+    if not isinstance(made, js.cooldown):
         raise ValueError(f"{text!r} must be a shape, such as Linear or partial(Polynomial, power=2).")
-    return text.strip()
+    # The same for each way to write it. The default, Linear, is not in the text of the cooldown.
+    return repr(made).removeprefix("cooldown(1, 0, 1, 0.5").removeprefix(", ").removesuffix(")") or "Linear"
 
 
 class Whole(click.IntRange):

@@ -191,6 +191,7 @@ def test_epochs_may_be_counted_instead(run, decayed, tmp_path, monkeypatch):
 
 def test_every_combination_is_a_branch_once(run, tmp_path, monkeypatch):
     shapes = ("--shape", "partial(Polynomial, power=2)", "--shape", "Linear", "--shape", "Linear")
+    shapes += ("--shape", "partial(Polynomial,power=2.0)")
     how = ("--at", 5, "--at", 20, "--at", 5, "--steps", 5, "--steps", 50, "--end-value", 0.01)
     found, _ = planned(run, tmp_path, monkeypatch, *how, *shapes)
     assert [branch.config.trained for branch in found] == [
@@ -202,6 +203,11 @@ def test_every_combination_is_a_branch_once(run, tmp_path, monkeypatch):
     assert [branch.config.epochs for branch in found] == [2, 2, 11, 11, 5, 5, 14, 14]
     names = [branch.decay.folder for branch in found]
     assert names[:2] == ["at-5-steps-5-partial-Polynomial-power-2", "at-5-steps-5-Linear"]
+
+
+def test_curves_with_opposite_numbers_have_a_folder_each():
+    lower = (Decay(5, 5, f"partial(Tanh, lower={number})", 0.0).folder for number in (-2, 2))
+    assert list(lower) == ["at-5-steps-5-partial-Tanh-lower--2", "at-5-steps-5-partial-Tanh-lower-2"]
 
 
 def test_a_run_that_decays_anyway_is_branched_with_a_note(decayed, tmp_path, monkeypatch):
