@@ -91,7 +91,7 @@ def branches(session: Session, config: Config, run: Path, decays: Sequence[Decay
         for decay in decays:
             if decay.at not in known:
                 raise click.BadParameter(
-                    f"{decay.at // unit} must be one of the {counted} of which {run} has a checkpoint: "
+                    f"{decay.at // unit} must be one of the {counted} at which {run} has a checkpoint: "
                     f"{', '.join(str(each // unit) for each in known) or 'there is none'}. A run with "
                     "--keep-every N keeps that of every Nth epoch.",
                     param_hint="--at",

@@ -278,11 +278,11 @@ MISTAKES = {
     "no run": (["none"], "Invalid value for RUN: none contains no run: config.json: No such file"),
     "no checkpoint": (
         ["run", "--at", 7],
-        "--at: 7 must be one of the steps of which run has a checkpoint: 5, 10, 15, 20. A run with --keep-",
+        "--at: 7 must be one of the steps at which run has a checkpoint: 5, 10, 15, 20. A run with --keep-",
     ),
     "no such epoch": (
         ["run", "--per-epoch", "--at", 5],
-        "--at: 5 must be one of the epochs of which run has a checkpoint: 1, 2, 3, 4. A run",
+        "--at: 5 must be one of the epochs at which run has a checkpoint: 1, 2, 3, 4. A run",
     ),
     "length 0": (["run", "--steps", 0], "'--steps': 0 is not in the range 1<=x<=2147483647."),
     "half an epoch": (["run", "--steps", 8], "--steps: 8 must be a multiple of 5, the steps of an epoch."),
