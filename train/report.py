@@ -97,13 +97,23 @@ def figure(epochs: Sequence[Epoch], schedule: js.Schedule, title: str, path: Pat
         accuracy.plot(at, [epoch.test_accuracy for epoch in epochs], color=TEST, label="test", ls="--")
         accuracy.set_ylabel("accuracy")
         accuracy.legend(frameon=False, loc="lower right")
-        rate.step(steps / steps_per_epoch, schedule(steps), color=RATE, where="post")
+        rate.step(steps / steps_per_epoch, applied(schedule, epochs, steps), color=RATE, where="post")
         rate.set_ylabel("learning rate")
         for axes in (loss, accuracy, rate):
             axes.set_xlabel("epoch")
             axes.set_xlim(0, epochs[-1].epoch)
         result.suptitle(title, fontsize=10)
         result.savefig(path, dpi=120)
+
+
+def applied(schedule: js.Schedule, epochs: Sequence[Epoch], steps: np.ndarray) -> np.ndarray:
+    """The rates at steps, with the factor that a plateau had in each epoch."""
+    ends = np.array([epoch.step for epoch in epochs])
+    planned = np.asarray(schedule(ends - 1))
+    rates = np.array([epoch.learning_rate for epoch in epochs], planned.dtype)
+    factors = np.divide(rates, planned, out=np.ones_like(planned), where=planned != 0)
+    at = np.searchsorted(ends, steps, side="right")
+    return np.asarray(schedule(steps)) * factors[np.minimum(at, len(ends) - 1)]
 
 
 def at_chance(epoch: Epoch, schedule: js.Schedule, steps: int, usual: float) -> str | None:

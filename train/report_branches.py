@@ -20,6 +20,7 @@ from jaxsched._figures import STYLE
 from jaxsched._inspect.plot import COLOURS
 from train.branches import Branch
 from train.loop import Epoch
+from train.report import applied
 
 RUN = "#888888"
 """The colour of the run that the branches leave."""
@@ -79,7 +80,7 @@ class Decays:
 
             def draw(schedule: js.Schedule, first: int, epochs: Sequence[Epoch], **style: Any) -> None:
                 steps = np.arange(first, epochs[-1].step + 1)
-                rate.plot(steps, schedule(steps), **style)
+                rate.plot(steps, applied(schedule, epochs, steps), **style)
                 loss.plot(*_curve(epochs, "train_loss"), **style)
                 # From the first branch on: what is before it would flatten the rest.
                 later = [epoch for epoch in epochs if epoch.step >= start]

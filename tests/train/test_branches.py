@@ -20,6 +20,7 @@ from test_devices import outputs, start_job
 from test_train import config, train
 
 import jaxsched as js
+from train import report
 from train.__main__ import main
 from train.branches import Branch, Decay
 from train.config import Config
@@ -156,20 +157,29 @@ def test_the_results(run, decayed):
     assert max(len(line) for line in output.splitlines() if line[:1] in set("┏┃┡│└")) <= 80
 
 
-def test_the_figure_shows_all_accuracies_from_the_first_branch_on(monkeypatch, tmp_path):
-    """That of the run falls in its last epoch, and is low before the first branch."""
+def test_the_figure_shows_applied_rates_and_all_accuracies_from_the_first_branch_on(monkeypatch, tmp_path):
+    """The accuracy falls in the last epoch, and is low before the first branch. A plateau halves the rate."""
     accuracies = [0.1, 0.2, 0.9, 0.92, 0.93, 0.7]
-    run = [Epoch(i, 5 * i, RATE, 1.0, 0.5, each, 1.0) for i, each in enumerate(accuracies, 1)]
+    rates = [RATE, RATE, RATE, RATE / 2, RATE / 2, RATE / 2]
+    both = enumerate(zip(rates, accuracies, strict=True), 1)
+    run = [Epoch(i, 5 * i, rate, 1.0, 0.5, accuracy, 1.0) for i, (rate, accuracy) in both]
     branches, results = [], []
     for at in (20, 15):
         decay, made = Decay(at, 5, "Linear", 0.0), at // 5
         trained = config(trained=repr(decay.of(js.Constant(RATE))))
         branches.append(Branch(decay, trained, Progress(None, None, tuple(run[:made]))))
-        results.append([*run[:made], dataclasses.replace(run[made], test_accuracy=0.99)])
+        last = dataclasses.replace(run[made], learning_rate=0.5 * RATE / 5, test_accuracy=0.99)
+        results.append([*run[:made], last])
     figures = []
     monkeypatch.setattr(Figure, "savefig", lambda figure, path, **_: figures.append(figure))
     Decays(run, js.Constant(RATE), branches, results).figure(tmp_path / "cooldown.png")
     accuracy = figures[0].axes[2]
+    drawn = [line.get_ydata() for line in figures[0].axes[0].lines]
+    np.testing.assert_allclose(drawn[0], [RATE] * 15 + [RATE / 2] * 16, rtol=1e-6)
+    for decay in drawn[1:]:
+        np.testing.assert_allclose(decay, RATE / 2 * (1 - np.arange(6) / 5), rtol=1e-6)
+    report.figure(run, js.Constant(RATE), "", tmp_path / "figure.png")
+    np.testing.assert_allclose(figures[1].axes[2].lines[0].get_ydata(), drawn[0][:-1])
     low, high = accuracy.get_ylim()
     assert low < 0.7 < 0.99 < high
     assert accuracy.get_xlim() == pytest.approx((15, 30), abs=1)
