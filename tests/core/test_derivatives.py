@@ -130,7 +130,7 @@ CURVED = {
 
 @pytest.mark.parametrize(
     "name",
-    by_default(("exponential", "knots"), CURVED),
+    by_default(("exponential",), CURVED),
 )
 def test_second_derivatives(name):
     """The Hessian against differences of gradients, and the slope in time against those of the formula."""

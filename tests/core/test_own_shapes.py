@@ -104,7 +104,7 @@ class Spelled(js.Schedule):
 FAR = np.array([0, 5, 46_340, 46_341, 65_536, 2**24, 2**24 + 1, 2**30 + 1, 2**31 - 1], np.int32)
 
 
-@pytest.mark.parametrize("narrow", [False, True], ids=["float64", "float32"])
+@pytest.mark.parametrize("narrow", [pytest.param(False, marks=pytest.mark.thorough), True])
 def test_differences_and_periods_are_whole_and_all_else_is_a_float(narrow):
     """Alone, as an argument with an int32, and in a join, whose fields are looked up. No product wraps."""
     plain = {name: Spelled(name, 50_021) for name in FORMULAS}

@@ -271,6 +271,7 @@ def test_a_table_between_steps():
         np.testing.assert_array_equal(rates, np.float32([0.1, 0.2, 0.3, 0.3]))
 
 
+@pytest.mark.thorough
 def test_gradients_by_a_factor_of_0():
     schedules = [js.Exponential(0.1, 0.0), js.cycle(js.Linear(0.3, 0.1, 3), 3, value_factor=0)]
     slopes = quickly(jax.grad(lambda schedules: sum(each(np.arange(7)).sum() for each in schedules)))(

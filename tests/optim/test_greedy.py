@@ -179,6 +179,7 @@ def test_bad_input(build, message):
         build()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("rule", [Greedy(0.5, 0, window=2), js.Plateau(0.5, 0)], ids=["greedy", "plateau"])
 def test_strict_promotion_changes_nothing(rule):
     with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
