@@ -543,7 +543,13 @@ def test_what_the_readme_shows_gives_no_warnings(text):
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", PORTS)
 def test_ports_give_no_warnings(name):
-    horizons = {"PolynomialLR": 10, "PolyLRScheduler": 10, "hard_restarts": 13}
+    horizons = {
+        "PolynomialLR": 10,
+        "PolyLRScheduler": 10,
+        "create_scheduler_v2": 9,
+        "get_adafactor_schedule": 20_000,
+        "hard_restarts": 13,
+    }
     total = next((steps for part, steps in horizons.items() if part in name), 12)
     assert [each for each in check(PORTS[name](), total) if each.level == "warning"] == []
 
