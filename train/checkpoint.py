@@ -32,6 +32,8 @@ from train.config import write
 
 MANIFEST = "manifest.json"
 UNFINISHED = ".unfinished"
+KEPT = "kept"
+"""An empty file in a checkpoint that is kept by `keep_every`, also when a resume changes that number."""
 
 
 class CheckpointError(Exception):
@@ -140,7 +142,9 @@ class Checkpoints:
         unfinished = self.folder / f"{epoch}{UNFINISHED}"
         items = ocp.args.Composite(state=ocp.args.StandardSave(state), record=ocp.args.JsonSave(record))
         self.orbax.save(unfinished, args=items)
-        manifest = {"epoch": epoch, "keep": self._is_kept(epoch), "files": _files(unfinished)}
+        if self._is_kept(epoch):
+            (unfinished / KEPT).touch()
+        manifest = {"epoch": epoch, "files": _files(unfinished)}
         write(unfinished / MANIFEST, json.dumps(manifest))
         unfinished.rename(self.folder / str(epoch))
         kept = [each for each in self.epochs() if each <= epoch]
@@ -152,12 +156,8 @@ class Checkpoints:
 
     def _is_kept(self, epoch: int) -> bool:
         """Whether the checkpoint of an epoch is kept, or was to be when it was written."""
-        if self.keep_every and epoch % self.keep_every == 0:
-            return True
-        try:
-            return bool(json.loads((self.folder / str(epoch) / MANIFEST).read_bytes())["keep"])
-        except (OSError, ValueError, TypeError, KeyError, RecursionError):  # damaged, or not written yet
-            return False
+        now = self.keep_every is not None and epoch % self.keep_every == 0
+        return now or (self.folder / str(epoch) / KEPT).exists()
 
     def restore(
         self, expected: Callable[[dict[str, Any]], Any], say: Callable[[str], None]
