@@ -1,7 +1,7 @@
 """Event files for TensorBoard, which tensorboardX writes.
 
-Its `SummaryWriter` writes from a thread: a killed process loses points, and a full disk makes it wait for
-ever. This file uses the plain writer below it, which writes where it is called.
+Its `SummaryWriter` writes from a thread: a killed process loses points, and on a full disk it never returns.
+This file uses the plain writer below it, which writes where it is called.
 
 Read `train.report` next.
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
 import jax
@@ -109,10 +109,7 @@ def _product(factors: list[Any]) -> jax.Array:
 def _read(tree: Any, path: str) -> Groups:
     """The readings of all groups in a tree."""
     groups: Groups = {None: NOTHING}
-    kinds = (LearningRateState, ScaleByPlateauState, PARTITION, *INJECTED)
-    leaves, _ = jax.tree.flatten_with_path(tree, is_leaf=lambda node: isinstance(node, kinds))
-    for keys, node in leaves:
-        here = path + jax.tree_util.keystr(keys)
+    for here, node in _nodes(tree, path, (LearningRateState, ScaleByPlateauState, PARTITION, *INJECTED)):
         if isinstance(node, LearningRateState):
             rate = node.learning_rate
             each = rate if isinstance(rate, dict) else {None: rate}
@@ -133,6 +130,12 @@ def _read(tree: Any, path: str) -> Groups:
                 inner = _joined(around, inner)
             groups = _joined(groups, inner)
     return groups
+
+
+def _nodes(tree: Any, path: str, kinds: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
+    """The outermost nodes of some kinds in a tree, and its other leaves, each with its path."""
+    for keys, node in jax.tree.leaves_with_path(tree, is_leaf=lambda node: isinstance(node, kinds)):
+        yield path + jax.tree_util.keystr(keys), node
 
 
 def _partition(states: dict[Any, Any], path: str, read: Callable[[Any, str], Groups]) -> Groups:
@@ -208,10 +211,7 @@ def get_count(opt_state: Any) -> Any:
 def _clocks(tree: Any, path: str) -> Groups:
     """The clocks of all groups in a tree."""
     groups: Groups = {None: NOTHING}
-    kinds = (PARTITION, *CLOCKS)
-    leaves, _ = jax.tree.flatten_with_path(tree, is_leaf=lambda node: isinstance(node, kinds))
-    for keys, node in leaves:
-        here = path + jax.tree_util.keystr(keys)
+    for here, node in _nodes(tree, path, (PARTITION, *CLOCKS)):
         if isinstance(node, PARTITION):
             groups = _joined(groups, _partition(node.inner_states, here, _clocks))
         elif isinstance(node, CLOCKS):
