@@ -1,6 +1,6 @@
 """Learning-rate schedules as values: pure functions, step -> rate, that are frozen JAX pytrees."""
 
-from jaxsched import ports
+from jaxsched import forecast, ports
 from jaxsched._core.fields import Number, Numbers, number, numbers, optional_number
 from jaxsched._core.schedule import (
     Constant,
@@ -97,6 +97,7 @@ __all__ = [
     "cycle",
     "cyclic",
     "cyclic_momentum",
+    "forecast",
     "from_dict",
     "get_count",
     "inverse_sqrt",

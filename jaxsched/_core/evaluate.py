@@ -55,6 +55,28 @@ def call(schedule: Any, step: Any) -> jax.Array:
     )
 
 
+def compute(formula: Any, schedule: Any, step: np.ndarray, *operands: Any) -> list[jax.Array]:
+    """`formula(rates, *operands)` as part of a larger program, with the rates in the dtype of the platform.
+
+    Args:
+      formula: a function of a module, which returns a list of arrays. It is compiled once.
+      schedule: one schedule.
+      step: the steps, int32.
+      *operands: numbers and arrays, traced or not.
+    """
+    leaves, structure = jax.tree.flatten((schedule, operands))
+    static = _Static(structure, tuple(map(_known, leaves)))
+    result = np.float64 if x64_is_on() else np.float32
+    return _computed(
+        static.unknown(leaves),
+        step,
+        static=static,
+        formula=formula,
+        result=result,
+        narrow=force_float32.get(),
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class _Static:
     """The static argument of a compiled program: a schedule's structure and its known numbers.
@@ -145,6 +167,26 @@ def _rates_anywhere(unknown: Any, step: Any, static: _Static, result: Any, narro
         return [_rates(static, result, dtype, *jax.tree.unflatten(structure, operands))]
 
     return (computation(np.float32, *operands) if narrow else by_platform(computation, *operands))[0]
+
+
+@functools.partial(jax.jit, static_argnames=("static", "formula", "result", "narrow"))
+def _computed(
+    unknown: Any, step: Any, static: _Static, formula: Any, result: Any, narrow: bool
+) -> list[jax.Array]:
+    """A formula of the rates, in the dtype of the platform it is lowered for, rounded to `result`."""
+    held, structure = jax.tree.flatten((unknown, step))
+
+    def computation(dtype: Any, *held: jax.Array) -> list[jax.Array]:
+        unknown, step = jax.tree.unflatten(structure, held)
+        schedule, operands = static.schedule([_enter(leaf, dtype) for leaf in unknown])
+        leaves, inner = jax.tree.flatten(schedule)
+        known = _Static(inner, tuple(map(_known, leaves)))
+        rates = _rates(known, dtype, dtype, known.unknown(leaves), step)
+        with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+            found = formula(rates, *(jnp.asarray(each, dtype) for each in operands))
+        return [lax.convert_element_type(each, result) for each in found]
+
+    return computation(np.float32, *held) if narrow else by_platform(computation, *held)
 
 
 def _rates(static: _Static, result: Any, dtype: Any, unknown: Any, step: Any) -> jax.Array:

@@ -28,6 +28,7 @@ ORDER = [
     "optim",
     "_text",
     "_inspect",
+    "forecast",
     "testing",
     "__init__",
     "__main__",
@@ -92,10 +93,18 @@ def test_the_core_says_in_which_order_to_read_all_of_it():
 
 
 def test_no_module_hides_a_public_function():
+    packages = {"forecast", "ports"}
     for name in jaxsched.__all__:
         public = getattr(jaxsched, name)
-        assert not inspect.ismodule(public) or name == "ports"
-        assert f"jaxsched.{name}" not in MODULES or name == "ports"
+        assert inspect.ismodule(public) == (name in packages)
+        assert f"jaxsched.{name}" not in MODULES or name in packages
+    assert not [name for name in jaxsched.forecast.__all__ if f"jaxsched.forecast.{name}" in MODULES]
+
+
+def test_forecasts_are_public():
+    assert set(jaxsched.forecast.__all__) <= set(dir(jaxsched.forecast))
+    with pytest.raises(AttributeError, match="no attribute 'bounds'"):
+        _ = jaxsched.forecast.bounds
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -108,11 +117,12 @@ def test_optim_alone_imports_optax(name):
 
 
 @pytest.mark.smoke
-def test_importing_starts_no_backend():
+def test_importing_starts_no_backend_and_no_forecast():
     """`jax.distributed.initialize` comes after the imports, and must come before a backend starts."""
     check = """
 import sys, jaxsched
-assert not [name for name in sys.modules if name.startswith("jaxsched.ports.")]  # on first use
+lazy = ("jaxsched.ports.", "jaxsched.forecast.")  # imported on first use
+assert not [name for name in sys.modules if name.startswith(lazy)]
 import train.__main__
 from jax._src import xla_bridge
 assert not xla_bridge._backends

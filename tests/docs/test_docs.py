@@ -107,8 +107,11 @@ def test_every_public_name_is_in_the_reference():
     listed = "".join(api.listing(kind) for kind in re.findall(r"^```\{listing\} (\w+)$", pages, re.MULTILINE))
     documented = set(re.findall(r"^\.\. auto\w+:: ([\w.]+)$", pages + listed, re.MULTILINE))
     documented |= {name.rpartition(".")[2] for name in documented}
-    systems = {f"jaxsched.ports.{name}" for name in js.ports.__all__}
-    assert set(js.__all__) - {"Number", "Numbers", "ScheduleLike", "ports"} | systems <= documented
+    inner = {
+        f"jaxsched.{each}.{name}" for each in ("forecast", "ports") for name in getattr(js, each).__all__
+    }
+    types = {"Number", "Numbers", "ScheduleLike"}
+    assert set(js.__all__) - types - {"forecast", "ports"} | inner <= documented
 
 
 def test_the_readme_names_every_shape():

@@ -1,0 +1,24 @@
+"""What theory and logs say of a schedule before it is run.
+
+Each function is the formula of a paper, which its docstring names. The functions are imported on first use.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jaxsched.forecast.convex import Bound, Curve, bound
+
+_MODULES = {"Bound": "convex", "Curve": "convex", "bound": "convex"}
+
+__all__ = ["Bound", "Curve", "bound"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]
