@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jaxsched.forecast.convex import Bound, Curve, bound
+    from jaxsched.forecast.decay import Memory, memory, merge_weights
 
-_MODULES = {"Bound": "convex", "Curve": "convex", "bound": "convex"}
+_MODULES = {
+    "Bound": "convex",
+    "Curve": "convex",
+    "Memory": "decay",
+    "bound": "convex",
+    "memory": "decay",
+    "merge_weights": "decay",
+}
 
-__all__ = ["Bound", "Curve", "bound"]
+__all__ = ["Bound", "Curve", "Memory", "bound", "memory", "merge_weights"]
 
 
 def __getattr__(name: str) -> Any:

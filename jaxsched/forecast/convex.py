@@ -13,8 +13,9 @@ from jax import lax
 from jaxsched._core.evaluate import batch_shape, compute
 from jaxsched._core.fields import Number, Numbers, as_numbers, checked_number, is_concrete, show
 from jaxsched._core.schedule import Schedule, ScheduleLike, as_schedule
-from jaxsched._core.versions import enable_x64, outside_of_programs
+from jaxsched._core.versions import outside_of_programs
 from jaxsched._inspect.check import whole_steps
+from jaxsched.forecast._rates import rates_of
 
 
 class Curve(NamedTuple):
@@ -164,13 +165,7 @@ def _bounds_at(horizons: np.ndarray, schedule: Schedule, steps: int, norms: Any,
     """The bound at each horizon, the best multiplier and the bound with it, three arrays."""
     if not (outside_of_programs() and is_concrete(schedule, norms, distance)):
         return compute(_traced_bounds, schedule, np.arange(steps, dtype=np.int32), horizons, norms, distance)
-    with enable_x64(True):
-        rates = np.asarray(schedule(np.arange(steps)))
-    for step in np.flatnonzero(~(np.isfinite(rates) & (rates >= 0)))[:1]:
-        raise ValueError(
-            f"`schedule` must have finite rates of at least 0, got {show(rates[step])} at step {step}."
-        )
-    rates = np.flip(rates)
+    rates = np.flip(rates_of(schedule, 0, steps))
     energy = np.square(rates * np.flip(np.broadcast_to(np.asarray(norms, np.float64), steps)))
     with np.errstate(divide="ignore"):
         found = [_bounds(np, rates[-end:], energy[-end:], rates[-end], distance) for end in horizons.tolist()]
