@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jaxsched.forecast.convex import Bound, Curve, bound
     from jaxsched.forecast.decay import Memory, memory, merge_weights
+    from jaxsched.forecast.refinement import refine
 
 _MODULES = {
     "Bound": "convex",
@@ -17,9 +18,10 @@ _MODULES = {
     "bound": "convex",
     "memory": "decay",
     "merge_weights": "decay",
+    "refine": "refinement",
 }
 
-__all__ = ["Bound", "Curve", "Memory", "bound", "memory", "merge_weights"]
+__all__ = ["Bound", "Curve", "Memory", "bound", "memory", "merge_weights", "refine"]
 
 
 def __getattr__(name: str) -> Any:
