@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from jaxsched.forecast.convex import Bound, Curve, bound
     from jaxsched.forecast.decay import Memory, memory, merge_weights
     from jaxsched.forecast.refinement import refine
+    from jaxsched.forecast.search import optimize
 
 _MODULES = {
     "Bound": "convex",
@@ -18,10 +19,11 @@ _MODULES = {
     "bound": "convex",
     "memory": "decay",
     "merge_weights": "decay",
+    "optimize": "search",
     "refine": "refinement",
 }
 
-__all__ = ["Bound", "Curve", "Memory", "bound", "memory", "merge_weights", "refine"]
+__all__ = ["Bound", "Curve", "Memory", "bound", "memory", "merge_weights", "optimize", "refine"]
 
 
 def __getattr__(name: str) -> Any:

@@ -108,11 +108,13 @@ def test_forecasts_are_public():
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_optim_alone_imports_optax(name):
+def test_optim_and_one_search_alone_import_optax(name):
     outside = GRAPH[name] - MODULES.keys() - set(sys.stdlib_module_names)
     optional = {"matplotlib"} if name in ("jaxsched._figures", "jaxsched._inspect.plot") else set()
     if name.startswith("jaxsched.optim"):
         optional = {"matplotlib", "optax"}
+    if name == "jaxsched.forecast.search":
+        optional = {"optax"}
     assert outside <= {"jax", "numpy"} | optional
 
 
