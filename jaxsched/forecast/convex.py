@@ -96,7 +96,8 @@ def bound(
 
     The last rate $\eta_T$ takes part in the bound, so a run that decays to 0 must end before the 0:
     `Linear(0.3, 0, 1000)` is 0 at step 1000, the first step after `steps=1000`. If the last rates are 0, or
-    all are, the bound is infinite, the limit of the formula. First rates of 0, as in a warmup, are fine.
+    all are, the bound is infinite, the limit of the formula, and its gradient is 0. First rates of 0, as in a
+    warmup, are fine.
 
     The sums are computed from the end, in float64 on platforms that have it, in time proportional to `steps`.
     The result can be differentiated by the numbers of the schedule, `gradient_norms` and `distance`.
@@ -167,8 +168,9 @@ def _bounds_at(horizons: np.ndarray, schedule: Schedule, steps: int, norms: Any,
         return compute(_traced_bounds, schedule, np.arange(steps, dtype=np.int32), horizons, norms, distance)
     rates = np.flip(rates_of(schedule, 0, steps))
     energy = np.square(rates * np.flip(np.broadcast_to(np.asarray(norms, np.float64), steps)))
-    with np.errstate(divide="ignore"):
-        found = [_bounds(np, rates[-end:], energy[-end:], rates[-end], distance) for end in horizons.tolist()]
+    found = [
+        _bounds(np, rates[-end:], energy[-end:], rates[-end], float(distance)) for end in horizons.tolist()
+    ]
     return list(np.array(found).T)
 
 
@@ -204,8 +206,15 @@ def _bounds(xp: Any, rates: Any, energy: Any, last: Any, distance: Any) -> tuple
     terms = rates[1:] / divisor[:-1] * (energy_left[1:] / divisor[1:])
     infinite = (last == 0) & xp.any(~moves[:-1] & (energy[1:] > 0))
     noise = energy_left[-1] / (2 * divisor[-1]) + xp.sum(xp.where(moves[:-1], terms, 0)) / 2
-    noise = xp.where(infinite, xp.inf, noise)
     start = distance**2 / (2 * divisor[-1])
-    best = xp.where(moves[-1], 2 * xp.sqrt(start * noise), xp.inf)
-    start = xp.where(moves[-1], start, xp.inf)
-    return start + noise, xp.sqrt(start / noise), best
+    # An infinity or the root of 0 would leave NaN in the gradient of the other results.
+    noisy = noise > 0
+    some = xp.where(noisy, noise, 1)
+    multiplier = xp.where(noisy, xp.sqrt(start / some), xp.inf)
+    best = xp.where(noisy, 2 * xp.sqrt(start * some), 0)
+    unbounded = infinite | ~moves[-1]
+    return (
+        xp.where(unbounded, xp.inf, start + noise),
+        xp.where(infinite, 0, multiplier),
+        xp.where(unbounded, xp.inf, best),
+    )

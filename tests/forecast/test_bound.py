@@ -165,6 +165,18 @@ def test_gradients(case):
         np.testing.assert_allclose(gradient, differences(reference, numbers), rtol=1e-6, atol=1e-7)
 
 
+def test_gradients_are_finite_where_the_bound_is_not():
+    """And where the best multiplier is not; `steps` is past the end, or there is no noise."""
+
+    def bounds(rate, norm):
+        found = forecast.bound(js.warmup(js.Linear(rate, 0.0, 5), 2), 8, gradient_norms=norm)
+        return [found.value, found.best_multiplier, found.best_value, *found.curve([1, 7]).values]
+
+    slopes = jax.jit(jax.jacobian(bounds, argnums=(0, 1)))
+    assert np.isfinite(slopes(0.1, 1.0)).all()
+    assert np.isfinite(slopes(0.1, 0.0)).all()
+
+
 def test_traced_and_batched():
     schedule = js.Linear(0.3, 0.0, STEPS)
     whole = forecast.bound(schedule, STEPS, gradient_norms=NOISE)
@@ -174,6 +186,7 @@ def test_traced_and_batched():
         found = getattr(traced, name)
         assert found.dtype == np.float32
         assert found == pytest.approx(getattr(whole, name), rel=1e-6)
+    np.testing.assert_allclose(traced.curve([9]).values, whole.curve([9]).values, rtol=1e-6)
     with float32_path():
         narrow = jax.jit(lambda plan: forecast.bound(plan, STEPS, gradient_norms=NOISE).value)(schedule)
     assert narrow == pytest.approx(whole.value, rel=1e-5)
