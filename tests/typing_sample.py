@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import optax
 
 import jaxsched as js
+from jaxsched import forecast
 
 schedule = js.warmup(js.Cosine(0.3, 0.01, 15), 5)
 assert_type(schedule(3), jax.Array)
@@ -15,6 +16,8 @@ assert_type(0.5 * schedule + 0.1, js.Schedule)
 assert_type(js.parse("Cosine(0.3, 0.01, 15)"), js.Schedule)
 assert_type(js.parse("Constant(rate)", rate=jnp.float32(0.3)), js.Schedule)
 assert_type(js.from_dict(js.to_dict(schedule)), js.Schedule)
+assert_type(forecast.bound(schedule, 20), forecast.Bound)
+assert_type(forecast.refine(schedule, [2.0, 1.0]), js.Schedule)
 transform: optax.GradientTransformation = js.scale_by_learning_rate(schedule)
 
 

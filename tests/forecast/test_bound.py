@@ -199,6 +199,12 @@ def test_traced_and_batched():
     assert (end.value, end.best_multiplier, end.best_value) == (INF, 0, INF)
 
 
+def test_on_a_tpu_it_runs_in_float32():
+    traced = jax.jit(lambda plan: forecast.bound(plan, STEPS).value).trace(js.Linear(0.3, 0.0, STEPS))
+    assert "f64" not in traced.lower(lowering_platforms=("tpu",)).as_text()
+    assert "f64" in traced.lower(lowering_platforms=("cpu",)).as_text()
+
+
 def test_a_function_is_a_schedule():
     found = forecast.bound(lambda step: 0.1 / (1 + step), 50)
     assert found.value == pytest.approx(sum(expected(0.1 / np.arange(1, 51))), rel=1e-12)
