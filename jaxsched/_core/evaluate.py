@@ -178,7 +178,7 @@ def _computed(
 
     def computation(dtype: Any, *held: jax.Array) -> list[jax.Array]:
         unknown, step = jax.tree.unflatten(structure, held)
-        schedule, operands = static.schedule([_enter(leaf, dtype) for leaf in unknown])
+        schedule, operands = static.schedule(unknown)
         leaves, inner = jax.tree.flatten(schedule)
         known = _Static(inner, tuple(map(_known, leaves)))
         rates = _rates(known, dtype, dtype, known.unknown(leaves), step)
