@@ -9,13 +9,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jaxsched.forecast.convex import Bound, Curve, bound
     from jaxsched.forecast.decay import Memory, memory, merge_weights
+    from jaxsched.forecast.laws import Comparison, Fitted, LossLaw, Prediction
     from jaxsched.forecast.refinement import refine
+    from jaxsched.forecast.runs import Run
     from jaxsched.forecast.search import optimize
 
 _MODULES = {
     "Bound": "convex",
+    "Comparison": "laws",
     "Curve": "convex",
+    "Fitted": "laws",
+    "LossLaw": "laws",
     "Memory": "decay",
+    "Prediction": "laws",
+    "Run": "runs",
     "bound": "convex",
     "memory": "decay",
     "merge_weights": "decay",
@@ -23,7 +30,21 @@ _MODULES = {
     "refine": "refinement",
 }
 
-__all__ = ["Bound", "Curve", "Memory", "bound", "memory", "merge_weights", "optimize", "refine"]
+__all__ = [
+    "Bound",
+    "Comparison",
+    "Curve",
+    "Fitted",
+    "LossLaw",
+    "Memory",
+    "Prediction",
+    "Run",
+    "bound",
+    "memory",
+    "merge_weights",
+    "optimize",
+    "refine",
+]
 
 
 def __getattr__(name: str) -> Any:

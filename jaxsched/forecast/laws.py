@@ -1,0 +1,356 @@
+"""Laws of the loss: fitted to logged runs, they predict the loss of another schedule, with its error."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxsched._core.fields import brief, checked_number, describe
+from jaxsched._core.schedule import ScheduleLike, as_schedule
+from jaxsched._text.reader import Reader
+from jaxsched.forecast.fitting import LogLosses, fit_constants, held_out, standard_errors
+from jaxsched.forecast.formulas import FORMULAS
+from jaxsched.forecast.runs import KINDS, as_runs, changes, kind_of, rates_until, whole_steps
+
+
+@dataclasses.dataclass(frozen=True)
+class Fitted:
+    """What a fit knows of itself; `LossLaw.fit` makes it.
+
+    Attributes:
+      relative_errors: the standard error of each constant as a fraction of it, in the order of the law's
+        formula; of `decay` that of `-log(decay)`. Where one is near 1, the logs do not identify the constant.
+      scatter: the standard deviation of the log loss about the law in runs that it was not fitted to.
+      correlation: the correlation of neighbouring residuals, from 0 for noise to 1 for a misfit.
+      rival: the other law's constants, fitted to the same runs.
+      steps: the first and the last step of the logs.
+      peaks: the lowest and the highest peak rate of the runs.
+      floor: the lowest rate after a peak, as a fraction of that peak.
+      kinds: how the rates of the runs move after their peak: `constant`, `jump` (most of the fall in at most
+        1/1000 of the steps), `cooldown` (in less than a third of them), `decay` (in more) and `rise`.
+    """
+
+    relative_errors: tuple[float, ...]
+    scatter: float
+    correlation: float
+    rival: tuple[float, ...]
+    steps: tuple[int, int]
+    peaks: tuple[float, float]
+    floor: float
+    kinds: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for each in dataclasses.fields(self):
+            value = getattr(self, each.name)
+            object.__setattr__(self, each.name, tuple(value) if isinstance(value, list) else value)
+        for i, kind in enumerate(self.kinds):
+            if kind not in KINDS:
+                raise ValueError(f"`kinds[{i}]` must be one of {', '.join(KINDS)}, got {brief(kind)}.")
+
+    def beyond(self, rates: np.ndarray, steps: np.ndarray) -> list[str]:
+        """How a schedule leaves the range of the fit, in words."""
+        peak, kind = float(rates.max()), kind_of(rates)
+        floor = float(rates[int(rates.argmax()) :].min()) / peak
+        found = []
+        if steps[-1] > self.steps[1]:
+            found.append(f"step {steps[-1]} is after the last fitted step, {self.steps[1]}")
+        if steps[0] < self.steps[0]:
+            found.append(f"step {steps[0]} is before the first fitted step, {self.steps[0]}")
+        if not self.peaks[0] * (1 - 1e-3) <= peak <= self.peaks[1] * (1 + 1e-3):
+            found.append(
+                f"a peak of {peak:g} is outside the fitted peaks, {self.peaks[0]:g} to {self.peaks[1]:g}"
+            )
+        if kind not in self.kinds:
+            found.append(f"the rate's course is a {kind}, and the fitted ones are {', '.join(self.kinds)}")
+        if floor < 0.9 * self.floor:
+            found.append(
+                f"the rate falls to {floor:.2g} of its peak, and no fitted one below {self.floor:.2g}"
+            )
+        return found
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Prediction:
+    """The losses that a law predicts.
+
+    Attributes:
+      loss: the predicted loss after the update at each step, float64, shape (n,).
+      low: the lower end of the band, float64, shape (n,); NaN for a law that was not fitted here.
+      high: the upper end, likewise.
+      extrapolates: how the schedule leaves the range of the fit, one sentence each; empty if it does not.
+    """
+
+    loss: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    extrapolates: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """The difference between the losses that a law predicts for two schedules.
+
+    Attributes:
+      difference: the loss of the first less that of the second; below 0 the first is better.
+      error: half the width of the band about it; NaN for a law that was not fitted here.
+      step: the step after whose update they are compared.
+      extrapolates: how either leaves the range of the fit.
+    """
+
+    difference: float
+    error: float
+    step: int
+    extrapolates: tuple[str, ...] = ()
+
+    @property
+    def distinguishable(self) -> bool:
+        """Whether the difference is larger than its error. An unknown error distinguishes nothing."""
+        return abs(self.difference) > self.error
+
+    def __str__(self) -> str:
+        numbers = f"{self.difference:+.2g} ± {self.error:.2g} at step {self.step}"
+        if not self.distinguishable:
+            return f"not distinguishable: {numbers}"
+        return f"the {'first' if self.difference < 0 else 'second'} is lower: {numbers}"
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class LossLaw:
+    r"""A law of the loss under any schedule, with its constants.
+
+    With the rates $r_0, r_1, \dots$ of a schedule, its warmup included, and $S_t = r_0 + \dots + r_t$, the
+    loss after the update at step $t$ is
+
+    $$L(t) = L_0 + A S_t^{-\alpha} + B \sum_{k=1}^{t} (r_k - r_{k-1})
+      \left(1 - (1 + C r_k^{-\gamma} (S_t - S_{k-1}))^{-\beta}\right)$$
+
+    for `multi-power` (Luo et al., 2025, arXiv:2503.12811), and
+
+    $$L(t) = L_0 + A S_t^{-\alpha}
+      + C \sum_{k=1}^{t} (r_k - r_{k-1}) \frac{1 - \lambda^{t-k+1}}{1 - \lambda}$$
+
+    for `annealing` (Tissue et al., 2024, arXiv:2408.11029), where $\lambda$ is `decay`. The sums include the
+    warmup, where the rate rises: that adds almost the same to all later losses, so constants that were fitted
+    without it differ in `L0`. Rates are absolute: `A`, `B` and `C` belong to their unit. A rate of 0 is the
+    limit of small ones.
+
+    Nearby changes of the rate are summed as one, so the sums take a time proportional to the number of steps
+    that are asked for; that changes a loss by less than 1e-5 of itself.
+
+    `LossLaw.fit` finds the constants. Published ones are given by name:
+
+    >>> from jaxsched import forecast
+    >>> law = forecast.LossLaw("annealing", L0=2.6, A=0.5, alpha=0.5, C=0.7, decay=0.999)
+    >>> law.predict(1e-3, [100, 1000]).loss.round(3)
+    array([4.173, 3.1  ])
+
+    A law is frozen, compares by its numbers, and prints as text that `LossLaw.parse` reads.
+
+    Args:
+      law: `multi-power` or `annealing`.
+      L0, A, alpha, C: constants of both laws, above 0.
+      B, beta, gamma: constants of `multi-power` alone, above 0.
+      decay: the constant of `annealing` alone, above 0 and below 1.
+      fitted: what a fit knows of itself, for the band and the range; `None` for published constants.
+      residuals: for each run of the fit `log(loss / predicted)` at its steps. They are not part of the text.
+
+    Raises:
+      TypeError: a constant is not a number.
+      ValueError: the law is unknown, or lacks a constant, or has one too many, or one is outside its range.
+    """
+
+    law: str
+    L0: float
+    A: float
+    alpha: float
+    C: float
+    B: float | None = None
+    beta: float | None = None
+    gamma: float | None = None
+    decay: float | None = None
+    fitted: Fitted | None = None
+    residuals: tuple[np.ndarray, ...] = dataclasses.field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        names = _formula(self.law).names
+        for name in ("L0", "A", "alpha", "B", "C", "beta", "gamma", "decay"):
+            value = getattr(self, name)
+            if name not in names and value is not None:
+                raise ValueError(f"`{name}` must be left out of the law {self.law}, got {brief(value)}.")
+            if name in names:
+                limits = {"below": 1.0} if name == "decay" else {}
+                object.__setattr__(self, name, float(checked_number(name, value, above=0, **limits)))
+        if self.fitted is not None and not isinstance(self.fitted, Fitted):
+            raise TypeError(f"`fitted` must be a `Fitted` or None, got {describe(self.fitted)}.")
+
+    @classmethod
+    def fit(cls, runs: Sequence[Any], law: str = "multi-power", delta: float = 1e-3) -> LossLaw:
+        """Fits a law to logged runs.
+
+        It minimises the Huber loss of `log(loss / predicted)`, summed over all logged steps, in the
+        logarithms of the constants, from several starts, and lowers Huber's threshold in stages to `delta`.
+        Runs of different courses are needed to tell what a decay does: a long decay, a constant rate and a
+        jump, for example. The other law is fitted too: where the two disagree, neither can be trusted.
+
+        Args:
+          runs: a list of `Run`.
+          law: `multi-power` or `annealing`.
+          delta: the residual from which on a point counts linearly, above 0.
+
+        Returns:
+          The law, with `fitted` and `residuals`.
+
+        Raises:
+          TypeError: `runs` is not a list of `Run`.
+          ValueError: the law is unknown, `delta` is not above 0, or there are too few losses.
+        """
+        formula = _formula(law)
+        runs = as_runs(runs)
+        delta = float(checked_number("delta", delta, above=0))
+        logs = LogLosses(runs)
+        if logs.count <= len(formula.names):
+            raise ValueError(f"`runs` must have more than {len(formula.names)} losses, got {logs.count}.")
+        (other,) = FORMULAS.keys() - {law}
+        found = fit_constants(formula, logs, delta)
+        rival = fit_constants(FORMULAS[other], logs, delta)
+        residuals = logs.residuals(formula, found)
+        scatter, correlation = held_out(formula, logs, found, delta)
+        peaks = [float(rates.max()) for rates in logs.rates]
+        floors = [float(rates[int(rates.argmax()) :].min() / rates.max()) for rates in logs.rates]
+        kinds = {kind_of(rates) for rates in logs.rates}
+        fitted = Fitted(
+            standard_errors(formula, logs, found, delta),
+            scatter,
+            correlation,
+            _outer(other, rival),
+            (min(int(run.steps[0]) for run in runs), max(int(run.steps[-1]) for run in runs)),
+            (min(peaks), max(peaks)),
+            min(floors),
+            tuple(kind for kind in KINDS if kind in kinds),
+        )
+        constants = dict(zip(formula.names, _outer(law, found), strict=True))
+        return cls(law, fitted=fitted, residuals=tuple(residuals), **constants)
+
+    @classmethod
+    def parse(cls, text: str) -> LossLaw:
+        """Reads the text of a law, as `repr` writes it, by the rules of `jaxsched.parse`.
+
+        Raises:
+          TypeError: `text` is not a string.
+          ValueError: it is not the text of a law.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"`text` must be a string, got {describe(text)}.")
+        reader = Reader(text, {"LossLaw": cls, "Fitted": Fitted})
+        value = reader.expression()
+        if not isinstance(value, cls) or reader.next.kind != "end":
+            raise ValueError(f"`text` must be one `LossLaw(...)`, got {brief(text)}.")
+        return value
+
+    def __repr__(self) -> str:
+        shown = {each.name: getattr(self, each.name) for each in dataclasses.fields(self) if each.compare}
+        texts = [f"{name}={value!r}" for name, value in shown.items() if value is not None]
+        return f"LossLaw({', '.join(texts)})"
+
+    def predict(self, schedule: ScheduleLike, steps: Any, level: float = 0.9) -> Prediction:
+        r"""The loss of a schedule after the updates at some steps, with a band.
+
+        The band is $\log L \pm z \sigma$, where $z$ is the normal quantile of `level` and
+
+        $$\sigma^2 = \left(s^2 + \rho\, (\log L - \log L')^2\right) \max(1, t / t_1)^2$$
+
+        Here $s$ is the scatter in runs that were left out of the fit in turn, $\rho$ the correlation of
+        neighbouring residuals, $L'$ what the other law predicts, and $t_1$ the last fitted step.
+
+        Args:
+          schedule: the schedule from step 0 on, warmup included, or a number.
+          steps: the steps, whole numbers, ascending, shape (n,), n at least 1.
+          level: the share of losses that the band should hold, above 0 and below 1.
+
+        Raises:
+          TypeError: an argument is of another type.
+          ValueError: the steps do not ascend, a rate is negative or all are 0, or `level` is not above 0 and
+            below 1.
+        """
+        at = whole_steps(steps)
+        quantile = _quantile(level)
+        rates = rates_until(as_schedule("schedule", schedule), int(at[-1]))
+        logarithm, error, _ = self._logs(rates, at)
+        loss = np.exp(logarithm)
+        if self.fitted is None:
+            return Prediction(loss, np.full_like(loss, math.nan), np.full_like(loss, math.nan), ())
+        low, high = (np.exp(logarithm + sign * quantile * error) for sign in (-1, 1))
+        return Prediction(loss, low, high, tuple(self.fitted.beyond(rates, at)))
+
+    def compare(self, a: ScheduleLike, b: ScheduleLike, step: int, level: float = 0.9) -> Comparison:
+        """The difference between the losses of two schedules after the update at a step, with its error.
+
+        The error is that of `predict`, except that the two laws count by how far they disagree about the
+        difference, because what they have in common in both schedules cancels.
+
+        Args:
+          a: the first schedule, or a number.
+          b: the second schedule, or a number.
+          step: the step, at least 0.
+          level: as in `predict`.
+
+        Raises:
+          TypeError, ValueError: as in `predict`.
+        """
+        at = whole_steps([step])
+        quantile = _quantile(level)
+        rates = [rates_until(as_schedule(name, each), int(at[-1])) for name, each in (("a", a), ("b", b))]
+        losses, rivals = [], []
+        for each in rates:
+            logarithm, _, rival = self._logs(each, at)
+            losses.append(math.exp(logarithm[0]))
+            rivals.append(math.exp(rival[0]))
+        difference = losses[0] - losses[1]
+        fitted = self.fitted
+        if fitted is None:
+            return Comparison(difference, math.nan, int(at[0]))
+        noise = fitted.scatter * math.hypot(*losses)
+        doubt = difference - (rivals[0] - rivals[1])
+        error = math.hypot(noise, math.sqrt(fitted.correlation) * doubt) * max(1.0, at[0] / fitted.steps[1])
+        beyond = dict.fromkeys(text for each in rates for text in fitted.beyond(each, at))
+        return Comparison(difference, quantile * error, int(at[0]), tuple(beyond))
+
+    def _logs(self, rates: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The log loss, its standard deviation, and the log loss of the other law."""
+        groups = [*changes(rates, steps)]
+        mine = _log_loss(self.law, [getattr(self, name) for name in FORMULAS[self.law].names], groups)
+        if self.fitted is None:
+            return mine, np.full_like(mine, math.nan), np.full_like(mine, math.nan)
+        (other,) = FORMULAS.keys() - {self.law}
+        rival = _log_loss(other, self.fitted.rival, groups)
+        spread = np.sqrt(self.fitted.scatter**2 + self.fitted.correlation * (mine - rival) ** 2)
+        return mine, spread * np.maximum(1.0, steps / self.fitted.steps[1]), rival
+
+
+def _formula(law: Any) -> Any:
+    if law not in FORMULAS:
+        raise ValueError(f"`law` must be one of {', '.join(FORMULAS)}, got {brief(law)}.")
+    return FORMULAS[law]
+
+
+def _log_loss(law: str, constants: Sequence[float], groups: Sequence[Any]) -> np.ndarray:
+    inner = np.array(constants, np.float64)
+    if law == "annealing":
+        inner[-1] = -math.log(inner[-1])
+    return np.log(np.concatenate([FORMULAS[law].loss(inner, each)[0] for each in groups]))
+
+
+def _outer(law: str, inner: np.ndarray) -> tuple[float, ...]:
+    """The constants of a law from what was fitted."""
+    values = [*map(float, inner)]
+    return (*values[:-1], math.exp(-values[-1])) if law == "annealing" else tuple(values)
+
+
+def _quantile(level: float) -> float:
+    level = float(checked_number("level", level, above=0, below=1))
+    return statistics.NormalDist().inv_cdf((1 + level) / 2)

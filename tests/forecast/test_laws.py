@@ -1,0 +1,313 @@
+"""The laws of the loss against their formulas, and fits to logs whose law is known."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import jaxsched as js
+from jaxsched import forecast
+
+PEAK, END, WARMUP, STEPS = 1e-3, 1e-4, 100, 1000
+LAWS = {
+    "multi-power": {"L0": 2.6, "A": 0.8, "alpha": 0.5, "B": 150, "C": 1.5, "beta": 0.5, "gamma": 0.5},
+    "annealing": {"L0": 2.6, "A": 0.8, "alpha": 0.5, "C": 0.5, "decay": 0.99},
+}
+LOGGED = np.arange(WARMUP, STEPS, 20)
+s = np.arange(STEPS)
+x = (s - WARMUP) / (STEPS - WARMUP)
+random = np.random.default_rng(0).uniform(0.1, 1, STEPS) * PEAK
+
+
+def after_warmup(rates):
+    return np.where(s < WARMUP, PEAK * s / WARMUP, rates)
+
+
+CASES = {
+    "constant": (js.Constant(PEAK), np.full(STEPS, PEAK)),
+    "cosine": (
+        js.warmup(js.Cosine(PEAK, END, STEPS - WARMUP), WARMUP),
+        after_warmup(END + (PEAK - END) * (1 + np.cos(np.pi * x)) / 2),
+    ),
+    "linear to 0": (js.Linear(PEAK, 0, STEPS - 1), PEAK * (STEPS - 1 - s) / (STEPS - 1)),
+    "zeros at the end": (js.Linear(PEAK, 0, 500), PEAK * np.maximum(500 - s, 0) / 500),
+    "jump": (js.warmup(js.Piecewise([PEAK, END], [400]), WARMUP), after_warmup(np.where(s < 500, PEAK, END))),
+    "restarts": (
+        js.cycle(js.Cosine(PEAK, END, 250), 250),
+        END + (PEAK - END) * (1 + np.cos(np.pi * (s % 250) / 250)) / 2,
+    ),
+    "random": (js.Table(random), random),
+}
+
+
+def reference(law, rates, steps):
+    """The formulas as they stand in the docstring: one sum over all changes for each step."""
+    c, losses = LAWS[law], []
+    for t in steps:
+        total = rates[: t + 1].sum()
+        loss = c["L0"] + c["A"] * total ** -c["alpha"]
+        for k in range(1, t + 1):
+            change, since = rates[k] - rates[k - 1], rates[k : t + 1].sum()
+            if law == "annealing":
+                loss += c["C"] * change * (1 - c["decay"] ** (t - k + 1)) / (1 - c["decay"])
+            elif rates[k] > 0:
+                reach = c["C"] * rates[k] ** -c["gamma"] * since
+                loss += c["B"] * change * (1 - (1 + reach) ** -c["beta"])
+            else:
+                loss += c["B"] * change * (since > 0)
+        losses.append(loss)
+    return np.array(losses)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("law", LAWS)
+def test_a_prediction_is_the_formula(law, case):
+    schedule, rates = CASES[case]
+    steps = np.array([3, 90, 101, 480, 520, 640, 999])
+    said = forecast.LossLaw(law, **LAWS[law]).predict(schedule, steps)
+    np.testing.assert_allclose(said.loss, reference(law, rates, steps), rtol=1e-5)
+    assert np.isnan(said.low).all()
+    assert np.isnan(said.high).all()
+
+
+def test_many_steps_are_predicted_as_each_alone():
+    law = forecast.LossLaw("multi-power", **LAWS["multi-power"])
+    schedule, _ = CASES["cosine"]
+    together = law.predict(schedule, range(1, STEPS)).loss
+    for step in (1, 150, 700, 999):
+        np.testing.assert_allclose(together[step - 1], law.predict(schedule, [step]).loss[0], rtol=1e-5)
+
+
+SEEN = {
+    "decay": js.warmup(js.Cosine(PEAK, END, STEPS - WARMUP), WARMUP),
+    "constant": js.warmup(PEAK, WARMUP),
+    "jump": js.warmup(js.Piecewise([PEAK, 0.3 * PEAK], [400]), WARMUP),
+}
+UNSEEN = [
+    js.warmup_stable_decay(PEAK, STEPS, WARMUP, 200),
+    js.warmup(js.Linear(PEAK, END, STEPS - WARMUP), WARMUP),
+    js.warmup(js.Piecewise([PEAK, 0.5 * PEAK], [250]), WARMUP),
+]
+
+
+def logs(law, schedules, noise=0.0, seed=0):
+    """Runs whose losses follow a law, times noise."""
+    random = np.random.default_rng(seed)
+    true = forecast.LossLaw(law, **LAWS[law])
+    return [
+        forecast.Run(
+            schedule,
+            LOGGED,
+            true.predict(schedule, LOGGED).loss * np.exp(noise * random.standard_normal(len(LOGGED))),
+        )
+        for schedule in schedules
+    ]
+
+
+@pytest.fixture(scope="module", params=LAWS)
+def noisy(request):
+    """A law fitted to logs with noise, and the name of the law that they follow."""
+    return request.param, forecast.LossLaw.fit(logs(request.param, SEEN.values(), 1e-3), request.param)
+
+
+def test_a_fit_predicts_other_schedules(noisy):
+    name, law = noisy
+    for run in logs(name, UNSEEN):
+        np.testing.assert_allclose(law.predict(run.schedule, run.steps).loss, run.losses, rtol=3e-3)
+
+
+def test_a_fit_finds_the_constants_that_the_logs_identify(noisy):
+    name, law = noisy
+    assert law.law == name
+    assert law.fitted.relative_errors[0] < 0.05
+    for constant in ("L0", "A", "alpha"):
+        assert getattr(law, constant) == pytest.approx(LAWS[name][constant], rel=0.1)
+
+
+def test_the_residuals_are_those_of_the_logs(noisy):
+    name, law = noisy
+    for run, residuals in zip(logs(name, SEEN.values(), 1e-3), law.residuals, strict=True):
+        said = law.predict(run.schedule, run.steps).loss
+        np.testing.assert_allclose(residuals, np.log(run.losses / said), atol=1e-9)
+        assert 3e-4 < np.std(residuals) < 2e-3
+
+
+def test_a_fit_without_noise_is_exact():
+    law = forecast.LossLaw.fit(logs("annealing", SEEN.values()), "annealing")
+    for constant, value in LAWS["annealing"].items():
+        assert getattr(law, constant) == pytest.approx(value, rel=1e-4)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("law", LAWS)
+def test_the_band_holds_what_it_says(law):
+    inside = []
+    for seed in range(8):
+        fitted = forecast.LossLaw.fit(logs(law, SEEN.values(), 2e-3, seed), law)
+        for run in logs(law, UNSEEN, 2e-3, 100 + seed):
+            said = fitted.predict(run.schedule, run.steps)
+            inside.append((said.low <= run.losses) & (run.losses <= said.high))
+    assert 0.80 <= np.mean(inside) <= 0.97
+
+
+def test_a_wider_band_for_more_certainty_and_farther_ahead(noisy):
+    _, law = noisy
+    narrow, wide = (law.predict(SEEN["decay"], [500, 900], level) for level in (0.5, 0.99))
+    assert (wide.low < narrow.low).all()
+    assert (wide.high > narrow.high).all()
+    near, far = (
+        law.predict(SEEN["constant"], [900, 9000]).high / law.predict(SEEN["constant"], [900, 9000]).low
+    )
+    assert far - 1 > 5 * (near - 1)
+
+
+def test_a_law_prints_and_parses(noisy):
+    _, law = noisy
+    again = forecast.LossLaw.parse(repr(law))
+    assert again == law
+    assert hash(again) == hash(law)
+    assert repr(again) == repr(law)
+    np.testing.assert_array_equal(again.predict(UNSEEN[0], LOGGED).high, law.predict(UNSEEN[0], LOGGED).high)
+    assert copy.deepcopy(law) == pickle.loads(pickle.dumps(law)) == law
+
+
+def test_a_comparison_tells_what_is_larger_than_its_error(noisy):
+    _, law = noisy
+    apart = law.compare(SEEN["constant"], SEEN["decay"], 980)
+    assert apart.distinguishable
+    assert str(apart).startswith("the first is lower: -")
+    back = law.compare(SEEN["decay"], SEEN["constant"], 980)
+    assert (back.difference, back.error) == (-apart.difference, pytest.approx(apart.error))
+    assert str(back).startswith("the second is lower: +")
+    close = law.compare(SEEN["decay"], js.warmup(js.Cosine(PEAK, 1.01 * END, 900), WARMUP), 980)
+    assert not close.distinguishable
+    assert str(close).startswith("not distinguishable: ")
+
+
+def test_published_constants_distinguish_nothing():
+    law = forecast.LossLaw("annealing", **LAWS["annealing"])
+    found = law.compare(SEEN["decay"], SEEN["constant"], 980)
+    assert math.isnan(found.error)
+    assert not found.distinguishable
+
+
+@pytest.mark.parametrize(
+    ("schedule", "steps", "words"),
+    [
+        (SEEN["jump"], [200, 900], []),
+        (SEEN["jump"], [200, 2000], ["step 2000 is after the last fitted step, 980"]),
+        (SEEN["jump"], [50, 900], ["step 50 is before the first fitted step, 100"]),
+        (2 * SEEN["jump"], [900], ["a peak of 0.002 is outside the fitted peaks, 0.001 to 0.001"]),
+        (
+            js.warmup_stable_decay(PEAK, STEPS, WARMUP, 200, end_value=0.5 * PEAK),
+            [980],
+            ["the rate's course is a cooldown, and the fitted ones are constant, jump, decay"],
+        ),
+        (
+            js.cycle(js.Cosine(PEAK, END, 250), 250),
+            [980],
+            ["the rate's course is a rise, and the fitted ones are constant, jump, decay"],
+        ),
+        (
+            js.warmup(js.Piecewise([PEAK, 0.05 * PEAK], [400]), WARMUP),
+            [980],
+            ["the rate falls to 0.05 of its peak, and no fitted one below 0.1"],
+        ),
+    ],
+)
+def test_a_prediction_says_where_it_leaves_the_fit(noisy, schedule, steps, words):
+    assert list(noisy[1].predict(schedule, steps).extrapolates) == words
+
+
+RUN = forecast.Run(PEAK, [10, 20], [3, 2.9])
+KNOWN = forecast.LossLaw("annealing", **LAWS["annealing"])
+NUMBERS = {"L0": 1, "A": 1, "alpha": 1, "C": 1, "decay": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("steps", "losses", "message"),
+    [
+        ([], [], "`steps` must have at least one entry, got none."),
+        ([1.5], [1], "`steps[0]` must be a whole number of at least 0, got 1.5."),
+        ([-1], [1], "`steps[0]` must be a whole number of at least 0, got -1."),
+        ([2, 2], [1, 1], "`steps` must ascend, got 2 before 2 at index 0."),
+        ([1, 2], [1], "`losses` must have one entry for each of the 2 steps, got 1."),
+        ([1, 2], [1, 0], "`losses[1]` must be finite and above 0, got 0."),
+        ([1], [math.nan], "`losses[0]` must be finite and above 0, got nan."),
+    ],
+)
+def test_a_run_refuses(steps, losses, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        forecast.Run(0.1, steps, losses)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"runs": []}, ValueError, "`runs` must have at least one run, got none."),
+        ({"runs": 0.1}, TypeError, "`runs` must be a list of `Run`, got 0.1 (float)."),
+        ({"runs": [0.1]}, TypeError, "`runs[0]` must be a `Run`, got 0.1 (float)."),
+        ({}, ValueError, "`runs` must have more than 7 losses, got 2."),
+        ({"law": "power"}, ValueError, "`law` must be one of multi-power, annealing, got 'power'."),
+        ({"delta": 0}, ValueError, "`delta` must be above 0, got 0."),
+    ],
+)
+def test_a_fit_refuses(given, error, message):
+    with pytest.raises(error, match=f"^{re.escape(message)}$"):
+        forecast.LossLaw.fit(**{"runs": [RUN], **given})
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "message"),
+    [
+        ({"decay": None}, TypeError, "`decay` must be a number, got None (NoneType)."),
+        ({"decay": 1}, ValueError, "`decay` must be above 0 and below 1, got 1."),
+        ({"B": 2}, ValueError, "`B` must be left out of the law annealing, got 2."),
+        ({"L0": 0}, ValueError, "`L0` must be above 0, got 0."),
+        ({"fitted": 3}, TypeError, "`fitted` must be a `Fitted` or None, got 3 (int)."),
+    ],
+)
+def test_a_law_refuses(changed, error, message):
+    with pytest.raises(error, match=f"^{re.escape(message)}$"):
+        forecast.LossLaw("annealing", **{**NUMBERS, **changed})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((-0.1, [3]), "`schedule` must give rates of at least 0, got -0.1 at step 0."),
+        ((0, [3]), "`schedule` must have a rate above 0 up to step 3, got only zeros."),
+        ((0.1, [3], 1), "`level` must be above 0 and below 1, got 1."),
+    ],
+)
+def test_a_prediction_refuses(arguments, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        KNOWN.predict(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        (3, TypeError, "`text` must be a string, got 3 (int)."),
+        ("0.1", ValueError, "`text` must be one `LossLaw(...)`, got '0.1'."),
+        (f"{KNOWN} 3", ValueError, "`text` must be one `LossLaw(...)`, got "),
+        ("open('x')", ValueError, "Unknown schedule `open`"),
+    ],
+)
+def test_what_is_no_law_is_not_parsed(text, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        forecast.LossLaw.parse(text)
+
+
+def test_the_core_imports_no_forecast():
+    check = (
+        "import sys, jaxsched; assert not {'scipy.optimize', 'jaxsched.forecast.laws'} & sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", check], check=True)
