@@ -19,6 +19,9 @@ STAGES = (0.1, 0.01, 0.003)
 BLOCKS = 4
 """The blocks of a run within which its residuals are taken to be dependent."""
 
+UNSEEN = 1e6
+"""The relative error of a constant of which the logs say nothing."""
+
 NORMAL_90 = 1.6449
 """The normal quantile within which 90 % lie on both sides."""
 
@@ -111,19 +114,25 @@ def standard_errors(
 ) -> tuple[float, ...]:
     """The standard error of each constant's logarithm; residuals are dependent within blocks of a run."""
     errors, slopes = logs.errors(formula, constants)
-    scale = np.sqrt(np.square(slopes).sum(0)) + 1e-300
-    slopes = slopes / scale
-    curvature = slopes[np.abs(errors) <= delta].T @ slopes[np.abs(errors) <= delta]
-    inverse = np.linalg.pinv(curvature, rcond=1e-12, hermitian=True)
-    pull = np.clip(errors, -delta, delta)[:, None] * slopes
+    scale = np.sqrt(np.square(slopes).sum(0))
+    silent = scale == 0
+    slopes = slopes / np.where(silent, 1.0, scale)
+    near = slopes[np.abs(errors) <= delta]
+    values, vectors = np.linalg.eigh(near.T @ near)
+    inverse = vectors / np.maximum(values, 1e-12 * values.max() + 1e-300) @ vectors.T
+    pull = np.clip(errors, -delta, delta)
     sizes = [len(each) for each in logs.logs]
-    blocks = [
-        pull[start + i * size // BLOCKS : start + (i + 1) * size // BLOCKS].sum(0)
-        for start, size in zip(np.cumsum([0, *sizes[:-1]]), sizes, strict=True)
-        for i in range(BLOCKS)
-    ]
-    covariance = inverse @ (np.array(blocks).T @ np.array(blocks)) @ inverse
-    return tuple(map(float, np.sqrt(np.maximum(np.diag(covariance), 0)) / scale))
+    blocks = np.array(
+        [
+            (pull[:, None] * slopes)[start + i * size // BLOCKS : start + (i + 1) * size // BLOCKS].sum(0)
+            for start, size in zip(np.cumsum([0, *sizes[:-1]]), sizes, strict=True)
+            for i in range(BLOCKS)
+        ]
+    )
+    # Blocks do not pull along a direction that the logs do not see, so independent residuals count there.
+    dependent, independent = inverse @ blocks.T @ blocks @ inverse, np.mean(pull**2) * inverse
+    variance = np.maximum(np.diag(dependent), np.diag(independent))
+    return tuple(map(float, np.where(silent, UNSEEN, np.sqrt(variance) / np.where(silent, 1.0, scale))))
 
 
 def _limits(formula: Formula, starts: list[list[float]]) -> tuple[np.ndarray, np.ndarray]:

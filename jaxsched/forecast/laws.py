@@ -24,7 +24,8 @@ class Fitted:
 
     Attributes:
       relative_errors: the standard error of each constant as a fraction of it, in the order of the law's
-        formula; of `decay` that of `-log(decay)`. Where one is near 1, the logs do not identify the constant.
+        formula; of `decay` that of `-log(decay)`. Where one is near 1, the logs do not identify the constant;
+        1e6 says that they do not depend on it.
       scatter: the standard deviation of the log loss about the law in runs that it was not fitted to.
       correlation: the correlation of neighbouring residuals, from 0 for noise to 1 for a misfit.
       rival: the other law's constants, fitted to the same runs.

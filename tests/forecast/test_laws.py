@@ -139,10 +139,23 @@ def test_the_residuals_are_those_of_the_logs(noisy):
         assert 3e-4 < np.std(residuals) < 2e-3
 
 
-def test_a_fit_without_noise_is_exact():
-    law = forecast.LossLaw.fit(logs("annealing", SEEN.values()), "annealing")
-    for constant, value in LAWS["annealing"].items():
-        assert getattr(law, constant) == pytest.approx(value, rel=1e-4)
+@pytest.mark.parametrize("law", ["annealing", pytest.param("multi-power", marks=pytest.mark.thorough)])
+def test_a_fit_without_noise_is_exact(law):
+    fitted = forecast.LossLaw.fit(logs(law, SEEN.values()), law)
+    for constant, value in LAWS[law].items():
+        assert getattr(fitted, constant) == pytest.approx(value, rel=1e-4)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("law", LAWS)
+def test_a_constant_rate_says_nothing_of_decays(law):
+    fitted = forecast.LossLaw.fit(logs(law, [js.Constant(PEAK)], 1e-3), law)
+    assert fitted.fitted.relative_errors[3:] == (1e6,) * (len(LAWS[law]) - 3)
+    assert forecast.LossLaw.parse(repr(fitted)) == fitted
+    assert fitted.predict(SEEN["decay"], [900]).extrapolates == (
+        "the rate's course is a decay, and the fitted ones are constant",
+        "the rate falls to 0.13 of its peak, and no fitted one below 1",
+    )
 
 
 @pytest.mark.thorough
