@@ -94,19 +94,15 @@ def held_out(formula: Formula, logs: LogLosses, constants: np.ndarray, delta: fl
     if len(sizes) == 1:
         folds = [np.arange(logs.count) >= logs.count // 2]
     whole = logs.errors(formula, constants)[0]
-    left_out = [
-        logs.errors(formula, np.exp(_minimise(formula, logs, np.log(constants), limits, delta, ~fold)[0]))[0][
-            fold
-        ]
-        for fold in folds
-    ]
-    scatter = max(
-        float(np.quantile(np.abs(each), 0.9)) / NORMAL_90 for each in (whole, np.concatenate(left_out))
-    )
+    left_out = []
+    for fold in folds:
+        point, _ = _minimise(formula, logs, np.log(constants), limits, delta, ~fold)
+        left_out.append(logs.errors(formula, np.exp(point))[0][fold])
+    spans = [float(np.quantile(np.abs(each), 0.9)) for each in (whole, np.concatenate(left_out))]
     by_run = logs.split(whole)
     products = sum(float(each[1:] @ each[:-1]) for each in by_run)
     squares = sum(float(each[1:] @ each[1:] + each[:-1] @ each[:-1]) / 2 for each in by_run)
-    return scatter, float(np.clip(products / squares, 0, 1)) if squares > 0 else 0.0
+    return max(spans) / NORMAL_90, float(np.clip(products / squares, 0, 1)) if squares > 0 else 0.0
 
 
 def standard_errors(
