@@ -6,8 +6,6 @@ import copy
 import math
 import pickle
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -317,10 +315,3 @@ def test_a_prediction_refuses(arguments, message):
 def test_what_is_no_law_is_not_parsed(text, error, message):
     with pytest.raises(error, match=re.escape(message)):
         forecast.LossLaw.parse(text)
-
-
-def test_the_core_imports_no_forecast():
-    check = (
-        "import sys, jaxsched; assert not {'scipy.optimize', 'jaxsched.forecast.laws'} & sys.modules.keys()"
-    )
-    subprocess.run([sys.executable, "-c", check], check=True)
