@@ -150,7 +150,7 @@ def main() -> None:
         size, _, name = path.stem.partition("_")
         sizes.setdefault(size, {})[name] = read(path)
     rows = [row for size, runs in sizes.items() for row in rows_of(size, runs)]
-    publish("forecast", [*rows, *means(rows)], "python -m benchmarks.forecast --data DIR")
+    publish("forecast/curves", [*rows, *means(rows)], "python -m benchmarks.forecast --data DIR")
 
 
 if __name__ == "__main__":
