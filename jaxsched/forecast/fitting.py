@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from scipy.optimize import least_squares
 
+from jaxsched.forecast._rates import rates_of
 from jaxsched.forecast.formulas import Formula
-from jaxsched.forecast.runs import Run, changes, rates_until
+from jaxsched.forecast.runs import Run, changes
 
 STAGES = (0.1, 0.01, 0.003)
 """Huber's thresholds before the last one. A fit that starts at a threshold below its residuals stalls."""
@@ -37,7 +38,7 @@ class LogLosses:
     """
 
     def __init__(self, runs: Sequence[Run]) -> None:
-        self.rates = [rates_until(run.schedule, int(run.steps[-1])) for run in runs]
+        self.rates = [rates_of(run.schedule, 0, int(run.steps[-1]) + 1) for run in runs]
         self.groups = [[*changes(each, run.steps)] for each, run in zip(self.rates, runs, strict=True)]
         self.logs = [np.log(run.losses) for run in runs]
         self.count = sum(map(len, self.logs))

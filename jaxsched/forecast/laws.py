@@ -13,9 +13,10 @@ import numpy as np
 from jaxsched._core.fields import brief, checked_number, describe
 from jaxsched._core.schedule import ScheduleLike, as_schedule
 from jaxsched._text.reader import Reader
+from jaxsched.forecast._rates import rates_of
 from jaxsched.forecast.fitting import LogLosses, fit_constants, held_out, standard_errors
 from jaxsched.forecast.formulas import FORMULAS
-from jaxsched.forecast.runs import KINDS, as_runs, changes, kind_of, rates_until, whole_steps
+from jaxsched.forecast.runs import KINDS, as_runs, changes, kind_of, whole_steps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -280,7 +281,7 @@ class LossLaw:
         """
         at = whole_steps(steps)
         quantile = _quantile(level)
-        rates = rates_until(as_schedule("schedule", schedule), int(at[-1]))
+        rates = rates_of(as_schedule("schedule", schedule), 0, int(at[-1]) + 1)
         logarithm, error, _ = self._logs(rates, at)
         loss = np.exp(logarithm)
         if self.fitted is None:
@@ -305,7 +306,7 @@ class LossLaw:
         """
         at = whole_steps([step])
         quantile = _quantile(level)
-        rates = [rates_until(as_schedule(name, each), int(at[-1])) for name, each in (("a", a), ("b", b))]
+        rates = [rates_of(as_schedule(name, each), 0, step + 1) for name, each in (("a", a), ("b", b))]
         losses, rivals = [], []
         for each in rates:
             logarithm, _, rival = self._logs(each, at)

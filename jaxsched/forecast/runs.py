@@ -10,8 +10,7 @@ import numpy as np
 
 from jaxsched._core.clock import LAST_STEP
 from jaxsched._core.fields import as_numbers, describe, show
-from jaxsched._core.schedule import Schedule, as_schedule
-from jaxsched._core.versions import enable_x64
+from jaxsched._core.schedule import as_schedule
 
 LEVELS = 512
 """The changes of the rate that are summed as one differ by at most the peak divided by this."""
@@ -74,15 +73,6 @@ def whole_steps(steps: Any) -> np.ndarray:
             f"`steps` must ascend, got {show(given[i])} before {show(given[i + 1])} at index {i}."
         )
     return given.astype(np.int64)
-
-
-def rates_until(schedule: Schedule, last: int) -> np.ndarray:
-    """The rates at the steps 0 to `last` in float64, checked: at least 0."""
-    with enable_x64(True):
-        rates = np.asarray(schedule(np.arange(last + 1)), np.float64)
-    if (bad := np.flatnonzero(rates < 0)).size:
-        raise ValueError(f"`schedule` must give rates of at least 0, got {rates[bad[0]]:g} at step {bad[0]}.")
-    return rates
 
 
 @dataclasses.dataclass(frozen=True)

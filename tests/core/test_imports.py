@@ -113,10 +113,10 @@ def test_optim_and_one_search_alone_import_optax(name):
     optional = {"matplotlib"} if name in ("jaxsched._figures", "jaxsched._inspect.plot") else set()
     if name.startswith("jaxsched.optim"):
         optional = {"matplotlib", "optax"}
-    if name.startswith("jaxsched.forecast"):
-        optional = {"scipy"}  # JAX needs it, so it is there.
     if name == "jaxsched.forecast.search":
-        optional = {"optax", "scipy"}
+        optional = {"optax"}
+    if name == "jaxsched.forecast.fitting":
+        optional = {"scipy"}  # JAX needs it, so it is there.
     assert outside <= {"jax", "numpy"} | optional
 
 

@@ -120,3 +120,14 @@ def test_the_readme_names_every_shape():
     names = [*api.names("transitions"), *api.names("shapes")]
     shapes = {name for name in names if inspect.isclass(getattr(js, name))}
     assert set(re.findall(r"`(\w+)`", listed)) == shapes
+
+
+def test_the_reference_shows_how_far_a_loss_law_errs():
+    page = (ROOT / "docs" / "reference" / "forecast.md").read_text()
+    rows = json.loads((RESULTS / "forecast" / "curves.json").read_text())["rows"]
+    means = [
+        {name: row[name] for name in row if name not in ("size", "run")}
+        for row in rows
+        if row["size"] == "all"
+    ]
+    assert markdown(means) in page

@@ -293,7 +293,7 @@ def test_a_law_refuses(changed, error, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((-0.1, [3]), "`schedule` must give rates of at least 0, got -0.1 at step 0."),
+        ((-0.1, [3]), "`schedule` must have finite rates of at least 0, got -0.1 at step 0."),
         ((0, [3]), "`schedule` must have a rate above 0 up to step 3, got only zeros."),
         ((0.1, [3], 1), "`level` must be above 0 and below 1, got 1."),
     ],
