@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import statistics
 from collections.abc import Sequence
@@ -12,7 +13,8 @@ import numpy as np
 
 from jaxsched._core.fields import brief, checked_number, describe
 from jaxsched._core.schedule import ScheduleLike, as_schedule
-from jaxsched._text.reader import Reader
+from jaxsched._text.mistakes import mistake
+from jaxsched._text.reader import Reader, tokens
 from jaxsched.forecast._rates import rates_of
 from jaxsched.forecast.fitting import LogLosses, fit_constants, held_out, standard_errors
 from jaxsched.forecast.formulas import FORMULAS
@@ -248,7 +250,8 @@ class LossLaw:
         """
         if not isinstance(text, str):
             raise TypeError(f"`text` must be a string, got {describe(text)}.")
-        reader = Reader(text, {"LossLaw": cls, "Fitted": Fitted})
+        names = {"LossLaw": cls, "Fitted": Fitted}
+        reader = Reader(tokens(text), names, functools.partial(mistake, text))
         value = reader.expression()
         if not isinstance(value, cls) or reader.next.kind != "end":
             raise ValueError(f"`text` must be one `LossLaw(...)`, got {brief(text)}.")
