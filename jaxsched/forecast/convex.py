@@ -11,7 +11,16 @@ import numpy as np
 from jax import lax
 
 from jaxsched._core.evaluate import batch_shape, compute
-from jaxsched._core.fields import Number, Numbers, as_numbers, checked_number, is_concrete, show
+from jaxsched._core.fields import (
+    LARGEST,
+    Number,
+    Numbers,
+    as_numbers,
+    check_range,
+    checked_number,
+    is_concrete,
+    show,
+)
 from jaxsched._core.schedule import Schedule, ScheduleLike, as_schedule
 from jaxsched._core.versions import outside_of_programs
 from jaxsched._inspect.check import whole_steps
@@ -143,8 +152,9 @@ def _norms(norms: Any, steps: int) -> Any:
         if len(kept) != steps:
             raise ValueError(f"`gradient_norms` must have {steps} entries, one a step, got {len(kept)}.")
         if is_concrete(kept):
-            for i in np.flatnonzero(~(np.isfinite(kept) & (np.asarray(kept) >= 0)))[:1]:
-                raise ValueError(f"`gradient_norms[{i}]` must be finite and at least 0, got {show(kept[i])}.")
+            values = np.asarray(kept, np.float64)
+            for i in np.flatnonzero(~((values >= 0) & (values <= LARGEST)))[:1]:
+                check_range(f"gradient_norms[{i}]", values[i], at_least=0)
         return kept
     return checked_number("gradient_norms", norms, at_least=0)
 
@@ -157,6 +167,8 @@ def _horizons(horizons: Any, steps: int) -> np.ndarray:
         count = min(whole_steps("horizons", horizons), steps)
         return np.arange(1, count + 1) * steps // count
     chosen = np.asarray(as_numbers("horizons", horizons))
+    if not len(chosen):
+        raise ValueError("`horizons` must have at least one entry, got none.")
     for i in np.flatnonzero(~((chosen >= 1) & (chosen <= steps) & (chosen == np.floor(chosen))))[:1]:
         raise ValueError(f"`horizons[{i}]` must be a whole number from 1 to {steps}, got {show(chosen[i])}.")
     return chosen.astype(np.int64)

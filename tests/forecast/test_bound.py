@@ -221,7 +221,7 @@ VALUE_ERRORS = {
     "`gradient_norms` must have 5 entries, one a step, got 2.": lambda: forecast.bound(
         0.1, 5, gradient_norms=[1, 2]
     ),
-    "`gradient_norms[1]` must be finite and at least 0, got nan.": lambda: forecast.bound(
+    "`gradient_norms[1]` must be a finite float32 number, got nan.": lambda: forecast.bound(
         0.1, 2, gradient_norms=np.array([1, np.nan])
     ),
     "`schedule` must have finite rates of at least 0, got -0.25 at step 3.": lambda: forecast.bound(
@@ -233,6 +233,10 @@ VALUE_ERRORS = {
     "`horizons[1]` must be a whole number from 1 to 5, got 6.": lambda: forecast.bound(0.1, 5).curve([1, 6]),
     "`horizons[0]` must be a whole number from 1 to 5, got 0.5.": lambda: forecast.bound(0.1, 5).curve([0.5]),
     "`horizons` must be at least 1": lambda: forecast.bound(0.1, 5).curve(0),
+    "`horizons` must have at least one entry, got none.": lambda: forecast.bound(0.1, 5).curve([]),
+    "`gradient_norms[0]` must be a finite float32 number, got 1e+200.": lambda: forecast.bound(
+        0.1, 1, gradient_norms=[1e200]
+    ),
 }
 TYPE_ERRORS = {
     "`schedule` must be a schedule, a number or a callable, got 'Constant(1)' (str)": lambda: forecast.bound(
