@@ -11,7 +11,7 @@ from jaxsched._core.fields import Numbers, as_numbers, checked_number, describe,
 from jaxsched._core.schedule import Schedule, ScheduleLike
 from jaxsched._inspect.check import one_schedule, whole_steps
 from jaxsched.combinators.ramps import knots as through
-from jaxsched.forecast._rates import rates_of
+from jaxsched.forecast._rates import check_some, rates_of
 from jaxsched.shapes.levels import Table
 
 POWERS = {"adam": -1, "sgd": -2}
@@ -58,14 +58,14 @@ def refine(
 
     Raises:
       TypeError: an argument is of the wrong type, or traced.
-      ValueError: `schedule` is a stack, or a rate of it is negative or not finite; there are fewer than two
-        norms, or one is not finite or not above 0; another argument is out of range.
+      ValueError: `schedule` is a stack, a rate of it is negative or not finite, or all are 0; there are
+        fewer than two norms, or one is not finite or not above 0; another argument is out of range.
 
     Source: Defazio et al., "Optimal Linear Decay Learning Rate Schedules and Further Refinements",
     arXiv:2310.07831, with the filter and the smoothing of their code.
     """
     plan = one_schedule(schedule)
-    if optimizer not in POWERS:
+    if not isinstance(optimizer, str) or optimizer not in POWERS:
         raise ValueError(f'`optimizer` must be "adam" or "sgd", got {optimizer!r}.')
     if not is_concrete(gradient_norms, smoothing):
         raise TypeError("`gradient_norms` and `smoothing` must be concrete, got traced ones.")
@@ -75,13 +75,14 @@ def refine(
     for i in np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))[:1]:
         raise ValueError(f"`gradient_norms[{i}]` must be finite and above 0, got {show(norms[i])}.")
     fraction = float(checked_number("smoothing", smoothing, at_least=0, at_most=1))
-    peak = rates_of(plan, 0, len(norms)).max()
+    run = rates_of(plan, 0, len(norms))
+    check_some(run, len(norms) - 1)
     smooth = _median_filter(norms, int(fraction * len(norms)) // 2)
     # Relative to the lowest norm, no weight overflows.
     weights = (smooth / smooth.min()) ** POWERS[optimizer]
     after = np.append(np.cumsum(weights[:0:-1])[::-1], 0.0)
     refined = weights * after
-    rates = refined / refined.max() * peak
+    rates = refined / refined.max() * run.max()
     if knots is None:
         return Table(rates)
     count = whole_steps("knots", knots)

@@ -86,6 +86,8 @@ VALUE_ERRORS = {
     "`smoothing` must be at least 0 and at most 1, got 2.": (
         lambda: forecast.refine(0.1, [1, 2], smoothing=2)
     ),
+    '`optimizer` must be "adam" or "sgd", got [\'adam\'].': lambda: forecast.refine(0.1, [1, 2], ["adam"]),
+    "`schedule` must have a rate above 0 up to step 1, got only zeros.": lambda: forecast.refine(0, [1, 2]),
     "`knots` must be from 2 to 3, the number of norms, got 4 (int).": (
         lambda: forecast.refine(0.1, [1, 2, 3], knots=4)
     ),
