@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from scipy.optimize import least_squares
 
-from jaxsched.forecast._rates import rates_of
 from jaxsched.forecast.formulas import Formula
 from jaxsched.forecast.runs import Run, changes
 
@@ -21,7 +20,7 @@ BLOCKS = 4
 """The blocks of a run within which its residuals are taken to be dependent."""
 
 UNSEEN = 1e6
-"""The relative error of a constant of which the logs say nothing."""
+"""The relative error of a constant of which the logs say nothing, the largest that is given."""
 
 NORMAL_90 = 1.6449
 """The normal quantile within which 90 % lie on both sides."""
@@ -35,13 +34,15 @@ class LogLosses:
       groups: the changes of the rate of each run.
       logs: the logarithms of the losses of each run.
       count: the number of losses in all runs.
+      least: what a loss is taken for that is below it.
     """
 
     def __init__(self, runs: Sequence[Run]) -> None:
-        self.rates = [rates_of(run.schedule, 0, int(run.steps[-1]) + 1) for run in runs]
+        self.rates = [run.rates for run in runs]
         self.groups = [[*changes(each, run.steps)] for each, run in zip(self.rates, runs, strict=True)]
         self.logs = [np.log(run.losses) for run in runs]
         self.count = sum(map(len, self.logs))
+        self.least = 1e-6 * min(float(run.losses.min()) for run in runs)
 
     def errors(self, formula: Formula, constants: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`log(predicted / loss)` at all steps, and its derivatives by the logarithms of the constants."""
@@ -49,7 +50,7 @@ class LogLosses:
         loss = np.concatenate([loss for loss, _ in pairs])
         slopes = np.concatenate([slopes for _, slopes in pairs])
         # A trial of the fit may leave the losses that are possible.
-        loss = np.maximum(loss, 1e-6)
+        loss = np.maximum(loss, self.least)
         return np.log(loss) - np.concatenate(self.logs), slopes / loss[:, None]
 
     def residuals(self, formula: Formula, constants: np.ndarray) -> list[np.ndarray]:
@@ -118,18 +119,19 @@ def standard_errors(
     values, vectors = np.linalg.eigh(near.T @ near)
     inverse = vectors / np.maximum(values, 1e-12 * values.max() + 1e-300) @ vectors.T
     pull = np.clip(errors, -delta, delta)
-    sizes = [len(each) for each in logs.logs]
+    lengths = [len(each) for each in logs.logs]
     blocks = np.array(
         [
             (pull[:, None] * slopes)[start + i * size // BLOCKS : start + (i + 1) * size // BLOCKS].sum(0)
-            for start, size in zip(np.cumsum([0, *sizes[:-1]]), sizes, strict=True)
+            for start, size in zip(np.cumsum([0, *lengths[:-1]]), lengths, strict=True)
             for i in range(BLOCKS)
         ]
     )
     # Blocks do not pull along a direction that the logs do not see, so independent residuals count there.
     dependent, independent = inverse @ blocks.T @ blocks @ inverse, np.mean(pull**2) * inverse
     variance = np.maximum(np.diag(dependent), np.diag(independent))
-    return tuple(map(float, np.where(silent, UNSEEN, np.sqrt(variance) / np.where(silent, 1.0, scale))))
+    sizes = np.sqrt(variance) / np.where(silent, 1.0, scale)
+    return tuple(map(float, np.where(silent, UNSEEN, np.minimum(sizes, UNSEEN))))
 
 
 def _limits(formula: Formula, starts: list[list[float]]) -> tuple[np.ndarray, np.ndarray]:

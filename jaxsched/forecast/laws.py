@@ -11,14 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from jaxsched._core.fields import brief, checked_number, describe
-from jaxsched._core.schedule import ScheduleLike, as_schedule
+from jaxsched._core.fields import brief, checked_number, describe, is_concrete, show
+from jaxsched._core.schedule import ScheduleLike
 from jaxsched._text.mistakes import mistake
 from jaxsched._text.reader import Reader, tokens
-from jaxsched.forecast._rates import rates_of
 from jaxsched.forecast.fitting import LogLosses, fit_constants, held_out, standard_errors
 from jaxsched.forecast.formulas import FORMULAS
-from jaxsched.forecast.runs import KINDS, as_runs, changes, kind_of, whole_steps
+from jaxsched.forecast.runs import KINDS, LAST, as_runs, changes, kind_of, rates_until, whole_steps
+
+MOST = 700.0
+"""The largest logarithm of a ratio of losses: its exponential is a float64."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +85,8 @@ class Prediction:
     """The losses that a law predicts.
 
     Attributes:
-      loss: the predicted loss after the update at each step, float64, shape (n,).
+      loss: the predicted loss after the update at each step, float64, shape (n,). Far from the fit a law may
+        give no loss above 0; the band is then from 0 to infinity.
       low: the lower end of the band, float64, shape (n,); NaN for a law that was not fitted here.
       high: the upper end, likewise.
       extrapolates: how the schedule leaves the range of the fit, one sentence each; empty if it does not.
@@ -101,7 +104,8 @@ class Comparison:
 
     Attributes:
       difference: the loss of the first less that of the second; below 0 the first is better.
-      error: half the width of the band about it; NaN for a law that was not fitted here.
+      error: half the width of the band about it; NaN for a law that was not fitted here, and infinite where
+        a law gives no loss above 0.
       step: the step after whose update they are compared.
       extrapolates: how either leaves the range of the fit.
     """
@@ -284,13 +288,13 @@ class LossLaw:
         """
         at = whole_steps(steps)
         quantile = _quantile(level)
-        rates = rates_of(as_schedule("schedule", schedule), 0, int(at[-1]) + 1)
-        logarithm, error, _ = self._logs(rates, at)
-        loss = np.exp(logarithm)
-        if self.fitted is None:
-            return Prediction(loss, np.full_like(loss, math.nan), np.full_like(loss, math.nan), ())
-        low, high = (np.exp(logarithm + sign * quantile * error) for sign in (-1, 1))
-        return Prediction(loss, low, high, tuple(self.fitted.beyond(rates, at)))
+        _, rates = rates_until("schedule", schedule, at)
+        loss, error, _ = self._losses(rates, at)
+        beyond = self.fitted.beyond(rates, at) if self.fitted else []
+        beyond += [f"the law gives no loss above 0 at step {step}" for step in at[loss <= 0][:1]]
+        factor = np.exp(np.minimum(quantile * error, MOST))
+        low, high = np.where(np.isinf(error), [[0.0], [math.inf]], [loss / factor, loss * factor])
+        return Prediction(loss, low, high, tuple(beyond))
 
     def compare(self, a: ScheduleLike, b: ScheduleLike, step: int, level: float = 0.9) -> Comparison:
         """The difference between the losses of two schedules after the update at a step, with its error.
@@ -301,20 +305,20 @@ class LossLaw:
         Args:
           a: the first schedule, or a number.
           b: the second schedule, or a number.
-          step: the step, at least 0.
+          step: the step, a whole number of at least 0.
           level: as in `predict`.
 
         Raises:
           TypeError, ValueError: as in `predict`.
         """
-        at = whole_steps([step])
+        at = _as_step(step)
         quantile = _quantile(level)
-        rates = [rates_of(as_schedule(name, each), 0, step + 1) for name, each in (("a", a), ("b", b))]
+        rates = [rates_until(name, each, at)[1] for name, each in (("a", a), ("b", b))]
         losses, rivals = [], []
         for each in rates:
-            logarithm, _, rival = self._logs(each, at)
-            losses.append(math.exp(logarithm[0]))
-            rivals.append(math.exp(rival[0]))
+            loss, _, rival = self._losses(each, at)
+            losses.append(float(loss[0]))
+            rivals.append(float(rival[0]))
         difference = losses[0] - losses[1]
         fitted = self.fitted
         if fitted is None:
@@ -322,32 +326,57 @@ class LossLaw:
         noise = fitted.scatter * math.hypot(*losses)
         doubt = difference - (rivals[0] - rivals[1])
         error = math.hypot(noise, math.sqrt(fitted.correlation) * doubt) * max(1.0, at[0] / fitted.steps[1])
+        if min(*losses, *rivals) <= 0:
+            error = math.inf
         beyond = dict.fromkeys(text for each in rates for text in fitted.beyond(each, at))
         return Comparison(difference, quantile * error, int(at[0]), tuple(beyond))
 
-    def _logs(self, rates: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The log loss, its standard deviation, and the log loss of the other law."""
+    def _constants(self) -> list[float]:
+        return [getattr(self, name) for name in FORMULAS[self.law].names]
+
+    def _losses(self, rates: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The loss, the standard deviation of its logarithm, and the loss by the other law.
+
+        The deviation is infinite where one of the laws gives no loss above 0.
+        """
         groups = [*changes(rates, steps)]
-        mine = _log_loss(self.law, [getattr(self, name) for name in FORMULAS[self.law].names], groups)
+        mine = _loss(self.law, self._constants(), groups)
         if self.fitted is None:
             return mine, np.full_like(mine, math.nan), np.full_like(mine, math.nan)
         (other,) = FORMULAS.keys() - {self.law}
-        rival = _log_loss(other, self.fitted.rival, groups)
-        spread = np.sqrt(self.fitted.scatter**2 + self.fitted.correlation * (mine - rival) ** 2)
-        return mine, spread * np.maximum(1.0, steps / self.fitted.steps[1]), rival
+        rival = _loss(other, self.fitted.rival, groups)
+        possible = (mine > 0) & (rival > 0)
+        apart = np.log(np.where(possible, mine, 1)) - np.log(np.where(possible, rival, 1))
+        spread = np.sqrt(self.fitted.scatter**2 + self.fitted.correlation * apart**2)
+        ahead = np.maximum(1.0, steps / self.fitted.steps[1])
+        return mine, np.where(possible, spread * ahead, math.inf), rival
+
+
+def _as_step(step: Any) -> np.ndarray:
+    """A step as an int64 array of shape (1,), checked."""
+    if not is_concrete(step):
+        raise TypeError("`step` must be concrete, got a traced number.")
+    given = float(checked_number("step", step))
+    if not (given.is_integer() and 0 <= given <= LAST):
+        raise ValueError(f"`step` must be a whole number from 0 to {LAST}, got {show(given)}.")
+    return np.array([int(given)])
 
 
 def _formula(law: Any) -> Any:
-    if law not in FORMULAS:
+    if not isinstance(law, str) or law not in FORMULAS:
         raise ValueError(f"`law` must be one of {', '.join(FORMULAS)}, got {brief(law)}.")
     return FORMULAS[law]
 
 
-def _log_loss(law: str, constants: Sequence[float], groups: Sequence[Any]) -> np.ndarray:
-    inner = np.array(constants, np.float64)
-    if law == "annealing":
-        inner[-1] = -math.log(inner[-1])
-    return np.log(np.concatenate([FORMULAS[law].loss(inner, each)[0] for each in groups]))
+def _loss(law: str, constants: Sequence[float], groups: Sequence[Any]) -> np.ndarray:
+    inner = np.array(_inner(law, constants))
+    return np.concatenate([FORMULAS[law].loss(inner, each)[0] for each in groups])
+
+
+def _inner(law: str, constants: Sequence[float]) -> list[float]:
+    """The constants of a law as its formula takes them."""
+    *others, last = constants
+    return [*others, -math.log(last) if law == "annealing" else last]
 
 
 def _outer(law: str, inner: np.ndarray) -> tuple[float, ...]:

@@ -9,8 +9,12 @@ from typing import Any
 import numpy as np
 
 from jaxsched._core.clock import LAST_STEP
-from jaxsched._core.fields import as_numbers, describe, show
-from jaxsched._core.schedule import as_schedule
+from jaxsched._core.fields import as_numbers, describe, is_concrete, show
+from jaxsched._core.schedule import Schedule, as_schedule
+from jaxsched.forecast._rates import check_some, rates_of
+
+LAST = LAST_STEP - 1
+"""The step of the last update that an optimizer can count."""
 
 LEVELS = 512
 """The changes of the rate that are summed as one differ by at most the peak divided by this."""
@@ -31,18 +35,25 @@ class Run:
       steps: the steps of the losses, whole numbers, ascending, shape (n,), n at least 1.
       losses: `losses[i]` is the loss after the update at `steps[i]`, above 0, shape (n,).
 
+    Attributes:
+      rates: the rates up to the last of the steps, float64.
+
     Raises:
-      TypeError: an argument is of another type.
-      ValueError: the lengths differ, a step is no whole number of at least 0 or not above the step before
-        it, a loss is not finite and above 0, or the rates are negative or all 0 up to the first step.
+      TypeError: an argument is of another type, or traced.
+      ValueError: `schedule` is a stack, the lengths differ, a step is no whole number of at least 0 or not
+        above the step before it, a loss is not finite and above 0, or a rate is negative or all are 0 up to
+        the first step.
     """
 
     schedule: Any
     steps: Any
     losses: Any
+    rates: np.ndarray = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         steps = whole_steps(self.steps)
+        if not is_concrete(self.losses):
+            raise TypeError("`losses` must be concrete, got traced ones.")
         losses = np.array(as_numbers("losses", self.losses), np.float64)
         if losses.shape != steps.shape:
             raise ValueError(
@@ -50,29 +61,45 @@ class Run:
             )
         if (bad := np.flatnonzero(~((losses > 0) & np.isfinite(losses)))).size:
             raise ValueError(f"`losses[{bad[0]}]` must be finite and above 0, got {show(losses[bad[0]])}.")
-        object.__setattr__(self, "schedule", as_schedule("schedule", self.schedule))
+        schedule, rates = rates_until("schedule", self.schedule, steps)
+        object.__setattr__(self, "schedule", schedule)
+        object.__setattr__(self, "rates", rates)
         object.__setattr__(self, "steps", steps)
         object.__setattr__(self, "losses", losses)
-        for kept in (steps, losses):
+        for kept in (steps, losses, rates):
             kept.flags.writeable = False
 
 
 def whole_steps(steps: Any) -> np.ndarray:
     """`steps` as ascending int64 numbers, checked."""
+    if not is_concrete(steps):
+        raise TypeError("`steps` must be concrete, got traced ones.")
     given = np.asarray(as_numbers("steps", steps), np.float64)
     if not len(given):
         raise ValueError("`steps` must have at least one entry, got none.")
-    bad = np.flatnonzero(~((given == np.floor(given)) & (given >= 0) & (given < LAST_STEP)))
-    if bad.size:
-        raise ValueError(
-            f"`steps[{bad[0]}]` must be a whole number of at least 0, got {show(given[bad[0]])}."
-        )
+    for i in np.flatnonzero(~((given == np.floor(given)) & (given >= 0) & (given <= LAST)))[:1]:
+        raise ValueError(f"`steps[{i}]` must be a whole number from 0 to {LAST}, got {show(given[i])}.")
     if (falls := np.flatnonzero(np.diff(given) <= 0)).size:
         i = int(falls[0])
         raise ValueError(
             f"`steps` must ascend, got {show(given[i])} before {show(given[i + 1])} at index {i}."
         )
     return given.astype(np.int64)
+
+
+def rates_until(name: str, schedule: Any, steps: np.ndarray) -> tuple[Schedule, np.ndarray]:
+    """The argument `name` as a schedule, and its rates up to the last of the steps.
+
+    Raises:
+      TypeError: it is not a schedule, or traced.
+      ValueError: it is a stack, a rate is negative or not finite, or all are 0 up to the first of the steps.
+    """
+    if not is_concrete(schedule):
+        raise TypeError(f"`{name}` must be concrete, got a traced one: call this outside of `jax.jit`.")
+    plan = as_schedule(name, schedule)
+    rates = rates_of(plan, 0, int(steps[-1]) + 1, name)
+    check_some(rates, int(steps[0]), name)
+    return plan, rates
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,8 +132,6 @@ def changes(rates: np.ndarray, steps: np.ndarray) -> Iterator[Changes]:
     each of the steps. Where the rate is constant there is no change, and nothing to sum.
     """
     totals = np.cumsum(rates)
-    if totals[steps[0]] <= 0:
-        raise ValueError(f"`schedule` must have a rate above 0 up to step {steps[0]}, got only zeros.")
     k = np.flatnonzero(np.diff(rates)) + 1
     change = rates[k] - rates[k - 1]
     level = np.maximum(rates[k], 1e-100)  # A rate of 0 stands for its limit.

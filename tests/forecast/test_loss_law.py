@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
 import pickle
 import re
 
+import jax
 import numpy as np
 import pytest
 
@@ -237,17 +239,63 @@ def test_a_prediction_says_where_it_leaves_the_fit(noisy, schedule, steps, words
     assert list(noisy[1].predict(schedule, steps).extrapolates) == words
 
 
+def test_a_law_that_gives_no_loss_above_0_says_so(noisy):
+    """A decay lowers the loss, here below 0: no NaN, no order, and the step at which it happens."""
+    _, law = noisy
+    law = dataclasses.replace(law, L0=1e-9, A=1e-9)
+    decay = js.Linear(PEAK, 0, 1000)
+    said = law.predict(decay, [500, 900])
+    assert (said.loss <= 0).all()
+    assert (said.low.tolist(), said.high.tolist()) == ([0, 0], [math.inf, math.inf])
+    assert said.extrapolates[-1] == "the law gives no loss above 0 at step 500"
+    found = law.compare(decay, SEEN["constant"], 900)
+    assert found.error == math.inf
+    assert not found.distinguishable
+
+
+def test_the_widest_band_is_finite(noisy):
+    _, law = noisy
+    law = dataclasses.replace(law, fitted=dataclasses.replace(law.fitted, scatter=1e4))
+    said = law.predict(PEAK, [900])
+    assert 0 < said.low < said.loss < said.high < math.inf
+
+
 RUN = forecast.Run(PEAK, [10, 20], [3, 2.9])
 KNOWN = forecast.LossLaw("annealing", **LAWS["annealing"])
 NUMBERS = {"L0": 1, "A": 1, "alpha": 1, "C": 1, "decay": 0.5}
+
+
+@pytest.mark.thorough
+def test_the_unit_of_the_loss_does_not_matter():
+    """Losses of a millionth of a millionth are fitted as their multiples are."""
+    runs = logs("annealing", SEEN.values(), 1e-3)
+    small = [forecast.Run(run.schedule, run.steps, 1e-12 * run.losses) for run in runs]
+    law, tiny = (forecast.LossLaw.fit(each, "annealing") for each in (runs, small))
+    for name, factor in {"L0": 1e-12, "A": 1e-12, "C": 1e-12, "alpha": 1, "decay": 1}.items():
+        assert getattr(tiny, name) == pytest.approx(factor * getattr(law, name), rel=1e-3)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("runs", [[range(100, 108)], [[100 + i] for i in range(6)], [[100], range(200, 206)]])
+def test_a_fit_to_few_losses(runs):
+    """One run alone, runs of one loss, and runs of different lengths."""
+    law = forecast.LossLaw.fit(
+        [forecast.Run(PEAK, steps, np.full(len(steps), 3.0)) for steps in runs], "annealing"
+    )
+    said = law.predict(PEAK, [300])
+    assert np.isfinite([*said.loss, *said.low, *said.high]).all()
+    assert [len(each) for each in law.residuals] == [len(steps) for steps in runs]
 
 
 @pytest.mark.parametrize(
     ("steps", "losses", "message"),
     [
         ([], [], "`steps` must have at least one entry, got none."),
-        ([1.5], [1], "`steps[0]` must be a whole number of at least 0, got 1.5."),
-        ([-1], [1], "`steps[0]` must be a whole number of at least 0, got -1."),
+        ([1.5], [1], "`steps[0]` must be a whole number from 0 to 2147483646, got 1.5."),
+        ([-1], [1], "`steps[0]` must be a whole number from 0 to 2147483646, got -1."),
+        ([2**31 - 1], [1], "`steps[0]` must be a whole number from 0 to 2147483646, got 2147483647."),
+        ([3, 2], [1, 1], "`steps` must ascend, got 3 before 2 at index 0."),
+        ([1, 2], [1, -1], "`losses[1]` must be finite and above 0, got -1."),
         ([2, 2], [1, 1], "`steps` must ascend, got 2 before 2 at index 0."),
         ([1, 2], [1], "`losses` must have one entry for each of the 2 steps, got 1."),
         ([1, 2], [1, 0], "`losses[1]` must be finite and above 0, got 0."),
@@ -266,6 +314,11 @@ def test_a_run_refuses(steps, losses, message):
         ({"runs": 0.1}, TypeError, "`runs` must be a list of `Run`, got 0.1 (float)."),
         ({"runs": [0.1]}, TypeError, "`runs[0]` must be a `Run`, got 0.1 (float)."),
         ({}, ValueError, "`runs` must have more than 7 losses, got 2."),
+        (
+            {"law": ["annealing"]},
+            ValueError,
+            "`law` must be one of multi-power, annealing, got ['annealing'].",
+        ),
         ({"law": "power"}, ValueError, "`law` must be one of multi-power, annealing, got 'power'."),
         ({"delta": 0}, ValueError, "`delta` must be above 0, got 0."),
     ],
@@ -315,3 +368,48 @@ def test_a_prediction_refuses(arguments, message):
 def test_what_is_no_law_is_not_parsed(text, error, message):
     with pytest.raises(error, match=re.escape(message)):
         forecast.LossLaw.parse(text)
+
+
+STACK = js.stack([js.Constant(0.1), js.Constant(0.2)])
+REFUSED = [
+    (
+        lambda: forecast.Run(-0.1, [3], [1]),
+        "`schedule` must have finite rates of at least 0, got -0.1 at step 0.",
+    ),
+    (lambda: forecast.Run(0, [3], [1]), "`schedule` must have a rate above 0 up to step 3, got only zeros."),
+    (lambda: forecast.Run(STACK, [3], [1]), "`schedule` must be one schedule, got a stack of 2"),
+    (lambda: KNOWN.predict(STACK, [3]), "`schedule` must be one schedule, got a stack of 2"),
+    (lambda: KNOWN.compare(0.1, STACK, 3), "`b` must be one schedule, got a stack of 2"),
+    (lambda: KNOWN.compare(0.1, -0.1, 3), "`b` must have finite rates of at least 0, got -0.1 at step 0."),
+    (lambda: KNOWN.compare(0, 0.1, 3), "`a` must have a rate above 0 up to step 3, got only zeros."),
+    (lambda: KNOWN.compare(0.1, 0.2, -1), "`step` must be a whole number from 0 to 2147483646, got -1."),
+    (lambda: KNOWN.compare(0.1, 0.2, 1.5), "`step` must be a whole number from 0 to 2147483646, got 1.5."),
+]
+
+
+@pytest.mark.parametrize(("call", "message"), REFUSED, ids=[message for _, message in REFUSED])
+def test_schedules_and_steps_are_refused_where_they_are_given(call, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        call()
+
+
+TRACED = {
+    "`schedule` must be concrete, got a traced one": lambda x: KNOWN.predict(js.Constant(x), [3]),
+    "`a` must be concrete, got a traced one": lambda x: KNOWN.compare(js.Constant(x), 0.1, 3),
+    "`steps` must be concrete, got traced ones.": lambda x: KNOWN.predict(0.1, [x]),
+    "`step` must be concrete, got a traced number.": lambda x: KNOWN.compare(0.1, 0.2, x),
+    "`losses` must be concrete, got traced ones.": lambda x: forecast.Run(0.1, [3], [x]),
+}
+
+
+@pytest.mark.parametrize("message", TRACED)
+def test_what_must_not_be_traced(message):
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}"):
+        jax.jit(TRACED[message])(0.1)
+
+
+def test_a_step_may_be_any_whole_number():
+    found = KNOWN.compare(SEEN["decay"], SEEN["constant"], 100)
+    for step in (100.0, np.int8(100), np.float32(100)):
+        assert KNOWN.compare(SEEN["decay"], SEEN["constant"], step).difference == found.difference
+    assert KNOWN.compare(SEEN["decay"], SEEN["constant"], np.int8(127)).step == 127
