@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxsched.forecast.runs import Changes
@@ -110,3 +113,34 @@ FORMULAS = {
     ),
 }
 """The laws by name."""
+
+
+def _traced_multi_power(rates: jax.Array, constants: Any) -> list[jax.Array]:
+    """The loss after the last of the rates; see `LossLaw`."""
+    l0, a, alpha, b, c, beta, gamma = constants
+    change, level, left, total = _falls(rates)
+    # The power of a rate of 0 would leave NaN in the gradient.
+    moves = level > 0
+    reach = c * jnp.where(moves, level, 1) ** -gamma * left
+    limit = jnp.where(left > 0, 1.0, 0.0).astype(rates.dtype)
+    shares = jnp.where(moves, -jnp.expm1(-beta * jnp.log1p(reach)), limit)
+    return [l0 + a * total**-alpha + b * jnp.sum(change * shares)]
+
+
+def _traced_annealing(rates: jax.Array, constants: Any) -> list[jax.Array]:
+    """Likewise."""
+    l0, a, alpha, c, forgetting = constants
+    change, _, _, total = _falls(rates)
+    ages = jnp.arange(len(change), 0, -1).astype(rates.dtype)
+    sums = jnp.expm1(-forgetting * ages) / jnp.expm1(-forgetting)
+    return [l0 + a * total**-alpha + c * jnp.sum(change * sums)]
+
+
+def _falls(rates: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """Each change of the rate, the rate after it, the sum of the rates from there on, and that of all."""
+    left = jnp.cumsum(rates[::-1])[::-1]
+    return rates[1:] - rates[:-1], rates[1:], left[1:], left[0]
+
+
+TRACED = {"multi-power": _traced_multi_power, "annealing": _traced_annealing}
+"""The loss after the last of some rates, in a traced function: `TRACED[law](rates, constants)`."""

@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from jaxsched._core.evaluate import compute
 from jaxsched._core.fields import brief, checked_number, describe, is_concrete, show
-from jaxsched._core.schedule import ScheduleLike
+from jaxsched._core.schedule import ScheduleLike, as_schedule
+from jaxsched._core.versions import outside_of_programs
 from jaxsched._text.mistakes import mistake
 from jaxsched._text.reader import Reader, tokens
 from jaxsched.forecast.fitting import LogLosses, fit_constants, held_out, standard_errors
-from jaxsched.forecast.formulas import FORMULAS
+from jaxsched.forecast.formulas import FORMULAS, TRACED
 from jaxsched.forecast.runs import KINDS, LAST, as_runs, changes, kind_of, rates_until, whole_steps
 
 MOST = 700.0
@@ -295,6 +297,29 @@ class LossLaw:
         factor = np.exp(np.minimum(quantile * error, MOST))
         low, high = np.where(np.isinf(error), [[0.0], [math.inf]], [loss / factor, loss * factor])
         return Prediction(loss, low, high, tuple(beyond))
+
+    def loss(self, schedule: ScheduleLike, step: int) -> Any:
+        """The loss after the update at a step, to differentiate: an objective of `optimize`.
+
+        It is that of `predict`, but also in a traced function, where it is of JAX's float dtype and has a
+        gradient with respect to the numbers of the schedule. That by a rate of 0 is 0.
+
+        Args:
+          schedule: the schedule from step 0 on, warmup included, or a number.
+          step: the step, a whole number of at least 0.
+
+        Raises:
+          TypeError: an argument is of another type, or `step` is traced.
+          ValueError: `step` is out of range; or in a function that is not traced, a rate is negative or all
+            are 0.
+        """
+        at = _as_step(step)
+        plan = as_schedule("schedule", schedule)
+        if outside_of_programs() and is_concrete(plan):
+            return float(self.predict(plan, at).loss[0])
+        steps = np.arange(at[0] + 1, dtype=np.int32)
+        (found,) = compute(TRACED[self.law], plan, steps, _inner(self.law, self._constants()))
+        return found
 
     def compare(self, a: ScheduleLike, b: ScheduleLike, step: int, level: float = 0.9) -> Comparison:
         """The difference between the losses of two schedules after the update at a step, with its error.

@@ -53,8 +53,9 @@ def optimize(
 
     Args:
       schedule: where to start. Its other numbers stay as they are.
-      objective: maps a schedule to a number, such as its bound. It is differentiated and compiled, so write
-        it with `jax.numpy`. It may build another schedule from the numbers of the one that it gets.
+      objective: maps a schedule to a number, such as its bound, or its loss at a step by a law,
+        `law.loss(schedule, step)`. It is differentiated and compiled, so write it with `jax.numpy`. It may
+        build another schedule from the numbers of the one that it gets.
       leaves: the lowest and the highest value of each number to vary, by its field: `"peak_value"`. A field
         that is there twice needs its path: `"schedule.value"`. All entries of a list are varied.
       iterations: the largest number of steps of L-BFGS, each with several evaluations.

@@ -14,6 +14,7 @@ import pytest
 
 import jaxsched as js
 from jaxsched import forecast
+from jaxsched._core.versions import enable_x64
 
 PEAK, END, WARMUP, STEPS = 1e-3, 1e-4, 100, 1000
 LAWS = {
@@ -384,6 +385,8 @@ REFUSED = [
     (lambda: KNOWN.compare(0, 0.1, 3), "`a` must have a rate above 0 up to step 3, got only zeros."),
     (lambda: KNOWN.compare(0.1, 0.2, -1), "`step` must be a whole number from 0 to 2147483646, got -1."),
     (lambda: KNOWN.compare(0.1, 0.2, 1.5), "`step` must be a whole number from 0 to 2147483646, got 1.5."),
+    (lambda: KNOWN.loss(0.1, 1.5), "`step` must be a whole number from 0 to 2147483646, got 1.5."),
+    (lambda: KNOWN.loss(-0.1, 3), "`schedule` must have finite rates of at least 0, got -0.1 at step 0."),
 ]
 
 
@@ -413,3 +416,48 @@ def test_a_step_may_be_any_whole_number():
     for step in (100.0, np.int8(100), np.float32(100)):
         assert KNOWN.compare(SEEN["decay"], SEEN["constant"], step).difference == found.difference
     assert KNOWN.compare(SEEN["decay"], SEEN["constant"], np.int8(127)).step == 127
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_the_loss_can_be_differentiated(law):
+    """With respect to the peak, the end and the warmup, against differences of the formula."""
+    known = forecast.LossLaw(law, **LAWS[law])
+
+    def plan(x):
+        return js.warmup(js.Cosine(x[0], x[1], 900 - x[2]), x[2])
+
+    def reference_of(x):
+        return reference(law, np.asarray(plan(x)(np.arange(300))), [299])[0]
+
+    numbers = np.array([PEAK, END, 60.5])
+    with enable_x64(True):
+        value, slopes = jax.jit(jax.value_and_grad(lambda x: known.loss(plan(x), 299)))(numbers)
+        assert value == pytest.approx(reference_of(numbers), rel=1e-12)
+        steps = np.diag(1e-5 * numbers)
+        differences = [(reference_of(numbers + each) - reference_of(numbers - each)) / 2 for each in steps]
+    np.testing.assert_allclose(np.asarray(slopes) * 1e-5 * numbers, differences, rtol=1e-4)
+    assert known.loss(plan(numbers), 299) == known.predict(plan(numbers), [299]).loss[0]
+    narrow = jax.jit(lambda x: known.loss(plan(x), 299))(numbers)
+    assert narrow.dtype == np.float32
+    assert narrow == pytest.approx(float(value), rel=1e-6)
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_a_rate_of_0_leaves_no_nan_in_a_gradient(law):
+    known = forecast.LossLaw(law, **LAWS[law])
+    value, slope = jax.value_and_grad(lambda peak: known.loss(js.Linear(peak, 0.0, 500), 600))(PEAK)
+    assert value == pytest.approx(known.loss(js.Linear(PEAK, 0.0, 500), 600), rel=1e-5)
+    assert np.isfinite(slope)
+
+
+def test_the_best_peak_of_a_law():
+    """The search finds what a scan of the predictions finds."""
+    law = forecast.LossLaw("multi-power", **LAWS["multi-power"])
+    found = forecast.optimize(
+        js.Linear(PEAK, 0.0, 300), lambda plan: law.loss(plan, 299), leaves={"init_value": (1e-4, 1e-2)}
+    )
+    peaks = np.geomspace(1e-4, 1e-2, 41)
+    losses = [law.predict(js.Linear(peak, 0.0, 300), [299]).loss[0] for peak in peaks]
+    best = int(np.argmin(losses))
+    assert law.predict(found, [299]).loss[0] <= losses[best] * (1 + 1e-9)
+    assert peaks[max(best - 1, 0)] <= found.init_value <= peaks[min(best + 1, 40)]
