@@ -19,6 +19,7 @@ ROOT = DOCS.parent
 sys.path[:0] = [str(ROOT), str(DOCS)]  # so that nothing here needs to be installed
 
 import api  # noqa: E402
+import choosing  # noqa: E402
 import exercises  # noqa: E402
 import gallery  # noqa: E402
 
@@ -137,6 +138,21 @@ class Sweeps(SphinxDirective):
         return [nodes.raw("", exercises.drawn(self.arguments[0]), format="html")]
 
 
+class Forecast(SphinxDirective):
+    """Draws a figure of `docs/choosing.py`. The arguments are its name and the text for screen readers."""
+
+    required_arguments = 2
+    final_argument_whitespace = True
+    option_spec: ClassVar[dict[str, Any]] = {}
+
+    def run(self) -> list[nodes.Node]:
+        for path in (choosing.__file__, choosing.choosing.__file__, choosing.choosing.LOG, js.__file__):
+            self.env.note_dependency(str(path))
+        name, description = self.arguments
+        picture = exercises.drawn(description, choosing.FIGURES[name])
+        return [nodes.raw("", picture, format="html")]
+
+
 class Benchmark(SphinxDirective):
     """A benchmark's recorded table, with its command, machine and versions."""
 
@@ -223,6 +239,7 @@ def setup(app: Sphinx) -> None:
     app.add_directive("listing", Listing)
     app.add_directive("gallery", Gallery)
     app.add_directive("sweeps", Sweeps)
+    app.add_directive("forecast", Forecast)
     app.add_directive("benchmark", Benchmark)
     app.connect("autodoc-process-docstring", to_rst, priority=400)
     app.connect("autodoc-process-signature", short_signature)

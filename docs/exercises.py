@@ -9,6 +9,7 @@ import html
 import io
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -102,8 +103,8 @@ def figure() -> Figure:
     return result
 
 
-def drawn(description: str) -> str:
-    """The figure as HTML, in the colours of the page."""
+def drawn(description: str, figure: Callable[[], Figure] = figure) -> str:
+    """A figure as HTML, in the colours of the page."""
     file = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "sweeps", "axes.facecolor": "none"}):
         figure().savefig(file, format="svg", transparent=True, metadata={"Date": None})
