@@ -42,7 +42,7 @@ def training(steps: int, rounds: int, alone: int) -> list[dict[str, Any]]:
 
     def steps_with(tx: optax.GradientTransformation) -> Callable[[], Any]:
         def step(state: State, batch: tuple[jax.Array, jax.Array]) -> tuple[State, jax.Array]:
-            state, (loss, _) = descend(optax.with_extra_args_support(tx), state, *batch)
+            state, (loss, *_) = descend(optax.with_extra_args_support(tx), state, *batch)
             return state, loss
 
         first = State(params, tx.init(params))

@@ -44,6 +44,8 @@ class Epoch:
       train_accuracy: mean accuracy of the epoch's batches, each before its update.
       test_accuracy: accuracy over all test images, after the epoch.
       seconds: duration of the epoch, including its evaluation.
+      gradient_norms: Euclidean norm of the gradient at each update of the epoch, with five digits; empty in
+        epochs that an earlier version trained.
     """
 
     epoch: int
@@ -53,6 +55,11 @@ class Epoch:
     train_accuracy: float
     test_accuracy: float
     seconds: float
+    gradient_norms: Sequence[float] = ()
+
+    def numbers(self) -> dict[str, Any]:
+        """The metrics of the epoch by name, without those of its updates."""
+        return {name: value for name, value in vars(self).items() if name != "gradient_norms"}
 
 
 class Progress(NamedTuple):
@@ -115,6 +122,7 @@ def run(config: Config, plan: Plan, data: Data, mesh: Mesh, progress: Progress) 
             train_accuracy=float(metrics.accuracy),
             test_accuracy=float(metrics.test_accuracy),
             seconds=time.perf_counter() - began,
+            gradient_norms=[float(f"{norm:.5g}") for norm in metrics.gradient_norms],
         )
         epochs = (*epochs, known)
         yield Progress(state, key, epochs)
@@ -237,5 +245,5 @@ def _points(logdir: Path | None, epochs: Sequence[Epoch]) -> Iterator[Callable[[
 
 
 def _point(epoch: Epoch) -> Point:
-    metrics = dataclasses.asdict(epoch)
+    metrics = epoch.numbers()
     return Point(metrics.pop("step"), epoch.seconds, metrics)

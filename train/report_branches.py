@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -109,4 +108,4 @@ def _curve(epochs: Sequence[Epoch], metric: str) -> tuple[list[int], list[float]
 
 
 def _records(epochs: Sequence[Epoch]) -> list[dict[str, Any]]:
-    return [dataclasses.asdict(epoch) for epoch in epochs]
+    return [epoch.numbers() for epoch in epochs]

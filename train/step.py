@@ -55,6 +55,7 @@ class Metrics(NamedTuple):
       first_bad: index in the epoch of the first update with a loss that is not finite, or -1. If only the
         parameters after the epoch are not finite, it is the number of updates.
       test_accuracy: accuracy over all test images, after the epoch.
+      gradient_norms: Euclidean norm of the gradient at each update, shape (updates,).
     """
 
     loss: jax.Array
@@ -62,6 +63,7 @@ class Metrics(NamedTuple):
     learning_rate: jax.Array
     first_bad: jax.Array
     test_accuracy: jax.Array
+    gradient_norms: jax.Array
 
 
 @dataclass(frozen=True)
@@ -100,11 +102,11 @@ class Trainer:
         tx = self.optimizer(plan)
         images, labels = data.train
 
-        def step(state: State, batch: jax.Array) -> tuple[State, tuple[jax.Array, jax.Array, jax.Array]]:
-            state, (loss, accuracy) = descend(tx, state, images[batch], labels[batch], axis)
-            return state, (loss, accuracy, js.learning_rate(state.opt_state))
+        def step(state: State, batch: jax.Array) -> tuple[State, tuple[jax.Array, ...]]:
+            state, known = descend(tx, state, images[batch], labels[batch], axis)
+            return state, (*known, js.learning_rate(state.opt_state))
 
-        state, (losses, accuracies, rates) = lax.scan(step, state, order)
+        state, (losses, accuracies, norms, rates) = lax.scan(step, state, order)
         finite = jnp.array([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params)]).all()
         bad = ~jnp.append(jnp.isfinite(losses), finite)
         first_bad = jnp.where(bad.any(), bad.argmax(), -1)
@@ -115,7 +117,7 @@ class Trainer:
         tested = evaluate(state.params, data.test, axis)
         # -1 is the last rate. So is the index after the epoch, by `clip`: that update has no rate yet.
         rate = rates.at[first_bad].get(mode="clip", wrap_negative_indices=True)
-        return state, Metrics(losses.mean(), accuracies.mean(), rate, first_bad, tested.accuracy)
+        return state, Metrics(losses.mean(), accuracies.mean(), rate, first_bad, tested.accuracy, norms)
 
     def order(self, key: jax.Array, images: int) -> jax.Array:
         """The indices of the images in each batch of an epoch. An incomplete last batch is dropped."""
@@ -157,7 +159,7 @@ class Trainer:
 
         def attempt(state: State, rate: jax.Array, i: jax.Array) -> tuple[State, jax.Array]:
             batch = lax.dynamic_slice_in_dim(order, i % batches * self.batch_size, self.batch_size)
-            state, (loss, _) = descend(tx, state, images[batch], labels[batch], schedule=js.Constant(rate))
+            state, (loss, *_) = descend(tx, state, images[batch], labels[batch], schedule=js.Constant(rate))
             return state, loss
 
         first = self.start(Plan(js.Constant(min_value)), jnp.asarray(seed, jnp.uint32))
@@ -205,8 +207,11 @@ def descend(
     labels: jax.Array,
     axis: str | None = None,
     **extra_args: Any,
-) -> tuple[State, tuple[jax.Array, jax.Array]]:
-    """One optimizer step on a batch, or on this device's share of it. Returns its loss and accuracy too."""
+) -> tuple[State, tuple[jax.Array, jax.Array, jax.Array]]:
+    """One optimizer step on a batch, or on this device's share of it.
+
+    Returns the loss, the accuracy and the Euclidean norm of the gradient too, all of the whole batch.
+    """
 
     def objective(params: Any) -> tuple[jax.Array, jax.Array]:
         if axis is None:
@@ -216,9 +221,10 @@ def descend(
         params = varying(params, axis)
         return pmean(loss_and_accuracy(params, images, labels), axis)
 
-    result, slopes = jax.value_and_grad(objective, has_aux=True)(state.params)
+    (loss, accuracy), slopes = jax.value_and_grad(objective, has_aux=True)(state.params)
     updates, opt_state = tx.update(slopes, state.opt_state, state.params, **extra_args)
-    return State(optax.apply_updates(state.params, updates), opt_state), result
+    state = State(optax.apply_updates(state.params, updates), opt_state)
+    return state, (loss, accuracy, optax.tree.norm(slopes))
 
 
 @jax.jit

@@ -138,10 +138,10 @@ def test_the_results(run, decayed):
     ]
     assert (folder / "cooldown.png").read_bytes().startswith(b"\x89PNG")
     record = json.loads((folder / "cooldown.json").read_text())
-    assert record["run"] == {"schedule": f"Constant({RATE})", "epochs": lines(run, but=())}
+    assert record["run"] == {"schedule": f"Constant({RATE})", "epochs": lines(run, but=("gradient_norms",))}
     rows = [line.strip("│").split("│") for line in output.splitlines() if line.startswith("│")]
     for at, name, row in zip((15, 20), NAMES, rows, strict=True):
-        epochs = lines(folder / name, but=())
+        epochs = lines(folder / name, but=("gradient_norms",))
         assert record["branches"][name] == {
             "at": at,
             "steps": 10,

@@ -20,8 +20,8 @@ from train.report_many import METRICS
 
 
 def expected(epochs):
-    """What should be shown: all that a line of `metrics.jsonl` has, in float32."""
-    names = epochs[0].keys() - {"step"}
+    """What should be shown: all of an epoch that a line of `metrics.jsonl` has, in float32."""
+    names = epochs[0].keys() - {"step", "gradient_norms"}
     return {name: [(epoch["step"], np.float32(epoch[name])) for epoch in epochs] for name in names}
 
 

@@ -67,7 +67,8 @@ def test_digits_with_no_flags(tmp_path, monkeypatch):
     assert [line["epoch"] for line in lines] == list(range(1, 31))
     assert [line["step"] for line in lines] == [22 * line["epoch"] for line in lines]
     assert set(lines[0]) == {
-        *("epoch", "step", "learning_rate", "train_loss", "train_accuracy", "test_accuracy", "seconds")
+        *("epoch", "step", "learning_rate", "train_loss", "train_accuracy", "test_accuracy", "seconds"),
+        "gradient_norms",
     }
     written = json.loads((folder / "config.json").read_text())
     schedule = js.parse(written["schedule"])
@@ -124,22 +125,24 @@ def test_an_epoch_is_its_steps_one_by_one():
         gradient = jax.value_and_grad(step.loss_and_accuracy, has_aux=True)
         (loss, _), slopes = gradient(params, images, labels)
         updates, state = plain.update(slopes, state)
-        return optax.apply_updates(params, updates), state, loss
+        return optax.apply_updates(params, updates), state, loss, slopes
 
     mesh = devices.mesh(1)
     seed = jax.random.key_data(jax.random.key(3))
     on_devices = step.spread(data, mesh)
     result = trainer.start(plan, np.uint32(0))
     for number in range(2):
-        losses = []
+        losses, norms = [], []
         order = step.shuffled(jax.random.fold_in(jax.random.key(3), number), 35)
         for batch in order[:32].reshape(4, batch_size):
             images, labels = data.train.images[batch], data.train.labels[batch]
-            params, state, loss = descend(params, state, images, labels)
+            params, state, loss, slopes = descend(params, state, images, labels)
             losses.append(loss)
+            norms.append(np.linalg.norm(np.concatenate([np.ravel(each) for each in jax.tree.leaves(slopes)])))
         result, metrics = trainer.epoch_on(mesh, result, plan, on_devices, seed, np.uint32(number))
         assert js.learning_rate(result.opt_state) == schedule(4 * number + 3)
         np.testing.assert_allclose(metrics.loss, np.mean(losses), rtol=1e-5)
+        np.testing.assert_allclose(metrics.gradient_norms, norms, rtol=1e-4)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), result.params, params)
 
 
