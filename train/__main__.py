@@ -227,7 +227,8 @@ def compare(
 ) -> None:
     """Train the book's seven schedules, side by side.
 
-    They are from the chapter Learning Rate Scheduling of Dive into Deep Learning (d2l.ai).
+    They are from the chapter Learning Rate Scheduling of Dive into Deep Learning (d2l.ai). What the bound of
+    convex theory says of them before the run is shown beside what happened.
     """
     session = Session(options, held_out=True, logdir=logdir)
     epochs = session.epochs(epochs)
@@ -237,7 +238,13 @@ def compare(
 
     expressions = {run.name: run.expression(as_published) for run in CHAPTER}
     plans = [run.plan(session.steps_per_epoch, as_published) for run in CHAPTER]
-    _train_many(session, folder, "compare", expressions, plans, epochs, seeds)
+    steps = epochs * session.steps_per_epoch
+    bounds = {
+        run.name: js.forecast.bound(plan.schedule, steps).best_value
+        for run, plan in zip(CHAPTER, plans, strict=True)
+        if plan.rule is None
+    }
+    _train_many(session, folder, "compare", expressions, plans, epochs, seeds, bounds)
 
 
 @main.command(
@@ -397,6 +404,7 @@ def _train_many(
     plans: list[Any],
     epochs: int,
     seeds: int,
+    bounds: dict[str, float] | None = None,
 ) -> None:
     """Trains plans side by side. Prints a table of the results, and writes a figure and a JSON file."""
     from train import many, report_many
@@ -405,8 +413,10 @@ def _train_many(
     trainer = Trainer(session.momentum, session.batch_size)
     rounds = many.train_many(plans, trainer, session.data, epochs, range(seeds), session.mesh)
     known = report_many.watched(session.console, expressions, rounds, epochs)
-    result = report_many.Comparison(expressions, known)
+    result = report_many.Comparison(expressions, known, bounds or {})
     session.console.print(result.table())
+    if bounds:
+        session.say(result.forecast())
     if devices.is_first():
         result.figure(folder / f"{name}.png")
         result.save(folder / f"{name}.json")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +60,12 @@ class Comparison:
     Args:
       expressions: the expression of each run by its name, in the order of the arrays.
       rounds: the metrics of each epoch.
+      bounds: what was said before: the convex bound of a run by its name, at its best multiplier.
     """
 
     expressions: dict[str, str]
     rounds: Sequence[Round]
+    bounds: dict[str, float] = field(default_factory=dict)
 
     def curves(self, what: str) -> np.ndarray:
         """A metric over all epochs, shape (runs, seeds, epochs)."""
@@ -109,12 +111,31 @@ class Comparison:
         seconds, runs = sum(each.seconds for each in self.rounds), self.diverged().size
         return f"{runs} runs side by side in {seconds:.1f} s, {seconds / runs:.1f} s per run"
 
+    def forecast(self) -> str:
+        """The runs in the order of their bounds, beside their order by the last train loss.
+
+        A run that diverged has the highest loss. The rank correlation is that of each seed.
+        """
+        names = [name for name in self.expressions if name in self.bounds]
+        bounds = np.array([self.bounds[name] for name in names])
+        losses = np.where(self.diverged(), np.inf, self.curves("train_loss")[..., -1])
+        losses = losses[[name in self.bounds for name in self.expressions]]
+        means = losses.mean(axis=1)
+        correlations = np.array([np.corrcoef(_ranks(bounds), _ranks(each))[0, 1] for each in losses.T])
+        rows = [["bound", "run", "train loss", "run"]]
+        rows += [
+            [f"{bounds[said]:.4g}", names[said], f"{means[found]:.4f}", names[found]]
+            for said, found in zip(bounds.argsort(), means.argsort(), strict=True)
+        ]
+        return f"{as_text(rows, '><><')}\nrank correlation: {_with_spread(correlations)}"
+
     def save(self, path: Path) -> None:
         """Writes all metrics as JSON."""
         runs: dict[str, Any] = {
             name: {
                 "expression": expression,
                 "diverged": self.diverged()[i].tolist(),
+                **({"bound": self.bounds[name]} if name in self.bounds else {}),
                 **{what: _finite(self.curves(what)[i].tolist()) for what in METRICS},
             }
             for i, (name, expression) in enumerate(self.expressions.items())
@@ -185,3 +206,7 @@ def _with_spread(values: np.ndarray) -> str:
     if len(values) == 1:
         return f"{values[0]:.4f}"
     return f"{values.mean():.4f} ({values.min():.4f} to {values.max():.4f})"
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    return values.argsort().argsort()

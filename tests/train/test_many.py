@@ -71,6 +71,11 @@ def test_compare(tmp_path):
     rows = [line for line in output.splitlines() if line.startswith("│")]
     cells = (row.strip("│").split("│")[0].split() for row in rows)
     assert " ".join(word for cell in cells for word in cell) == " ".join(record["runs"])
+    assert "rank correlation: " in output
+    bounds = {name: run["bound"] for name, run in record["runs"].items() if "bound" in run}
+    assert bounds.keys() == record["runs"].keys() - {"plateau"}
+    ten_steps = js.forecast.bound(js.per_epoch(js.Cosine(0.3, 0.01, 20), 5), 10)
+    assert bounds["cosine"] == ten_steps.best_value
     assert "epoch 2/2" in output
 
 
@@ -96,6 +101,33 @@ def test_find_lr(tmp_path):
     assert f"Suggested learning rate: {record['tenth_of_best']:.2g}, a tenth of " in output
     assert "python -m train --batch-size 128 --schedule" in output
     assert (tmp_path / "f" / "find-lr.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("losses", "correlation"),
+    [
+        ([[0.1], [0.2], [0.3]], "1.0000"),
+        ([[0.1, 0.2], [0.2, np.nan], [0.3, 0.1]], "0.2500 (-0.5000 to 1.0000)"),
+    ],
+)
+def test_the_order_of_the_bounds_stands_beside_that_of_the_losses(losses, correlation, tmp_path):
+    """Of three runs and a plateau. The second diverged with the second seed, so its loss is the highest."""
+    losses = np.array([*losses, [0.01] * len(losses[0])])
+    both = [many.Round(1, *[losses] * 4, seconds=1.0)]
+    names = dict.fromkeys(("a", "b", "c", "plateau"), "Constant(0.3)")
+    comparison = Comparison(names, both, {"a": 1.0, "b": 2.25, "c": 12.0})
+    head, *rows, last = comparison.forecast().splitlines()
+    assert head.split() == ["bound", "run", "train", "loss", "run"]
+    said, by_bound, found, by_loss = zip(*(row.split() for row in rows), strict=True)
+    assert (said, by_bound) == (("1", "2.25", "12"), ("a", "b", "c"))
+    means = losses[:3].mean(axis=1)
+    measured = [0, 1, 2] if losses.shape[1] == 1 else [0, 2, 1]
+    assert by_loss == tuple("abc"[i] for i in measured)
+    assert found == tuple(f"{means[i]:.4f}".replace("nan", "inf") for i in measured)
+    assert last == f"rank correlation: {correlation}"
+    comparison.save(tmp_path / "c.json")
+    saved = json.loads((tmp_path / "c.json").read_text())["runs"]
+    assert [saved[name].get("bound") for name in names] == [1.0, 2.25, 12.0, None]
 
 
 def compared(seeds):
