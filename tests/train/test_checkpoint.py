@@ -24,6 +24,8 @@ import pytest
 from processes import HANG
 from test_train import train
 
+import jaxsched as js
+import jaxsched.__main__
 from train.__main__ import main
 from train.checkpoint import MANIFEST, CheckpointError, Checkpoints
 from train.config import Config, ConfigError
@@ -564,6 +566,17 @@ def test_a_policy_goes_over_to_another_schedule(made, tmp_path, policy):
     train(*arguments, "--epochs", 4)
     assert json.loads((folder / "config.json").read_text())["trained"] == config["trained"]
     assert len(lines(folder)) == 4
+
+
+def test_the_gradient_norms_of_a_run_make_the_next_schedule(made, capsys):
+    """The first rates are what the last norms ask for, and the peak is that of the run."""
+    known = [json.loads(line) for line in lines(made)]
+    assert [len(line["gradient_norms"]) for line in known] == [22, 22]
+    assert jaxsched.__main__.main(["refine", str(made / "metrics.jsonl"), "--knots", "44"]) == 0
+    schedule = js.parse(capsys.readouterr().out)
+    norms = np.concatenate([line["gradient_norms"] for line in known])
+    refined = js.forecast.refine(js.Cosine(0.2, 0.01, 66), norms, "sgd")
+    np.testing.assert_allclose(schedule(np.arange(44)), refined(np.arange(44)), rtol=5e-3)
 
 
 def test_a_run_that_is_complete_stays_as_it_is(made, tmp_path):
