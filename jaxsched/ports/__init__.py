@@ -8,11 +8,15 @@ model must keep its default. Each system is imported on first use.
 import importlib
 from types import ModuleType
 
-__all__ = ["d2l", "keras", "mxnet", "optax", "paddle", "timm", "torch", "transformers"]
+from jaxsched.ports._config import FromConfig
+
+SYSTEMS = ("d2l", "keras", "mxnet", "optax", "paddle", "timm", "torch", "transformers")
+
+__all__ = ["FromConfig", *SYSTEMS]
 
 
 def __getattr__(name: str) -> ModuleType:
-    if name in __all__:
+    if name in SYSTEMS:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

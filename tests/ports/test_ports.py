@@ -51,7 +51,7 @@ def ported(system, name, case):
     given = {key: value for key, value in case.get("kwargs", {}).items() if key != "t_in_epochs"}
     keywords = {key: argument(value) for key, value in given.items()}
     made = getattr(module, name)(*(argument(value) for value in case.get("args", [])), **keywords)
-    return made[0] if name == "create_scheduler_v2" else made
+    return getattr(made, case.get("of", ""), made[0] if name == "create_scheduler_v2" else made)
 
 
 SMOKE = ("optax", "torch", "transformers")
