@@ -8,6 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 
 import jaxsched as js
+from catalogue import maxtext, megatron
 from jaxsched.ports import d2l, keras, mxnet, optax, paddle, timm, torch, transformers
 
 
@@ -153,3 +154,6 @@ PORTS: dict[str, Callable[[], js.Schedule]] = {
     "timm create_scheduler_v2": lambda: timm.create_scheduler_v2(0.3, num_epochs=9, warmup_epochs=3)[0],
 }
 """Each name begins with the system and the name of the original."""
+
+for stack in (maxtext, megatron):
+    PORTS |= stack.PORTS

@@ -10,7 +10,7 @@ from types import ModuleType
 
 from jaxsched.ports._config import FromConfig
 
-SYSTEMS = ("d2l", "keras", "mxnet", "optax", "paddle", "timm", "torch", "transformers")
+SYSTEMS = ("d2l", "keras", "maxtext", "megatron", "mxnet", "optax", "paddle", "timm", "torch", "transformers")
 
 __all__ = ["FromConfig", *SYSTEMS]
 
