@@ -88,6 +88,16 @@ def growing_polynomials(init_value: Number, end_value: Number, steps: Number, po
     return join([init_value, end_value + (init_value - end_value) * decays * heights], [1])
 
 
+def endless_line(start: Any, rise: Any, steps: Any) -> Schedule:
+    r"""The line $\text{start} + \text{rise} \cdot t / N$, where $N$ is `steps`. It has no end.
+
+    The part of $\text{rise} \, (1 + t / N)$ from step $N$ to $3 N$ is that from step 0 to $N$, twice as long
+    and twice as high, and so on.
+    """
+    line = cycle(Linear(rise, 2 * rise, steps), steps, 2.0, 2.0)
+    return line if is_concrete(start, rise) and start == rise else (start - rise) + line
+
+
 def one_cycle(values: Sequence[Number], ends: Sequence[Number], shape: type[Transition]) -> Schedule:
     """The phases of a `OneCycleLR`: each goes from one value to the next.
 

@@ -7,7 +7,6 @@ and so a warmup has one more step at its minimum.
 
 In all ports, `last_batch_iteration` must be -1: to resume a run, call the schedule with the step of the whole
 run. Where the original takes a list with an entry for each parameter group, call the port once for each.
-Rates that grow for ever stop growing at step 2^31.
 
 The ports with a warmup take these arguments:
 
@@ -40,6 +39,7 @@ from jaxsched._core.schedule import Constant, Schedule
 from jaxsched.combinators.clocks import shift, staircase
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import knots, warmup
+from jaxsched.ports._builders import endless_line
 from jaxsched.ports._checks import NOT_MODELLED, checked, is_known, larger, one_of, over, whole
 from jaxsched.ports._config import FromConfig, ignored, section
 from jaxsched.shapes.cosine import Cosine
@@ -50,9 +50,6 @@ from jaxsched.shapes.rational import InversePower
 
 _SMALL_POWER = 1e-12
 """For a power $k$ as small as this, $1 - p^k$ is $-k \\ln p$ to 11 digits."""
-
-_END_OF_GROWTH = 2.0**31
-"""The step at which rates that grow for ever stop."""
 
 
 def WarmupLR(
@@ -200,9 +197,10 @@ def LRRangeTest(
     `lr_range_test_staircase`, $t / S$ is rounded down.
 
     >>> from jaxsched.ports import deepspeed
-    >>> schedule = deepspeed.LRRangeTest(0.0001, 200, 5.0)
-    >>> schedule(0), schedule(200)
-    (Array(0.0001, dtype=float32), Array(0.0006, dtype=float32))
+    >>> deepspeed.LRRangeTest(0.0001, 200)
+    cycle(Linear(0.0001, 0.0002, 200), 200, 2, 2)
+
+    A line that goes on for ever is cycles that are twice as long and twice as high each time.
 
     Args:
       lr_range_test_min_lr: the first rate.
@@ -220,7 +218,7 @@ def LRRangeTest(
         lr_range_test_min_lr=lr_range_test_min_lr, lr_range_test_step_rate=lr_range_test_step_rate
     )
     steps = whole("lr_range_test_step_size", lr_range_test_step_size, at_least=1)
-    line = _line(low, growth, steps)
+    line = endless_line(low, low * growth, steps)
     return (
         staircase(line, steps) if checked_flag("lr_range_test_staircase", lr_range_test_staircase) else line
     )
@@ -351,7 +349,7 @@ def OneCycleMomentum(
         cycle_second_stair_count,
     )
     if not is_known(rate, 0) and not is_known(every, 0):
-        momentum = join([momentum, _line(high, rate, every)], [length])
+        momentum = join([momentum, endless_line(high, high * rate * length / every, length)], [length])
     return join([low, shift(momentum, -1)], [1])
 
 
@@ -422,7 +420,7 @@ def from_config(config: Mapping[str, Any], *, lr: Number | None = None) -> FromC
     if "lr" in of_optimizer:
         if lr is not None:
             raise ValueError(f"`lr` must be left out if `config` has `optimizer.params.lr`, got {lr!r}.")
-        lr = _number_at("optimizer.params.lr", of_optimizer["lr"])
+        lr = of_optimizer["lr"]
     if "scheduler" not in config:
         schedule: Schedule = Constant(*checked(lr=_rate(lr)))
         return FromConfig(schedule, (*rest, *ignored(of_optimizer, {"lr"}, path="optimizer.params.")))
@@ -450,14 +448,14 @@ def from_config(config: Mapping[str, Any], *, lr: Number | None = None) -> FromC
 
 
 def _rate(lr: Any) -> Any:
-    """The rate of the optimizer, which must be known.
+    """The rate of the optimizer, where a schedule needs it.
 
     Raises:
-      ValueError: it is not.
+      ValueError: it is not known.
     """
     if lr is None:
         raise ValueError("`lr` must be given, or `optimizer.params.lr` in `config`, got neither.")
-    return lr
+    return _number_at("optimizer.params.lr", lr)
 
 
 def _number_at(path: str, value: Any) -> Any:
@@ -496,11 +494,6 @@ def _ramp(low: Any, high: Any, steps: Any, warmup_type: str) -> Schedule:
     start = high - (high - low) / (_SMALL_POWER * log(1.0 * steps))
     logarithm = functools.partial(Polynomial, warp=_SMALL_POWER)
     return join([low, shift(warmup(high, steps, start, logarithm), -2)], [2])
-
-
-def _line(start: Any, growth: Any, steps: Any) -> Schedule:
-    """A line that grows by `growth * start` every `steps`."""
-    return Linear(start, start * (1 + growth * (_END_OF_GROWTH / steps)), _END_OF_GROWTH)
 
 
 def _cycle(

@@ -36,10 +36,11 @@ def test_what_has_no_stairs_and_no_decay_is_what_it_looks_like():
     assert deepspeed.WarmupLR(0, 0.3, 10, "linear") == js.shift(js.Linear(0, 0.3, 10), 1)
 
 
-def test_growth_stops_at_the_end_of_an_int32_clock():
-    schedule = deepspeed.LRRangeTest(0.001, 10, 1.0)
-    early, last, late = rates(schedule, [10]), schedule(2**31), schedule(2**40)
-    np.testing.assert_allclose([early[0], last, late], [0.002, *[0.001 * (1 + 2**31 / 10)] * 2], rtol=1e-6)
+@pytest.mark.parametrize("growth", [1.0, 0.37, -0.01, 0])
+def test_a_range_test_goes_on_for_ever(growth):
+    schedule = deepspeed.LRRangeTest(0.001, 10, growth)
+    steps = np.array([0, 1, 10, 29, 30, 31, 1000, 123_456_789, 2**31 - 1], np.int32)
+    np.testing.assert_allclose(rates(schedule, steps), 0.001 * (1 + growth * (steps / 10)), 2e-7, 1e-12)
 
 
 # The numbers of Databricks' Dolly: https://github.com/databrickslabs/dolly, `config/a100_config.json` with
@@ -79,6 +80,8 @@ def test_the_rate_of_the_optimizer_where_a_scheduler_needs_it():
     flat = deepspeed.from_config(with_scheduler("WarmupLR", warmup_num_steps=10))
     assert flat.learning_rate == deepspeed.WarmupLR(0, 5e-6, 10)
     assert deepspeed.from_config({}, lr=0.1) == (js.Constant(0.1), (), None, None, None)
+    auto = DOLLY | {"optimizer": {"params": {"lr": "auto"}}}
+    assert deepspeed.from_config(auto).learning_rate == deepspeed.WarmupLR(0, 5e-6, 50)
     outside = {"scheduler": {"type": "WarmupLR", "params": {"warmup_type": "linear"}}}
     assert deepspeed.from_config(outside, lr=0.1).learning_rate == js.shift(js.Linear(0, 0.1, 1000), 1)
 
