@@ -166,7 +166,8 @@ def panels(title: str) -> list[Panel]:
       KeyError: there is no section of this title.
     """
     builds = SECTIONS[title]
-    texts = calls(Path(__file__)) | calls(Path(ports.__file__))
+    sources = (__file__, ports.__file__, *(stack.__file__ for stack in ports.STACKS))
+    texts = {name: call for path in sources for name, call in calls(Path(path)).items()}
     steps = PORT_STEPS if title.startswith(SHORT) else STEPS
     chosen = [Panel(name, texts[name], build(), steps) for name, build in builds.items()]
     shown = {name.split()[0] for name in builds}

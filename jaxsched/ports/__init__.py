@@ -10,7 +10,20 @@ from types import ModuleType
 
 from jaxsched.ports._config import FromConfig
 
-SYSTEMS = ("d2l", "keras", "maxtext", "megatron", "mxnet", "optax", "paddle", "timm", "torch", "transformers")
+SYSTEMS = (
+    "d2l",
+    "deepspeed",
+    "keras",
+    "maxtext",
+    "megatron",
+    "mxnet",
+    "optax",
+    "paddle",
+    "timm",
+    "torch",
+    "torchtitan",
+    "transformers",
+)
 
 __all__ = ["FromConfig", *SYSTEMS]
 
