@@ -11,6 +11,8 @@ from types import ModuleType
 from jaxsched.ports._config import FromConfig
 
 SYSTEMS = (
+    "big_vision",
+    "composer",
     "d2l",
     "deepspeed",
     "keras",
