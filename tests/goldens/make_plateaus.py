@@ -2,7 +2,7 @@
 
     python tests/goldens/make_plateaus.py SYSTEM
 
-for torch, keras, optax, paddle, timm or transformers, with the system installed.
+for torch, keras, optax, paddle, timm, transformers or mmengine, with the system installed.
 
 A trace is the arguments of our port, the metrics, and the rate that the original had after each of them,
 where it changed. Metrics are NaN or infinite now and then, negative, and flat. Draws that come close to the
@@ -238,6 +238,22 @@ def timm_trace(rng: random.Random) -> tuple[str, dict[str, Any], Callable[[], Ca
     return "PlateauLRScheduler", kwargs, start
 
 
+def mmengine_trace(rng: random.Random) -> tuple[str, dict[str, Any], Callable[[], Callable[[float], float]]]:
+    from make_mmengine import CLASSES
+
+    renamed = {"mode": "rule", "threshold_mode": "threshold_rule", "min_lr": "min_value"}
+    kwargs = {renamed.get(name, name): value for name, value in torch_arguments(rng).items()}
+    kwargs["rule"] = {"min": "less", "max": "greater"}[kwargs["rule"]]
+
+    def build(optimizer: Any, **rest: Any) -> Any:
+        scheduler = CLASSES["ReduceOnPlateauLR"](optimizer, **rest)
+        step = scheduler.step
+        scheduler.step = lambda metric: step({"loss": metric})
+        return scheduler
+
+    return "ReduceOnPlateauLR", kwargs, with_optimizer(build, kwargs)
+
+
 SYSTEMS = {
     "torch": [torch_trace],
     "paddle": [paddle_trace],
@@ -245,6 +261,7 @@ SYSTEMS = {
     "optax": [optax_trace],
     "timm": [timm_trace],
     "transformers": [transformers_trace, greedy_trace],
+    "mmengine": [mmengine_trace],
 }
 PACKAGES = {"paddle": "paddlepaddle"}
 
