@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import jaxsched as js
 from catalogue import cases, ports
 from jaxsched._inspect.plot import svg
-from jaxsched.ports import keras, optax, paddle, timm, torch, transformers
+from jaxsched.ports import keras, mmengine, optax, paddle, timm, torch, transformers
 
 STEPS, PORT_STEPS = 1000, 24
 """The number of steps in a picture. The ports are shown past their end."""
@@ -85,6 +85,8 @@ PLATEAUS: dict[str, Callable[[], js.Plateau]] = {
     "torch ReduceLROnPlateau": lambda: torch.ReduceLROnPlateau(0.3, factor=0.5, patience=3),
     "keras ReduceLROnPlateau": lambda: keras.ReduceLROnPlateau(0.3, factor=0.5, patience=3),
     "paddle ReduceOnPlateau": lambda: paddle.ReduceOnPlateau(0.3, factor=0.5, patience=3),
+    "mmengine ReduceOnPlateauLR": lambda: mmengine.ReduceOnPlateauLR(0.3, factor=0.5, patience=3),
+    "mmengine ReduceOnPlateauMomentum": lambda: mmengine.ReduceOnPlateauMomentum(0.3, factor=0.5, patience=3),
     "optax reduce_on_plateau": lambda: optax.reduce_on_plateau(factor=0.5, patience=3),
     "timm PlateauLRScheduler": lambda: timm.PlateauLRScheduler(0.3, 0.5, 3, mode="min"),
     "transformers get_reduce_on_plateau_schedule": (

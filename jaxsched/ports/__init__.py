@@ -18,6 +18,7 @@ SYSTEMS = (
     "keras",
     "maxtext",
     "megatron",
+    "mmengine",
     "mxnet",
     "optax",
     "paddle",

@@ -20,6 +20,8 @@ PLATEAUS = {
     "get_reduce_on_plateau_schedule",
     "get_greedy_schedule",
     "GreedyLR",
+    "ReduceOnPlateauLR",
+    "ReduceOnPlateauMomentum",
 }
 SYSTEMS = sorted(
     module.name for module in pkgutil.iter_modules(jaxsched.ports.__path__) if module.name[0] != "_"
