@@ -592,6 +592,9 @@ def SequentialScheduler(
             "`schedulers_max` must have an entry for each of `schedulers`, the last one or not, "
             f"got {len(lengths)} for {len(members)}."
         )
+    # What an override hides may have rates that its scheduler refuses.
+    hidden = total if override_decay is None else section(override_decay, "override_decay").get("start")
+    hidden = hidden if isinstance(hidden, int | float) else total
     parts: list[Schedule] = []
     starts, left, rate = [0.0], total, lr
     for i, config in enumerate(members):
@@ -599,7 +602,7 @@ def SequentialScheduler(
         until = left if is_last else lengths[i]
         schedule, _ = _configured(config, rate, until, f"schedulers[{i}].")
         parts.append(shift(schedule, -1) if i else schedule)
-        if is_last:
+        if is_last or total - left + until >= hidden:
             break
         rate = _rate_at(schedule, until)
         starts.append(total - left + until + 1)
