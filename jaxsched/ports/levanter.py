@@ -319,8 +319,9 @@ def _inv(lr: Any, low: Any, steps: int, rise: int) -> Decay:
     if steps == 0 or (is_concrete(lr, low) and low >= lr):
         return Constant(low), low
     timescale = steps * low / (lr - low)
-    # Its clock does not begin at 0, but stays at 1 until then.
-    return clip(shift(shift(InversePower(lr, timescale, 1.0), -1), 1), low), low
+    # Its clock begins at 1, and stays there for another step.
+    first = lr * timescale / (timescale + 1)
+    return clip(shift(InversePower(first, timescale + 1, 1.0), 1), low), low
 
 
 def _inv_sqrt(lr: Any, low: Any, steps: int, rise: int, timescale: float = 10000.0) -> Decay:

@@ -39,17 +39,19 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jaxsched._core.fields import Number, as_numbers, checked_number, describe, is_concrete, show
+from jaxsched._core.fields import Number, as_numbers, brief, checked_number, describe, is_concrete, show
 from jaxsched._core.schedule import Constant, Schedule
 from jaxsched._core.transition import Transition
 from jaxsched._core.versions import enable_x64
 from jaxsched.combinators.clocks import shift
+from jaxsched.combinators.cycle import cycle
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import cooldown, knots
 from jaxsched.combinators.ramps import warmup as ramped
@@ -64,9 +66,6 @@ Lengths = Sequence[Number]
 Stage = Mapping[str, Any]
 
 SHAPES: dict[str, type[Transition]] = {"linear": Linear, "cosine": Cosine}
-
-FAR = 2.0**30
-"""The number of steps for which a line goes on past its end."""
 
 
 def ConstantScheduler(
@@ -627,7 +626,7 @@ SCHEDULERS: dict[str, Callable[..., Schedule]] = {
 }
 """The ports by their registered names in OLMo-core."""
 
-CLASSES = {port.__name__: port for port in SCHEDULERS.values()}
+NAMES = {port.__name__: port for port in SCHEDULERS.values()} | SCHEDULERS
 
 
 def from_config(
@@ -642,6 +641,8 @@ def from_config(
     - `trainer.max_duration`: `value` and `unit`, in steps or tokens;
     - `data_loader.global_batch_size`: the tokens of a batch, between steps and tokens. A run of a number of
       tokens has as many steps as it needs, the last one perhaps with fewer tokens.
+
+    A callback that schedules the batch size is refused, because it also changes the base rate.
 
     OLMo-core leaves out what is None when it saves, and then refuses its own `decay` beside the default of
     `decay_fraction`. Here a `decay` replaces that default.
@@ -683,7 +684,8 @@ def from_config(
     if run is not config or "scheduler" in config:
         others += ignored(run, ("optim", "scheduler"), path=path)
         optim = section(run.get("optim", {}), f"{path}optim")
-        others += ignored(optim, ("lr",), path=f"{path}optim.")
+        # Muon's `adjust_lr` scales updates by the shape of a matrix, not by the step.
+        others += ignored(optim, ("lr",), ("adjust_lr",), path=f"{path}optim.")
         for i, group in enumerate(optim.get("group_overrides") or ()):
             # A group with a rate of its own needs a schedule of its own.
             where = f"{path}optim.group_overrides[{i}]"
@@ -699,7 +701,13 @@ def from_config(
         trainer, loader = (section(config.get(name, {}), name) for name in ("trainer", "data_loader"))
         others += ignored(trainer, ("max_duration",), path="trainer.")
         others += ignored(loader, ("global_batch_size",), path="data_loader.")
-        ignored(section(trainer.get("callbacks") or {}, "trainer.callbacks"), (), path="trainer.callbacks.")
+        for name, callback in section(trainer.get("callbacks") or {}, "trainer.callbacks").items():
+            kind = section(callback, f"trainer.callbacks.{name}").get("_CLASS_", name)
+            if re.search("batch_?size_?scheduler", kind, re.IGNORECASE) and callback.get("enabled", True):
+                raise ValueError(
+                    f"`trainer.callbacks` must leave the rate alone, got {brief(name)}, which multiplies it "
+                    "by the square root of the ratio of the batch sizes. Use a schedule for each batch size."
+                )
         t_max = _duration(trainer, loader, str(scheduler.get("units", "steps")), t_max)
     schedule, more = _configured(scheduler, initial_lr, t_max, path)
     return FromConfig(schedule, others + more)
@@ -722,10 +730,8 @@ def _duration(trainer: Stage, loader: Stage, units: str, t_max: Any) -> Any:
 
 def _configured(config: Stage, lr: Any, t_max: Any, path: str) -> tuple[Schedule, tuple[str, ...]]:
     """The schedule of a scheduler's configuration, and its other keys."""
-    if "_CLASS_" in config:
-        port = one_of(f"{path}_CLASS_", str(config["_CLASS_"]).rpartition(".")[2], CLASSES)
-    else:
-        port = one_of(f"{path}type", config.get("type"), SCHEDULERS)
+    key = "_CLASS_" if "_CLASS_" in config else "type"
+    port = one_of(f"{path}{key}", str(config.get(key)).rpartition(".")[2], NAMES)
     known = {*inspect.signature(port).parameters} - {"initial_lr", "cosine_t_max"}
     others = ignored(config, {*known, "_CLASS_", "type"}, path=path)
     arguments = {key: value for key, value in config.items() if key in known}
@@ -843,16 +849,19 @@ def _decayed(
 
 
 def _falling(rate: Any, end: Any, steps: Any) -> Schedule:
-    """A straight line from `rate` to `end`, that goes on below it."""
+    """A straight line from `rate` to `end`, that goes on below it without an end."""
     slope = (rate - end) / steps
+    # A line across 0 would lose digits there, so it has knots at the whole steps on both sides.
+    above = 0.0 if is_known(end, 0) else end / slope
+    above = float(math.floor(above)) if is_concrete(above) else jnp.floor(above)
     values, times = [rate, end], [0.0, steps]
-    if not is_known(end, 0):
-        # A line across 0 would lose digits there, so it has knots at the whole steps on both sides.
-        passed = end / slope
-        passed = float(math.floor(passed)) if is_concrete(passed) else jnp.floor(passed)
-        values += [end - slope * passed, end - slope * (passed + 1)]
-        times += [steps + passed, steps + passed + 1]
-    return knots([*values, values[-1] - slope * FAR], [*times, times[-1] + FAR])
+    if not is_known(above, 0):
+        values, times = [*values, end - slope * above], [*times, steps + above]
+    values, times = [*values, end - slope * (above + 1)], [*times, steps + above + 1]
+    # Each cycle is twice as long and twice as high as the one before.
+    below = cycle(Linear(-slope, -2 * slope, 1.0), 1.0, 2.0, 2.0)
+    offset = values[-1] + slope
+    return join([knots(values, times), below if is_known(offset, 0) else offset + below], [times[-1]])
 
 
 _RATES = ("start_lr", "start_lr_fraction", "end_lr", "end_lr_fraction")

@@ -57,6 +57,16 @@ def test_a_sequence_in_a_sequence():
     np.testing.assert_allclose(rates(flat, [0, 4, 8, 24]), [0.4, 0.2, 0.1, 0.05], rtol=3e-7)
 
 
+def test_an_override_hides_what_its_scheduler_refuses():
+    hidden = {"type": "WSD", "warmup": 1, "decay": 1, "decay_min_lr": 0.5}
+    schedulers = [{"type": "constant"}, hidden]
+    with pytest.raises(ValueError, match="`decay_min_lr` must be at least 0 and below 0.3, got 0.5"):
+        olmo.SequentialScheduler(0.3, 20, schedulers, schedulers_max=[8])
+    override = {"start": 8, "duration": 4, "end_lr": 0.1}
+    schedule = olmo.SequentialScheduler(0.3, 20, schedulers, schedulers_max=[8], override_decay=override)
+    np.testing.assert_allclose(rates(schedule, [1, 8, 10, 12, 20]), [0.3, 0.3, 0.2, 0.1, 0.1], rtol=1e-6)
+
+
 PRETRAINING = {
     "run_name": "OLMo-2-0325-32B",
     "model": {"d_model": 5120},
@@ -116,7 +126,10 @@ def test_parts_of_a_configuration():
     module = PRETRAINING["train_module"]
     assert olmo.from_config(module, t_max=500).learning_rate == expected
     assert olmo.from_config(module["scheduler"], initial_lr=6e-4, t_max=500).learning_rate == expected
-    without = changed(PRETRAINING, "train_module.scheduler", None)
+    harmless = {"batch_size_scheduler": {"enabled": False}, "sequence_length_scheduler": {}}
+    without = changed(PRETRAINING, "trainer.callbacks", harmless)
+    without = changed(without, "train_module.optim.adjust_lr", "rms_norm")
+    without = changed(without, "train_module.scheduler", None)
     assert olmo.from_config(without).learning_rate == js.Constant(6e-4)
 
 
@@ -302,8 +315,8 @@ VALUE_ERRORS = {
         "got 'train_module.lr_scale', which looks like one and is not known.",
     ),
     "a callback": (
-        configured("trainer.callbacks.batch_size_scheduler", {}),
-        "got 'trainer.callbacks.batch_size_scheduler', which looks like one and is not known.",
+        configured("trainer.callbacks.mine", {"_CLASS_": "olmo_core.callbacks.BatchSizeSchedulerCallback"}),
+        "`trainer.callbacks` must leave the rate alone, got 'mine', which multiplies it by ",
     ),
     "a group": (
         configured("train_module.optim.group_overrides", [{"params": ["*"], "opts": {"lr": 0.1}}]),
@@ -387,7 +400,7 @@ TRACED = {
 }
 
 
-@pytest.mark.parametrize("name", by_default(("WSD without room",), TRACED))
+@pytest.mark.parametrize("name", by_default(("LinearWithWarmup",), TRACED))
 def test_arguments_may_be_traced(name):
     port, args = TRACED[name]
     steps = np.arange(20, dtype=np.int32)
