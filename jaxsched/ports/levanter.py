@@ -191,12 +191,21 @@ def from_config(config: Mapping[str, Any], *, num_train_steps: int | None = None
     adamc = checked_flag(f"{path}adamc_weight_decay", optimizer.get("adamc_weight_decay", False))
     used = names | {"adamc_weight_decay"} | ({"weight_decay"} if adamc else set())
     others += ignored(optimizer, used, path=path)
-    schedule = lr_scheduler(num_train_steps, **{key: optimizer[key] for key in optimizer if key in names})
+    read = {key: _read(value) for key, value in optimizer.items()}
+    schedule = lr_scheduler(num_train_steps, **{key: read[key] for key in read if key in names})
     if not adamc:
         return FromConfig(schedule, others)
-    peak = checked_number(f"{path}learning_rate", optimizer.get("learning_rate", 6e-4), above=0)
-    weight_decay = checked_number(f"{path}weight_decay", optimizer.get("weight_decay", 0.1), at_least=0)
+    peak = checked_number(f"{path}learning_rate", read.get("learning_rate", 6e-4), above=0)
+    weight_decay = checked_number(f"{path}weight_decay", read.get("weight_decay", 0.1), at_least=0)
     return FromConfig(schedule, others, weight_decay / peak * schedule)
+
+
+def _read(value: Any) -> Any:
+    """A value of the YAML. Some readers take a number without a point, such as 3E-4, for a text."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 def _known(name: str, value: Any) -> float:

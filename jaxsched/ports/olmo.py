@@ -10,7 +10,7 @@ All ports take these arguments:
 
 - `initial_lr`: the base rate, that of the optimizer's `lr`.
 - `t_max`: the length of the run, the trainer's `max_steps` or `max_tokens`, at least 0. It may be left out
-  where no rate depends on it. A class that has a `t_max` of its own takes that one instead.
+  where no rate depends on it. If the class has a `t_max` of its own, pass that one.
 - `warmup`, `decay`: the length of the warmup from `warmup_min_lr` and of the decay to `decay_min_lr`, at
   least 0. Exactly one of each and of its fraction must be given.
 - `warmup_fraction`, `decay_fraction`: the same as a fraction of `t_max`, from 0 to 1; the product is rounded

@@ -101,6 +101,12 @@ def test_defaults_of_a_configuration():
     assert levanter.from_config({"trainer": {}}, num_train_steps=9).learning_rate == levanter.lr_scheduler(9)
 
 
+def test_a_number_that_yaml_takes_for_a_text():
+    config = {"learning_rate": "3E-4", "warmup": 2000, "lr_schedule": "linear"}
+    run = levanter.from_config(config, num_train_steps=750_000)
+    assert run.learning_rate == levanter.lr_scheduler(750_000, 3e-4, warmup=2000, lr_schedule="linear")
+
+
 def test_the_weight_decay_of_adamc_follows_the_rate():
     config = {"learning_rate": 0.2, "weight_decay": 0.1, "adamc_weight_decay": True, "warmup": 5}
     run = levanter.from_config(config, num_train_steps=20)
