@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from jaxsched._core.fields import Number, checked_number, describe, is_concrete
 from jaxsched._core.schedule import Constant, Lambda, Schedule
 from jaxsched._core.transition import Transition
 from jaxsched.combinators.clocks import per_epoch, shift
-from jaxsched.combinators.cycle import cycle
+from jaxsched.combinators.cycle import cycle, reflect
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import knots
 from jaxsched.plateau import Machine, Plateau
@@ -96,6 +97,27 @@ def endless_line(start: Any, rise: Any, steps: Any) -> Schedule:
     """
     line = cycle(Linear(rise, 2 * rise, steps), steps, 2.0, 2.0)
     return line if is_concrete(start, rise) and start == rise else (start - rise) + line
+
+
+def endless(init_value: Any, end_value: Any, steps: Any, power: Any = 1.0) -> Schedule:
+    r"""A power of the elapsed time that goes on past its end.
+
+    $$f(t) = \text{init} + (\text{end} - \text{init}) \left(\frac{t}{N}\right)^\text{power}$$
+
+    where $N$ is `steps`. Up to $N$ it is a transition, so that `end_value` is exact. After it comes a part of
+    a longer one, which turns back after 1,024 lengths, or once it has grown by a factor of 1e24.
+    """
+    if is_known(power, 1):
+        curve: Any = Linear
+        reach, growth = 1024.0, 1024.0
+    else:
+        curve = functools.partial(Polynomial, warp=power)
+        reach = smaller(1024.0, 1e24 ** (1 / power))
+        growth = reach**power
+    longer = curve(init_value, init_value + (end_value - init_value) * growth, reach * steps)
+    # A reflection has no end to which `check` would have the run fitted.
+    onward = shift(reflect(longer, 2 * reach * steps), -steps)
+    return join([curve(init_value, end_value, steps), onward], [steps])
 
 
 def one_cycle(values: Sequence[Number], ends: Sequence[Number], shape: type[Transition]) -> Schedule:
