@@ -12,7 +12,9 @@ from jaxsched._core.fields import brief, describe
 from jaxsched._core.schedule import Schedule
 from jaxsched.plateau import Plateau
 
-OF_A_SCHEDULE = re.compile(r"(?<![a-z])lr(?![a-z])|(?i:learning_?rate|warm_?up|decay|sched|anneal)")
+OF_A_SCHEDULE = re.compile(
+    r"(?<![a-z])lr(?![a-z])|(?<![A-Z])LR(?![A-Z])|(?i:learning_?rate|warm_?up|decay|sched|anneal)"
+)
 """What the name of a key has in it if the key looks like one of a schedule."""
 
 OF_THE_WEIGHTS = re.compile(r"weight_?decay", re.IGNORECASE)

@@ -34,6 +34,7 @@ OF_A_SCHEDULE = (
     "lr",
     "lrScheduler",
     "base-lr",
+    "MAX_LR",
     "learning_rate_final",
     "learningRate",
     "warmup_steps",
