@@ -15,7 +15,7 @@ these arguments in common:
 - `start_epoch`: must be 0. To resume, call the schedule with the step of the whole run.
 - `wd`, `cbs` and `reset_opt` do not change the schedule, and may have any value.
 
-Deviations: fastai rounds the position to float32. Its rates are off by up to a millionth of the highest, and
+Deviations: fastai rounds the position to float32. Its rates are off by some millionths of the highest, and
 the ports' are not. But where this rounding makes a part of `combine_scheds` begin a batch late, as it does in
 `fit_sgdr`, so it does in the port, if the arguments are concrete.
 

@@ -4,7 +4,7 @@ Run it with fastai==2.8.12 and torch==2.13.0 installed. What takes a `Learner` t
 those of the optimizer at each batch; past the end of the training, and for the functions of the position,
 they are what the functions give.
 
-`combine_scheds` rounds the position to float32, which moves rates by up to a millionth of the highest. All of
+`combine_scheds` rounds the position to float32, which moves rates by some millionths of the highest. All of
 fastai's code therefore runs a second time with positions in float64, and those rates are recorded. Where the
 two differ by more, because another part has begun, the rate is that of the code as it is.
 """

@@ -175,7 +175,7 @@ TRACED = {
 }
 
 
-@pytest.mark.parametrize("name", by_default(("combine_scheds", "fit_one_cycle"), TRACED))
+@pytest.mark.parametrize("name", by_default(("combine_scheds",), TRACED))
 def test_arguments_may_be_traced(name):
     port, args = TRACED[name]
     steps = np.arange(20, dtype=np.int32)
