@@ -42,7 +42,7 @@ from jaxsched.combinators.join import join
 from jaxsched.ports._builders import endless
 from jaxsched.ports._checks import checked, is_known, larger, over, whole
 from jaxsched.shapes.cosine import Cosine
-from jaxsched.shapes.exponential import Exponential
+from jaxsched.shapes.exponential import Exponential, Geometric
 
 LEARNER_LR = 0.001
 MOMENTA = (0.95, 0.85, 0.95)
@@ -107,8 +107,8 @@ def SchedExp(start: Number, end: Number, *, total_steps: Number | None = None) -
     r"""$\text{start} \cdot (\text{end} / \text{start})^{t / \text{total\_steps}}$, also past its end.
 
     >>> from jaxsched.ports import fastai
-    >>> fastai.SchedExp(1e-7, 10, total_steps=100)
-    Exponential(1e-07, 100000000, 100)
+    >>> fastai.SchedExp(0.1, 0.001, total_steps=100)
+    Exponential(0.1, 0.01, 100)
 
     Args:
       start: the rate at step 0, not 0.
@@ -122,7 +122,11 @@ def SchedExp(start: Number, end: Number, *, total_steps: Number | None = None) -
         raise ValueError(f"`start` must not be 0 on an exponential path, got {show(start)}.")
     if is_concrete(start, end) and end / start < 0:
         raise ValueError(f"`end` must have the sign of `start` ({show(start)}), got {show(end)}.")
-    return Exponential(start, over(end, "start", start), _steps(total_steps))
+    growth, steps = over(end, "start", start), _steps(total_steps)
+    if is_concrete(growth) and growth > 1:
+        # The peak of a growing `Exponential` alone would be its start.
+        return join([Geometric(start, end, steps), Exponential(end, growth, steps)], [steps])
+    return Exponential(start, growth, steps)
 
 
 def SchedPoly(start: Number, end: Number, power: Number, *, total_steps: Number | None = None) -> Schedule:
@@ -159,7 +163,7 @@ def combine_scheds(
     >>> from jaxsched.ports import fastai
     >>> scheds = [fastai.SchedExp(0.01, 0.1), fastai.SchedNo(0.1, 0.1)]
     >>> fastai.combine_scheds([0.3, 0.7], scheds, total_steps=200)
-    join([stretch(Exponential(0.01, 10), 60), 0.1], [60])
+    join([stretch(join([Geometric(0.01, 0.1, 1), Exponential(0.1, 10)], [1]), 60), 0.1], [60])
 
     Args:
       pcts: the fractions, each at least 0, with a sum of 1.
@@ -449,7 +453,7 @@ def LRFinder(
 
     >>> from jaxsched.ports import fastai
     >>> fastai.LRFinder()
-    Exponential(1e-07, 100000000, 100)
+    join([Geometric(1e-07, 10, 100), Exponential(10, 100000000, 100)], [100])
 
     Args:
       start_lr: the first rate, not 0.

@@ -12,7 +12,6 @@ import pytest
 from refusals import refusals
 from selection import by_default
 
-import jaxsched as js
 from jaxsched.ports import fastai
 
 
@@ -75,7 +74,7 @@ def test_what_does_not_change_the_rate():
     assert fastai.fit_flat_cos(4, 0.1, start_epoch=2, batches_per_epoch=5) == fastai.fit_flat_cos(
         4, 0.1, batches_per_epoch=5
     )
-    assert fastai.LRFinder(num_it=3) == fastai.LRFinder(num_it=6) == js.Exponential(1e-7, 1e8, 6)
+    assert fastai.LRFinder(num_it=3) == fastai.LRFinder(num_it=6) != fastai.LRFinder(num_it=7)
 
 
 PARTS = [fastai.SchedNo(0.1, 0.1), fastai.SchedCos(0.1, 0.0)]
