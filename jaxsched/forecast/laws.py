@@ -40,7 +40,7 @@ class Fitted:
       peaks: the lowest and the highest peak rate of the runs.
       floor: the lowest rate after a peak, as a fraction of that peak.
       kinds: how the rates of the runs move after their peak: `constant`, `jump` (most of the fall in at most
-        1/1000 of the steps), `cooldown` (in less than a third of them), `decay` (in more) and `rise`.
+        three steps), `cooldown` (in a stretch of less than a third of the run), `decay` (of more) and `rise`.
     """
 
     relative_errors: tuple[float, ...]

@@ -22,6 +22,9 @@ LEVELS = 512
 ROWS = 128
 """The number of steps that share one grouping of the changes."""
 
+MOST = 0.8
+"""The share of the fall of a rate that tells its kind."""
+
 KINDS = ("constant", "jump", "cooldown", "decay", "rise")
 """How a rate moves after its first peak; see `kind_of`."""
 
@@ -170,22 +173,27 @@ def kind_of(rates: np.ndarray) -> str:
     """How the rate moves after it first reaches its peak.
 
     - `constant`: it does not fall.
-    - `jump`: four fifths of the fall happen in at most 1/1000 of the steps.
-    - `cooldown`: they happen in less than a third of the steps.
+    - `jump`: four fifths of the fall happen in at most three steps, or in a stretch of 1/1000 of the run.
+    - `cooldown`: they happen in a stretch of less than a third of the run.
     - `decay`: they take longer.
     - `rise`: it rises again by more than 1/100 of its peak.
+
+    A stretch counts from its first step to its last, so a rate that moves once an epoch is of the same kind
+    as one that moves at each step.
     """
     peak = rates.max()
     after = np.diff(rates[int(rates.argmax()) :])
     if after[after > 0].sum() > 0.01 * peak:
         return "rise"
-    falls = np.sort(-after[after < 0])[::-1]
+    falls = np.maximum(-after, 0)
     if falls.sum() <= 1e-6 * peak:
         return "constant"
-    share = (np.searchsorted(np.cumsum(falls), 0.8 * falls.sum()) + 1) / len(rates)
-    if share <= max(0.001, 1 / len(rates)):
+    fallen = np.append(0, np.cumsum(falls) / falls.sum())
+    ends = np.searchsorted(fallen, fallen + MOST)
+    stretch = (ends - np.arange(len(ends)))[ends < len(ends)].min() / len(rates)
+    if stretch <= 0.001 or np.sort(falls)[-3:].sum() >= MOST * falls.sum():
         return "jump"
-    return "cooldown" if share < 1 / 3 else "decay"
+    return "cooldown" if stretch < 1 / 3 else "decay"
 
 
 def as_runs(runs: Any) -> list[Run]:

@@ -15,6 +15,8 @@ import pytest
 import jaxsched as js
 from jaxsched import forecast
 from jaxsched._core.versions import enable_x64
+from jaxsched.forecast._rates import rates_of
+from jaxsched.forecast.runs import kind_of
 
 PEAK, END, WARMUP, STEPS = 1e-3, 1e-4, 100, 1000
 LAWS = {
@@ -238,6 +240,27 @@ def test_published_constants_distinguish_nothing():
 )
 def test_a_prediction_says_where_it_leaves_the_fit(noisy, schedule, steps, words):
     assert list(noisy[1].predict(schedule, steps).extrapolates) == words
+
+
+@pytest.mark.parametrize("updates", [1, 20, 3000])
+@pytest.mark.parametrize(
+    ("schedule", "kind"),
+    [
+        (js.Constant(0.3), "constant"),
+        (js.warmup(0.3, 5), "constant"),
+        (js.Piecewise([0.3, 0.03], [20]), "jump"),
+        (js.step_decay(0.3, 0.1, 8), "jump"),
+        (js.step_decay(0.3, 0.5, 6), "jump"),
+        (js.step_decay(0.3, 0.9, 1), "decay"),
+        (js.Cosine(0.3, 0, 30), "decay"),
+        (js.warmup(js.Linear(0.3, 0, 25), 5), "decay"),
+        (js.cooldown(0.3, 22, 8), "cooldown"),
+        (js.cycle(js.Cosine(0.3, 0, 10), 10), "rise"),
+    ],
+    ids=repr,
+)
+def test_a_rate_that_moves_once_an_epoch_is_of_the_kind_of_its_epochs(schedule, kind, updates):
+    assert kind_of(rates_of(js.per_epoch(schedule, updates), 0, 30 * updates)) == kind
 
 
 def test_a_law_that_gives_no_loss_above_0_says_so(noisy):
