@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 from typing import Literal
 
 import numpy as np
@@ -95,13 +94,26 @@ def refine(
 
 
 def _median_filter(values: np.ndarray, half: int) -> np.ndarray:
-    """The median of each value, `half` values before it and `half` after it."""
-    padded = np.pad(np.pad(values, (0, half), mode="reflect"), (half, 0), mode="edge").tolist()
-    width = 2 * half + 1
-    window = sorted(padded[:width])
-    medians = [window[half]]
-    for old, new in zip(padded, padded[width:], strict=False):
-        del window[bisect.bisect_left(window, old)]
-        bisect.insort(window, new)
-        medians.append(window[half])
-    return np.array(medians)
+    """The median of each value, `half` values before it and `half` after it, in O(n log n).
+
+    It finds the bits of the medians' ranks from the highest to the lowest. At each bit the ranks with a 0 go
+    before those with a 1, and of each window the range of those ranks stays that begin as its median does.
+    """
+    # The filter of SciPy is as fast from 1.15 on, but until 1.15.2 its medians may be wrong.
+    padded = np.pad(np.pad(values, (0, half), mode="reflect"), (half, 0), mode="edge")
+    order = np.argsort(padded, kind="stable")
+    ranks = np.argsort(order, kind="stable")
+    start = np.arange(len(values))
+    end = start + 2 * half + 1
+    below = np.full(len(values), half)
+    median = np.zeros(len(values), int)
+    for bit in reversed(range(len(padded).bit_length())):
+        ones = ranks >> bit & 1
+        zeros = np.append(0, np.cumsum(1 - ones))
+        smaller = zeros[end] - zeros[start]
+        high = below >= smaller
+        start, end = (np.where(high, zeros[-1] + each - zeros[each], zeros[each]) for each in (start, end))
+        below -= np.where(high, smaller, 0)
+        median += high << bit
+        ranks = np.concatenate([ranks[ones == 0], ranks[ones == 1]])
+    return padded[order[median]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import statistics
+import time
 
 import jax
 import numpy as np
@@ -20,6 +21,7 @@ CASES = {
     "rising": np.linspace(0.01, 5, 77),
     "a spike": np.where(np.arange(40) == 20, 1e30, 1.0),
     "tiny": 1e-200 * NOISE.uniform(0.5, 2, 50),
+    "equal": NOISE.integers(1, 4, 65).astype(float),
 }
 
 
@@ -47,6 +49,18 @@ def test_any_norms(norms, optimizer, power, smoothing):
     found = forecast.refine(0.3, norms, optimizer, smoothing=smoothing)
     assert isinstance(found, js.Table)
     np.testing.assert_allclose(found.values, 0.3 * expected(norms, power, smoothing), rtol=1e-11)
+
+
+@pytest.mark.thorough
+def test_a_million_norms_take_seconds():
+    """The time does not grow with the window, which is a tenth of the run."""
+    norms = np.random.default_rng(1).uniform(1, 2, 10**6)
+    start = time.process_time()
+    found = forecast.refine(0.3, norms).values
+    assert time.process_time() - start < 20
+    smooth = [np.median(norms[t - 50_000 : t + 50_001]) for t in (60_000, 500_000)]
+    rates = found[[60_000, 500_000]] / [940, 500]
+    assert rates[0] / rates[1] == pytest.approx(smooth[1] / smooth[0], rel=0.01)
 
 
 def test_equal_norms_give_a_linear_decay_from_the_peak_of_the_run():
