@@ -12,7 +12,15 @@ from typing import Any
 import numpy as np
 
 from jaxsched._core.evaluate import compute
-from jaxsched._core.fields import brief, checked_number, describe, is_concrete, show
+from jaxsched._core.fields import (
+    as_numbers,
+    brief,
+    check_range,
+    checked_number,
+    describe,
+    is_concrete,
+    show,
+)
 from jaxsched._core.schedule import ScheduleLike, as_schedule
 from jaxsched._core.versions import outside_of_programs
 from jaxsched._text.mistakes import mistake
@@ -53,9 +61,20 @@ class Fitted:
     kinds: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        for each in dataclasses.fields(self):
-            value = getattr(self, each.name)
-            object.__setattr__(self, each.name, tuple(value) if isinstance(value, list) else value)
+        checked = {
+            "relative_errors": _numbers("relative_errors", self.relative_errors, at_least=0),
+            "scatter": float(checked_number("scatter", self.scatter, at_least=0)),
+            "correlation": float(checked_number("correlation", self.correlation, at_least=0, at_most=1)),
+            "rival": _numbers("rival", self.rival, above=0),
+            "steps": tuple(int(_as_step(each)[0]) for each in _pair("steps", self.steps)),
+            "peaks": _pair("peaks", self.peaks, above=0),
+            "floor": float(checked_number("floor", self.floor, at_least=0, at_most=1)),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+        if not isinstance(self.kinds, tuple | list):
+            raise TypeError(f"`kinds` must be a list of texts, got {describe(self.kinds)}.")
+        object.__setattr__(self, "kinds", tuple(self.kinds))
         for i, kind in enumerate(self.kinds):
             if kind not in KINDS:
                 raise ValueError(f"`kinds[{i}]` must be one of {', '.join(KINDS)}, got {brief(kind)}.")
@@ -195,8 +214,21 @@ class LossLaw:
             if name in names:
                 limits = {"below": 1.0} if name == "decay" else {}
                 object.__setattr__(self, name, float(checked_number(name, value, above=0, **limits)))
-        if self.fitted is not None and not isinstance(self.fitted, Fitted):
+        if self.fitted is None:
+            return
+        if not isinstance(self.fitted, Fitted):
             raise TypeError(f"`fitted` must be a `Fitted` or None, got {describe(self.fitted)}.")
+        (other,) = FORMULAS.keys() - {self.law}
+        for name, law in (("relative_errors", self.law), ("rival", other)):
+            wanted, given = len(FORMULAS[law].names), len(getattr(self.fitted, name))
+            if given != wanted:
+                raise ValueError(
+                    f"`fitted` must have {wanted} numbers in `{name}`, one for each constant of the law "
+                    f"{law}, got {given}."
+                )
+        # The other law refuses constants that it cannot have.
+        rival: dict[str, Any] = dict(zip(FORMULAS[other].names, self.fitted.rival, strict=True))
+        LossLaw(other, **rival)
 
     @classmethod
     def fit(cls, runs: Sequence[Any], law: str = "multi-power", delta: float = 1e-3) -> LossLaw:
@@ -385,6 +417,22 @@ def _as_step(step: Any) -> np.ndarray:
     if not (given.is_integer() and 0 <= given <= LAST):
         raise ValueError(f"`step` must be a whole number from 0 to {LAST}, got {show(given)}.")
     return np.array([int(given)])
+
+
+def _numbers(name: str, value: Any, **limits: float) -> tuple[float, ...]:
+    """A list of numbers within limits, checked."""
+    kept = tuple(np.asarray(as_numbers(name, value)).tolist())
+    for i, each in enumerate(kept):
+        check_range(f"{name}[{i}]", each, **limits)
+    return kept
+
+
+def _pair(name: str, value: Any, **limits: float) -> tuple[float, ...]:
+    """The lowest and the highest of something, checked."""
+    kept = _numbers(name, value, **limits)
+    if len(kept) != 2 or kept[0] > kept[1]:
+        raise ValueError(f"`{name}` must be the lowest and the highest, got {brief(value)}.")
+    return kept
 
 
 def _formula(law: Any) -> Any:

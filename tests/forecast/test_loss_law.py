@@ -367,6 +367,53 @@ def test_a_law_refuses(changed, error, message):
         forecast.LossLaw("annealing", **{**NUMBERS, **changed})
 
 
+FITTED = {
+    "relative_errors": (0.1,) * 5,
+    "scatter": 1e-3,
+    "correlation": 0.5,
+    "rival": (2.0, 0.5, 0.5, 100.0, 1.0, 0.5, 0.5),
+    "steps": (100, 900),
+    "peaks": (0.1, 0.2),
+    "floor": 0.1,
+    "kinds": ("constant",),
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "message"),
+    [
+        ({"relative_errors": (0.1,)}, ValueError, "`fitted` must have 5 numbers in `relative_errors`, one"),
+        (
+            {"relative_errors": 0.1},
+            TypeError,
+            "`relative_errors` must be a list of numbers, got 0.1 (float).",
+        ),
+        ({"relative_errors": (-1,) * 5}, ValueError, "`relative_errors[0]` must be at least 0, got -1."),
+        ({"scatter": math.nan}, ValueError, "`scatter` must be a finite float32 number, got nan."),
+        ({"correlation": 2}, ValueError, "`correlation` must be at least 0 and at most 1, got 2."),
+        ({"rival": (1,) * 8}, ValueError, "`fitted` must have 7 numbers in `rival`, one for each"),
+        ({"rival": (1, 0)}, ValueError, "`rival[1]` must be above 0, got 0."),
+        ({"steps": (900, 100)}, ValueError, "`steps` must be the lowest and the highest, got (900, 100)."),
+        ({"steps": (1, 1.5)}, ValueError, "`step` must be a whole number from 0 to 2147483646, got 1.5."),
+        ({"peaks": (1,)}, ValueError, "`peaks` must be the lowest and the highest, got (1,)."),
+        ({"floor": "a"}, TypeError, "`floor` must be a number, got 'a' (str)."),
+        ({"kinds": "constant"}, TypeError, "`kinds` must be a list of texts, got 'constant' (str)."),
+        ({"kinds": ("wave",)}, ValueError, "`kinds[0]` must be one of constant, jump, cooldown, decay, rise"),
+    ],
+)
+def test_what_a_fit_cannot_know_is_refused(changed, error, message):
+    """A text that was written by hand fails where it is wrong, not in a prediction."""
+    forecast.LossLaw("annealing", **NUMBERS, fitted=forecast.Fitted(**FITTED))
+    with pytest.raises(error, match=f"^{re.escape(message)}"):
+        forecast.LossLaw("annealing", **NUMBERS, fitted=forecast.Fitted(**FITTED | changed))
+
+
+def test_a_rival_that_is_no_law_is_refused():
+    fitted = forecast.Fitted(**FITTED | {"relative_errors": (0.1,) * 7, "rival": (1, 1, 1, 1, 2)})
+    with pytest.raises(ValueError, match="^`decay` must be above 0 and below 1, got 2"):
+        forecast.LossLaw("multi-power", **LAWS["multi-power"], fitted=fitted)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
