@@ -25,7 +25,7 @@ from jaxsched._core.schedule import ScheduleLike, as_schedule
 from jaxsched._core.versions import outside_of_programs
 from jaxsched._text.mistakes import mistake
 from jaxsched._text.reader import Reader, tokens
-from jaxsched.forecast.fitting import LogLosses, fit_constants, held_out, standard_errors
+from jaxsched.forecast.fitting import UNSEEN, LogLosses, fit_constants, held_out, standard_errors
 from jaxsched.forecast.formulas import FORMULAS, TRACED
 from jaxsched.forecast.runs import KINDS, LAST, as_runs, changes, kind_of, rates_until, whole_steps
 
@@ -81,13 +81,18 @@ class Fitted:
 
     def beyond(self, rates: np.ndarray, steps: np.ndarray) -> list[str]:
         """How a schedule leaves the range of the fit, in words."""
-        peak, kind = float(rates.max()), kind_of(rates)
-        floor = float(rates[int(rates.argmax()) :].min()) / peak
         found = []
         if steps[-1] > self.steps[1]:
             found.append(f"step {steps[-1]} is after the last fitted step, {self.steps[1]}")
         if steps[0] < self.steps[0]:
             found.append(f"step {steps[0]} is before the first fitted step, {self.steps[0]}")
+        return found + self.unlike(rates)
+
+    def unlike(self, rates: np.ndarray) -> list[str]:
+        """How the rates are unlike all those of the fit, in words."""
+        peak, kind = float(rates.max()), kind_of(rates)
+        floor = float(rates[int(rates.argmax()) :].min()) / peak
+        found = []
         if not self.peaks[0] * (1 - 1e-3) <= peak <= self.peaks[1] * (1 + 1e-3):
             found.append(
                 f"a peak of {peak:g} is outside the fitted peaks, {self.peaks[0]:g} to {self.peaks[1]:g}"
@@ -99,6 +104,10 @@ class Fitted:
                 f"the rate falls to {floor:.2g} of its peak, and no fitted one below {self.floor:.2g}"
             )
         return found
+
+    def doubt(self, rates: np.ndarray) -> float:
+        """How much a disagreement with the other law counts: wholly for rates unlike those of the fit."""
+        return 1.0 if self.unlike(rates) else self.correlation
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -126,7 +135,7 @@ class Comparison:
     Attributes:
       difference: the loss of the first less that of the second; below 0 the first is better.
       error: half the width of the band about it; NaN for a law that was not fitted here, and infinite where
-        a law gives no loss above 0.
+        the band of either is.
       step: the step after whose update they are compared.
       extrapolates: how either leaves the range of the fit.
     """
@@ -308,7 +317,9 @@ class LossLaw:
         $$\sigma^2 = \left(s^2 + \rho\, (\log L - \log L')^2\right) \max(1, t / t_1)^2$$
 
         Here $s$ is the scatter in runs that were left out of the fit in turn, $\rho$ the correlation of
-        neighbouring residuals, $L'$ what the other law predicts, and $t_1$ the last fitted step.
+        neighbouring residuals, $L'$ what the other law predicts, and $t_1$ the last fitted step. Of rates
+        that the fit has not seen the like of, by `extrapolates`, residuals say nothing; there $\rho$ is 1.
+        The band is from 0 to infinity where the loss depends on a constant of which the logs say nothing.
 
         Args:
           schedule: the schedule from step 0 on, warmup included, or a number.
@@ -371,19 +382,17 @@ class LossLaw:
         at = _as_step(step)
         quantile = _quantile(level)
         rates = [rates_until(name, each, at)[1] for name, each in (("a", a), ("b", b))]
-        losses, rivals = [], []
-        for each in rates:
-            loss, _, rival = self._losses(each, at)
-            losses.append(float(loss[0]))
-            rivals.append(float(rival[0]))
+        told = [self._losses(each, at) for each in rates]
+        losses, deviations, rivals = ([float(each[0]) for each in kind] for kind in zip(*told, strict=True))
         difference = losses[0] - losses[1]
         fitted = self.fitted
         if fitted is None:
             return Comparison(difference, math.nan, int(at[0]))
         noise = fitted.scatter * math.hypot(*losses)
-        doubt = difference - (rivals[0] - rivals[1])
-        error = math.hypot(noise, math.sqrt(fitted.correlation) * doubt) * max(1.0, at[0] / fitted.steps[1])
-        if min(*losses, *rivals) <= 0:
+        apart = difference - (rivals[0] - rivals[1])
+        error = math.hypot(noise, math.sqrt(max(map(fitted.doubt, rates))) * apart)
+        error *= max(1.0, float(at[0]) / max(fitted.steps[1], 1))
+        if math.inf in deviations:
             error = math.inf
         beyond = dict.fromkeys(text for each in rates for text in fitted.beyond(each, at))
         return Comparison(difference, quantile * error, int(at[0]), tuple(beyond))
@@ -394,18 +403,20 @@ class LossLaw:
     def _losses(self, rates: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The loss, the standard deviation of its logarithm, and the loss by the other law.
 
-        The deviation is infinite where one of the laws gives no loss above 0.
+        The deviation is infinite where one of the laws gives no loss above 0, or this one a loss that depends
+        on a constant of which the logs say nothing.
         """
         groups = [*changes(rates, steps)]
-        mine = _loss(self.law, self._constants(), groups)
+        mine, slopes = _loss(self.law, self._constants(), groups)
         if self.fitted is None:
             return mine, np.full_like(mine, math.nan), np.full_like(mine, math.nan)
         (other,) = FORMULAS.keys() - {self.law}
-        rival = _loss(other, self.fitted.rival, groups)
-        possible = (mine > 0) & (rival > 0)
+        rival, _ = _loss(other, self.fitted.rival, groups)
+        unseen = np.array(self.fitted.relative_errors) >= UNSEEN
+        possible = (mine > 0) & (rival > 0) & ~slopes[:, unseen].any(axis=1)
         apart = np.log(np.where(possible, mine, 1)) - np.log(np.where(possible, rival, 1))
-        spread = np.sqrt(self.fitted.scatter**2 + self.fitted.correlation * apart**2)
-        ahead = np.maximum(1.0, steps / self.fitted.steps[1])
+        spread = np.sqrt(self.fitted.scatter**2 + self.fitted.doubt(rates) * apart**2)
+        ahead = np.maximum(1.0, steps / max(self.fitted.steps[1], 1))
         return mine, np.where(possible, spread * ahead, math.inf), rival
 
 
@@ -441,9 +452,11 @@ def _formula(law: Any) -> Any:
     return FORMULAS[law]
 
 
-def _loss(law: str, constants: Sequence[float], groups: Sequence[Any]) -> np.ndarray:
+def _loss(law: str, constants: Sequence[float], groups: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+    """The losses, and their derivatives with respect to the logarithms of the constants."""
     inner = np.array(_inner(law, constants))
-    return np.concatenate([FORMULAS[law].loss(inner, each)[0] for each in groups])
+    losses, slopes = zip(*(FORMULAS[law].loss(inner, each) for each in groups), strict=True)
+    return np.concatenate(losses), np.concatenate(slopes)
 
 
 def _inner(law: str, constants: Sequence[float]) -> list[float]:

@@ -159,6 +159,28 @@ def test_a_constant_rate_says_nothing_of_decays(law):
         "the rate's course is a decay, and the fitted ones are constant",
         "the rate falls to 0.13 of its peak, and no fitted one below 1",
     )
+    assert fitted.predict(SEEN["decay"], [900]).high == math.inf
+    assert fitted.compare(SEEN["decay"], SEEN["constant"], 900).error == math.inf
+    assert fitted.predict(PEAK, [900]).high < 1.01 * fitted.predict(PEAK, [900]).loss
+
+
+def test_rates_unlike_the_fitted_ones_count_all_that_the_laws_disagree_by(noisy):
+    """Residuals that look like noise say nothing of a decay, if the fit has seen none."""
+    name, law = noisy
+    other = next(each for each in LAWS if each != name)
+    rival = forecast.LossLaw(other, **dict(zip(LAWS[other], law.fitted.rival, strict=True)))
+    scatter = law.fitted.scatter
+    for kinds, share in ((("constant", "decay"), 0), (("constant",), 1)):
+        fitted = dataclasses.replace(law.fitted, correlation=0, kinds=kinds)
+        said = dataclasses.replace(law, fitted=fitted).predict(SEEN["decay"], [300, 900])
+        apart = np.log(said.loss / rival.predict(SEEN["decay"], [300, 900]).loss)
+        error = np.hypot(scatter, share * apart)
+        np.testing.assert_allclose(np.log(said.high / said.loss) / 1.6449, error, rtol=1e-4)
+        found = dataclasses.replace(law, fitted=fitted).compare(SEEN["decay"], SEEN["constant"], 900)
+        constants = law.predict(SEEN["constant"], [900]).loss - rival.predict(SEEN["constant"], [900]).loss
+        rest = share * (said.loss[1] - rival.predict(SEEN["decay"], [900]).loss - constants)
+        noise = scatter * np.hypot(said.loss[1], law.predict(SEEN["constant"], [900]).loss)
+        assert found.error == pytest.approx(1.6449 * np.hypot(noise, rest)[0], rel=1e-4)
 
 
 @pytest.mark.thorough
@@ -290,6 +312,13 @@ NUMBERS = {"L0": 1, "A": 1, "alpha": 1, "C": 1, "decay": 0.5}
 
 
 @pytest.mark.thorough
+def test_a_threshold_below_all_residuals():
+    """No residual is small enough to tell how the constants bend the losses."""
+    law = forecast.LossLaw.fit(logs("annealing", SEEN.values(), 1e-3), "annealing", delta=1e-12)
+    assert np.isfinite(law.fitted.relative_errors).all()
+
+
+@pytest.mark.thorough
 def test_the_unit_of_the_loss_does_not_matter():
     """Losses of a millionth of a millionth are fitted as their multiples are."""
     runs = logs("annealing", SEEN.values(), 1e-3)
@@ -300,9 +329,18 @@ def test_the_unit_of_the_loss_does_not_matter():
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("runs", [[range(100, 108)], [[100 + i] for i in range(6)], [[100], range(200, 206)]])
+@pytest.mark.parametrize(
+    "runs",
+    [
+        [range(100, 108)],
+        [[100 + i] for i in range(6)],
+        [[100], range(200, 206)],
+        [[0] for _ in range(6)],
+        [range(10**6, 10**6 + 9)],
+    ],
+)
 def test_a_fit_to_few_losses(runs):
-    """One run alone, runs of one loss, and runs of different lengths."""
+    """One run alone, runs of one loss, of different lengths, of one step, and the end of a long run."""
     law = forecast.LossLaw.fit(
         [forecast.Run(PEAK, steps, np.full(len(steps), 3.0)) for steps in runs], "annealing"
     )
