@@ -97,6 +97,7 @@ def _theory(
 def _by_law(names: Sequence[str], schedules: Sequence[Schedule], steps: int, fit: Fit) -> list[str]:
     """The table of the predicted losses, and where the law extrapolates."""
     law, last = fit.law, steps - 1
+    runs = "1 run" if len(law.residuals) == 1 else f"{len(law.residuals)} runs"
     if steps <= fit.steps and law.fitted:
         # The last loss of a run may be a mean over the updates before its end.
         last = min(last, law.fitted.steps[1])
@@ -114,7 +115,7 @@ def _by_law(names: Sequence[str], schedules: Sequence[Schedule], steps: int, fit
         for text in each.extrapolates:
             notes += _wrapped(f"note: {name} is beyond the fit: {text}.")
     return [
-        f"The loss after {last + 1} steps, by the {law.law} law fitted to {len(law.residuals)} runs:",
+        f"The loss after {last + 1} steps, by the {law.law} law fitted to {runs}:",
         as_text(rows, "<>><"),
         *notes,
     ]

@@ -142,6 +142,17 @@ def test_a_schedule_beyond_the_fit_is_said_to_be_so(runs, capsys):
     )
 
 
+@pytest.mark.thorough
+def test_one_run_at_a_constant_rate_says_nothing_of_a_decay(runs, tmp_path, capsys):
+    out = tmp_path / "forecast.svg"
+    texts = ["Cosine(0.3, 0.03, 400)", "0.3"]
+    lines = told(["forecast", *texts, "--steps", STEPS, "--fit", runs[0], "--out", out], capsys)
+    assert "The loss after 395 steps, by the multi-power law fitted to 1 run:" in lines
+    assert any("0 to inf" in line for line in lines)
+    assert any("± inf, not distinguishable" in line for line in lines)
+    ET.fromstring(out.read_bytes())
+
+
 @pytest.mark.parametrize("suffix", [".svg", ".png"])
 def test_the_picture_has_the_bound_the_loss_and_the_rate(suffix, runs, tmp_path):
     """A warmup has no loss and no bound while its rate is 0."""
