@@ -108,8 +108,9 @@ def bound(
     all are, the bound is infinite, the limit of the formula, and its gradient is 0. First rates of 0, as in a
     warmup, are fine.
 
-    The sums are computed from the end, in float64 on platforms that have it, in time proportional to `steps`.
-    The result can be differentiated by the numbers of the schedule, `gradient_norms` and `distance`.
+    The sums are computed from the end, in float64 and in time proportional to `steps`. In a traced function
+    on a TPU they are float32, and `steps` and horizons above $2^{24}$ are rounded. The result can be
+    differentiated by the numbers of the schedule, `gradient_norms` and `distance`.
 
     >>> import jaxsched as js
     >>> from jaxsched import forecast
