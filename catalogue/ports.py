@@ -8,7 +8,19 @@ from typing import Any
 import jax.numpy as jnp
 
 import jaxsched as js
-from catalogue import big_vision, composer, deepspeed, levanter, maxtext, megatron, mmengine, olmo, torchtitan
+from catalogue import (
+    big_vision,
+    composer,
+    deepspeed,
+    detectron2,
+    fastai,
+    levanter,
+    maxtext,
+    megatron,
+    mmengine,
+    olmo,
+    torchtitan,
+)
 from jaxsched.ports import d2l, keras, mxnet, optax, paddle, timm, torch, transformers
 
 
@@ -155,6 +167,18 @@ PORTS: dict[str, Callable[[], js.Schedule]] = {
 }
 """Each name begins with the system and the name of the original."""
 
-STACKS = (big_vision, composer, deepspeed, levanter, maxtext, megatron, mmengine, olmo, torchtitan)
+STACKS = (
+    big_vision,
+    composer,
+    deepspeed,
+    detectron2,
+    fastai,
+    levanter,
+    maxtext,
+    megatron,
+    mmengine,
+    olmo,
+    torchtitan,
+)
 for stack in STACKS:
     PORTS |= stack.PORTS

@@ -15,6 +15,8 @@ SYSTEMS = (
     "composer",
     "d2l",
     "deepspeed",
+    "detectron2",
+    "fastai",
     "keras",
     "levanter",
     "maxtext",
