@@ -13,7 +13,7 @@ from selection import by_default
 
 import jaxsched as js
 from catalogue import reference
-from catalogue.cases import COMBINATORS, EVERY, HORIZONS, PRESET_VARIANTS, PRESETS, SHAPES, VARIANTS
+from catalogue.cases import CASES, COMBINATORS, EVERY, HORIZONS, PRESET_VARIANTS, PRESETS, SHAPES, VARIANTS
 from catalogue.reference import some_steps, worst, worst_in_float32, worst_in_x64
 from jaxsched._core.versions import enable_x64
 from jaxsched.testing import float32_path
@@ -72,12 +72,13 @@ def test_float64_path_as_an_argument(name):
 
 
 def every_case_at_every_horizon():
-    """By default every case at one far horizon, and some at two more: each takes a program of its own."""
+    """By default the cases of the catalogue at one far horizon, and some at two more: each is a program."""
     for name in EVERY:
         for horizon in HORIZONS:
             some = name in SMOKE and horizon in (10, 16_777_259)
             marks = [pytest.mark.smoke] * (name in SMOKE)
-            marks += [pytest.mark.thorough] * (not some and horizon != 1_900_000_001)
+            far = name in CASES and horizon == 1_900_000_001
+            marks += [pytest.mark.thorough] * (not some and not far)
             yield pytest.param(name, horizon, marks=marks)
 
 

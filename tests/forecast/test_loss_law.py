@@ -11,6 +11,7 @@ import re
 import jax
 import numpy as np
 import pytest
+from selection import by_default
 
 import jaxsched as js
 from jaxsched import forecast
@@ -526,7 +527,7 @@ def test_a_step_may_be_any_whole_number():
     assert KNOWN.compare(SEEN["decay"], SEEN["constant"], np.int8(127)).step == 127
 
 
-@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("law", by_default(["annealing"], LAWS))
 def test_the_loss_can_be_differentiated(law):
     """With respect to the peak, the end and the warmup, against differences of the formula."""
     known = forecast.LossLaw(law, **LAWS[law])

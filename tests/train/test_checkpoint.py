@@ -152,6 +152,7 @@ def test_killed_twice_and_then_asked_to_end(cache, straight, tmp_path):
     assert result(folder) == straight
 
 
+@pytest.mark.thorough
 def test_ctrl_c_saves_the_epoch_and_says_how_to_go_on(made, tmp_path):
     folder = copy(made, tmp_path)
 

@@ -36,6 +36,7 @@ def ends(mesh, plan, data, **changes):
 
 
 @pytest.mark.smoke
+@pytest.mark.thorough
 def test_eight_devices_are_as_one():
     """With shared batches, test sets that do not divide evenly, and a plateau."""
     plan = Plan(js.Linear(0.2, 0.1, 12), js.Plateau(0.5, 0, rtol=0.05))
