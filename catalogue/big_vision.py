@@ -1,4 +1,4 @@
-"""Small instances of the port of Big Vision, for the laws."""
+"""Small instances of the port of big_vision, for the laws."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-r"""The schedule of Big Vision, `big_vision.utils.create_learning_rate_schedule`.
+r"""The schedule of big_vision, `big_vision.utils.create_learning_rate_schedule`.
 
 >>> from jaxsched.ports import big_vision
 >>> big_vision.create_learning_rate_schedule(90_000, base=0.001, decay_type="cosine", warmup_steps=10_000)
@@ -138,7 +138,7 @@ def create_learning_rate_schedule(
 def from_config(
     config: Any, *, data_size: Number | None = None, total_steps: Number | None = None
 ) -> FromConfig:
-    """The schedule of a configuration of Big Vision, a `ConfigDict` as a dict: `config.to_dict()`.
+    """The schedule of a configuration of big_vision, a `ConfigDict` as a dict: `config.to_dict()`.
 
     These keys are read:
 

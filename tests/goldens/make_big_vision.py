@@ -1,4 +1,4 @@
-"""Writes `big_vision.json`: what the schedule of Big Vision gives.
+"""Writes `big_vision.json`: what the schedule of big_vision gives.
 
 Run it with the path of `big_vision/utils.py` of google-research/big_vision at commit 0127fb6. Its two
 functions `steps` and `create_learning_rate_schedule` run alone, as the rest of the file needs TensorFlow and

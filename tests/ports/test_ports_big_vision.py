@@ -1,4 +1,4 @@
-"""The port of Big Vision: durations, deviations, refusals, tracing and configurations."""
+"""The port of big_vision: durations, deviations, refusals, tracing and configurations."""
 
 from __future__ import annotations
 
