@@ -18,12 +18,14 @@ NO_NOISE = (
     "them",
 )
 
+NO_STATE = (
+    "a schedule has no state to resume from. Call it with the step of the whole run, or start it at a "
+    "later step with `jaxsched.shift(schedule, -step)`"
+)
+
 NOT_MODELLED: dict[str, tuple[Any, str]] = {
-    "last_epoch": (
-        -1,
-        "a schedule has no state to resume from. Call it with the step of the whole run, or start it at a "
-        "later step with `jaxsched.shift(schedule, -step)`",
-    ),
+    **dict.fromkeys(("last_epoch", "last_step", "last_iter", "last_batch_iteration"), (-1, NO_STATE)),
+    "start_epoch": (0, NO_STATE),
     "verbose": (False, "a port prints nothing. Print `schedule(step)`, or draw it with `jaxsched.plot`"),
     "t_in_epochs": (
         True,
@@ -79,9 +81,32 @@ def whole_steps(name: str, values: Any, *, ascending: bool = True, **limits: flo
     return kept
 
 
-def is_known(value: Any, number: float) -> bool:
-    """Whether `value` is concrete and equal to `number`."""
-    return is_concrete(value) and bool(value == number)
+def within(name: str, value: Any, **limits: Any) -> Any:
+    """`checked_number` with the limits that are concrete.
+
+    Raises:
+      TypeError: it is not a number.
+      ValueError: it is outside the limits.
+    """
+    return checked_number(
+        name, value, **{words: float(limit) for words, limit in limits.items() if is_concrete(limit)}
+    )
+
+
+def concrete(name: str, value: Any, why: str = "the parts of the schedule depend on it") -> Any:
+    """`value`, if it is concrete.
+
+    Raises:
+      TypeError: it is traced.
+    """
+    if not is_concrete(value):
+        raise TypeError(f"`{name}` must be concrete, got a traced number: {why}.")
+    return value
+
+
+def is_known(value: Any, number: Any) -> bool:
+    """Whether both are concrete and equal."""
+    return is_concrete(value, number) and bool(value == number)
 
 
 def over(total: Any, name: str, divisor: Any) -> Any:
