@@ -35,135 +35,40 @@ join([Linear(0.05, 0.1, 49), reflect(Cosine(0.1, 0, 950), 1900)], [50])
 
 from __future__ import annotations
 
-import bisect
-import dataclasses
 import functools
 import inspect
-import itertools
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec
 
-from jaxsched._core.fields import (
-    Number,
-    Numbers,
-    as_numbers,
-    brief,
-    checked_flag,
-    checked_number,
-    describe,
-    is_concrete,
-)
-from jaxsched._core.schedule import Product, Schedule, ScheduleLike, as_schedule
-from jaxsched.combinators.clocks import per_epoch, shift
-from jaxsched.combinators.cycle import reflect
-from jaxsched.combinators.join import join
+from jaxsched._core.fields import Number, Numbers, brief, checked_flag, checked_number, describe
+from jaxsched._core.schedule import Schedule, as_schedule
 from jaxsched.plateau import Plateau
-from jaxsched.ports._builders import ANNEALINGS, PYTORCH, margins, one_cycle, plateau, polynomial
-from jaxsched.ports._checks import NOT_MODELLED, checked, is_known, not_modelled, one_of, over, whole
+from jaxsched.ports import _mmengine
+from jaxsched.ports._builders import PYTORCH, margins, plateau
+from jaxsched.ports._checks import checked, is_known, not_modelled, one_of
 from jaxsched.ports._config import FromConfig, ignored, section
-from jaxsched.presets import multi_step, step_decay
-from jaxsched.shapes.cosine import Cosine
-from jaxsched.shapes.exponential import Exponential
-from jaxsched.shapes.levels import Piecewise, Table
-from jaxsched.shapes.linear import Linear
+from jaxsched.ports._mmengine import count
 
-INF = int(1e9)
+INF = _mmengine.INF
 """The `end` of a scheduler that has none."""
 
 SECTIONS = ("param_scheduler", "optim_wrapper", "train_cfg", "auto_scale_lr")
 """The keys of a configuration that `from_config` reads."""
 
-LONGEST_TABLE = 100_000
-"""The most steps in which schedulers may act together without a formula for what they do."""
-
 Arguments = ParamSpec("Arguments")
 
-
-@dataclasses.dataclass(frozen=True)
-class _Window:
-    """When a scheduler acts.
-
-    Attributes:
-      begin: its first step, in ticks.
-      end: the tick at which it stops.
-      every: the number of steps in a tick: an epoch in iterations, or 1.
-      times: what numbers of epochs are multiplied by.
-      in_epochs: whether a step is an epoch.
-      by_epoch: whether MMEngine calls it at the end of an epoch.
-    """
-
-    begin: int
-    end: int
-    every: int
-    times: int
-    in_epochs: bool
-    by_epoch: bool
-
-    @property
-    def ticks(self) -> int:
-        return self.end - self.begin
-
-    @property
-    def start(self) -> int:
-        return self.begin * self.every
-
-    def passed(self, step: int) -> int:
-        """The number of ticks before a step at or after `start`."""
-        return -((self.start - step) // self.every)
-
-    def steps(self, name: str, value: Any, at_least: int) -> int:
-        """A number of ticks, converted."""
-        if self.times == 1:
-            return _count(name, value, at_least)
-        return _count(f"{name} * epoch_length", _concrete(name, value) * self.times, at_least)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Member:
-    """A scheduler: what it makes of the rate at each of its ticks.
-
-    Attributes:
-      base: the initial rate.
-      window: when it acts.
-      curve: `curve(v)` is the schedule in ticks that begins where the rate was `v`.
-      value: `value(v, k)` is the rate of this schedule at tick `k`.
-      advance: `advance(x, k)` is the rate at tick `k` after `x` at the tick before: the original's recursion.
-      before: `before(x, k)` is the `v` with which the rate is `x` at tick `k`, or None if there is none.
-      scales: whether all it does is to multiply the rate.
-      length: the tick from which the schedule is constant.
-      initial: the initial rate for the schedulers that are built after this one.
-    """
-
-    base: Any
-    window: _Window
-    curve: Callable[[Any], ScheduleLike]
-    value: Callable[[Any, int], Any]
-    advance: Callable[[Any, int], Any]
-    before: Callable[[Any, int], Any]
-    scales: bool
-    length: int
-    initial: Any
-
-    @property
-    def stop(self) -> float:
-        """The step from which it does nothing."""
-        ticks = min(self.length + 1, self.window.ticks)
-        return math.inf if self.window.begin + ticks >= INF else self.window.start + ticks * self.window.every
-
-
-MEMBERS: dict[str, Callable[..., _Member]] = {}
+MEMBERS: dict[str, Callable[..., _mmengine.Member]] = {}
 """The schedulers by the names of their ports."""
 
 
-def _port(build: Callable[Arguments, _Member]) -> Callable[Arguments, Schedule]:
+def _port(build: Callable[Arguments, _mmengine.Member]) -> Callable[Arguments, Schedule]:
     """A port from a function that returns its scheduler."""
     MEMBERS[build.__name__] = build
 
     @functools.wraps(build)
     def port(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Schedule:
         member = build(*args, **kwargs)
-        return _one_after_another([member], member.base)
+        return _mmengine.one_after_another([member], member.base)
 
     return port
 
@@ -195,8 +100,8 @@ def ConstantLR(
 
     Source: `ConstantLR` of MMEngine 0.10.7.
     """
-    window = _window(begin, end, last_step, by_epoch, verbose, convert_to_iter_based, epoch_length)
-    return _constant(checked_number("lr", lr), window, factor)
+    when = _mmengine.window(begin, end, last_step, by_epoch, verbose, convert_to_iter_based, epoch_length)
+    return _mmengine.constant(lr, when, factor)
 
 
 @_port
@@ -228,8 +133,8 @@ def LinearLR(
 
     Source: `LinearLR` of MMEngine 0.10.7.
     """
-    window = _window(begin, end, last_step, by_epoch, verbose, convert_to_iter_based, epoch_length)
-    return _linear(checked_number("lr", lr), window, start_factor, end_factor)
+    when = _mmengine.window(begin, end, last_step, by_epoch, verbose, convert_to_iter_based, epoch_length)
+    return _mmengine.linear(lr, when, start_factor, end_factor)
 
 
 @_port
@@ -255,8 +160,8 @@ def ExponentialLR(
 
     Source: `ExponentialLR` of MMEngine 0.10.7.
     """
-    window = _window(begin, end, last_step, by_epoch, verbose, convert_to_iter_based, epoch_length)
-    return _exponential(checked_number("lr", lr), window, gamma)
+    when = _mmengine.window(begin, end, last_step, by_epoch, verbose, convert_to_iter_based, epoch_length)
+    return _mmengine.exponential(lr, when, gamma)
 
 
 @_port
@@ -284,8 +189,8 @@ def StepLR(
 
     Source: `StepLR` of MMEngine 0.10.7.
     """
-    window = _window(begin, end, last_step, by_epoch, verbose, convert_to_iter_based, epoch_length)
-    return _steps(checked_number("lr", lr), window, step_size, gamma)
+    when = _mmengine.window(begin, end, last_step, by_epoch, verbose, convert_to_iter_based, epoch_length)
+    return _mmengine.steps(lr, when, step_size, gamma)
 
 
 @_port
@@ -318,8 +223,8 @@ def MultiStepLR(
 
     Source: `MultiStepLR` of MMEngine 0.10.7.
     """
-    window = _window(begin, end, last_step, by_epoch, verbose, convert_to_iter_based, epoch_length)
-    return _multi_steps(checked_number("lr", lr), window, milestones, gamma)
+    when = _mmengine.window(begin, end, last_step, by_epoch, verbose, convert_to_iter_based, epoch_length)
+    return _mmengine.multi_steps(lr, when, milestones, gamma)
 
 
 @_port
@@ -351,8 +256,8 @@ def PolyLR(
 
     Source: `PolyLR` of MMEngine 0.10.7.
     """
-    window = _window(begin, end, last_step, by_epoch, verbose, convert_to_iter_based, epoch_length)
-    return _poly(checked_number("lr", lr), window, eta_min, power)
+    when = _mmengine.window(begin, end, last_step, by_epoch, verbose, convert_to_iter_based, epoch_length)
+    return _mmengine.poly(lr, when, eta_min, power)
 
 
 @_port
@@ -391,8 +296,8 @@ def CosineAnnealingLR(
 
     Source: `CosineAnnealingLR` of MMEngine 0.10.7.
     """
-    window = _window(begin, end, last_step, by_epoch, verbose, convert_to_iter_based, epoch_length)
-    return _cosine(checked_number("lr", lr), window, T_max, eta_min, eta_min_ratio)
+    when = _mmengine.window(begin, end, last_step, by_epoch, verbose, convert_to_iter_based, epoch_length)
+    return _mmengine.cosine(lr, when, T_max, eta_min, eta_min_ratio)
 
 
 @_port
@@ -431,8 +336,8 @@ def CosineRestartLR(
 
     Source: `CosineRestartLR` of MMEngine 0.10.7.
     """
-    window = _window(begin, end, last_step, by_epoch, verbose, convert_to_iter_based, epoch_length)
-    return _restarts(checked_number("lr", lr), window, periods, restart_weights, eta_min, eta_min_ratio)
+    when = _mmengine.window(begin, end, last_step, by_epoch, verbose, convert_to_iter_based, epoch_length)
+    return _mmengine.restarts(lr, when, periods, restart_weights, eta_min, eta_min_ratio)
 
 
 @_port
@@ -482,219 +387,126 @@ def OneCycleLR(
     it; here the last rate stays. MMEngine divides by 0 in a phase of length 0; here it is skipped. Of several
     in a list MMEngine uses the rates of the last for all; here each has its own.
     """
-    window = _window(begin, end, last_step, by_epoch, verbose, convert_to_iter_based, epoch_length)
+    when = _mmengine.window(begin, end, last_step, by_epoch, verbose, convert_to_iter_based, epoch_length)
     if lr is None:
-        if window.begin:
+        if when.begin:
             raise ValueError(f"`lr` must be given, because it is the rate before `begin`, {begin}, got None.")
         lr = eta_max
-    lr, peak = checked(lr=lr, eta_max=eta_max)
-    steps = window.ticks if total_steps is None else window.steps("total_steps", total_steps, at_least=1)
-    rise = checked_number("pct_start", _concrete("pct_start", pct_start), at_least=0, at_most=1) * steps
-    shape = one_of("anneal_strategy", anneal_strategy, ANNEALINGS)
-    first = over(peak, "div_factor", checked_number("div_factor", div_factor, above=0))
-    last = over(first, "final_div_factor", checked_number("final_div_factor", final_div_factor, above=0))
-    falls_twice = checked_flag("three_phase", three_phase)
-    values = [first, peak, *([first] if falls_twice else []), last]
-    ends = [0, rise - 1, *([2 * rise - 2] if falls_twice else []), steps - 1]
-
-    def value(v: Any, k: int) -> Any:
-        k = min(k, steps - 1)
-        at = next(i for i in range(1, len(ends)) if k <= ends[i] or i == len(ends) - 1)
-        length = ends[at] - ends[at - 1]
-        passed = (k - ends[at - 1]) / length if length else 1.0
-        weight = passed if shape is Linear else math.sin(math.pi / 2 * passed) ** 2
-        return values[at - 1] * (1 - weight) + values[at] * weight
-
-    return _Member(
+    return _mmengine.one_cycle(
         lr,
-        window,
-        lambda v: one_cycle(values, ends, shape),
-        value,
-        value,
-        lambda x, k: x,
-        False,
-        INF if steps < window.ticks else steps - 1,
-        first,
+        when,
+        eta_max,
+        total_steps,
+        pct_start,
+        anneal_strategy,
+        div_factor,
+        final_div_factor,
+        three_phase,
     )
 
 
-@_port
-def ConstantMomentum(
-    momentum: Number,
-    factor: Number = 1.0 / 3,
+def ReduceOnPlateauLR(
+    lr: Number,
+    monitor: str = "loss",
+    rule: str = "less",
+    factor: Number = 0.1,
+    patience: Number = 10,
+    threshold: Number = 1e-4,
+    threshold_rule: str = "rel",
+    cooldown: Number = 0,
+    min_value: Any = 0.0,
+    eps: Number = 1e-8,
     begin: int = 0,
     end: int = INF,
     last_step: int = -1,
     by_epoch: bool = True,
     verbose: bool = False,
-    *,
-    convert_to_iter_based: bool = False,
-    epoch_length: int | None = None,
 ) -> Any:
-    """`ConstantLR` for the momentum.
+    """A rule for `jaxsched.scale_by_plateau`, which scales any schedule when a metric stops improving.
 
-    Source: `ConstantMomentum` of MMEngine 0.10.7.
+    It follows PyTorch's plateau. As there, a relative threshold is a fraction of the best metric itself.
+
+    Args:
+      lr: the base rate, above 0, relative to which `min_value` and `eps` are taken.
+      monitor: the name of the metric, which changes nothing: observe that metric.
+      rule: "less" for a metric to minimise, "greater" for one to maximise.
+      factor: the factor of each cut, at least 0 and below 1.
+      patience: the number of observations without improvement that are tolerated.
+      threshold: the margin of an improvement, at least 0.
+      threshold_rule: "rel" or "abs".
+      cooldown: the number of observations after a cut that do not count as bad.
+      min_value: the floor of the rate, or a list of them.
+      eps: a cut by this much or less is not made.
+      begin: must be 0. Do not observe the metric before.
+      end: must be `INF`. Do not observe the metric from then on.
+      last_step: must be -1.
+      by_epoch: must be True.
+      verbose: must be False.
+
+    Returns:
+      A `Plateau`, or a list of them if `min_value` is a list.
+
+    Raises:
+      TypeError: an argument is of the wrong type.
+      ValueError: an argument is outside its range.
+
+    Source: `ReduceOnPlateauLR` of MMEngine 0.10.7. Deviation: MMEngine's first best metric is 1e9 or -1e9, so
+    a loss above that is no improvement; here it is infinite.
     """
-    window = _window(begin, end, last_step, by_epoch, verbose, convert_to_iter_based, epoch_length)
-    return _constant(checked_number("momentum", momentum), window, factor)
+    if not isinstance(monitor, str):
+        raise TypeError(f"`monitor` must be the name of a metric, got {describe(monitor)}.")
+    if not is_known(begin, 0) or not is_known(end, INF):
+        raise ValueError(
+            f"`begin` and `end` must be 0 and {INF}, got {brief(begin)} and {brief(end)}: a rule does not "
+            "count epochs. Observe the metric only in these epochs."
+        )
+    not_modelled(last_step=last_step, verbose=verbose)
+    if not checked_flag("by_epoch", by_epoch):
+        raise ValueError("`by_epoch` must be True, got False: a metric is measured after an epoch.")
+    one_of("threshold_rule", threshold_rule, {"rel": None, "abs": None})
+    limits = {
+        "mode": one_of("rule", rule, {"less": "min", "greater": "max"}),
+        "factor": factor,
+        "patience": patience,
+        "cooldown": cooldown,
+        **margins(threshold, threshold_rule),
+    }
+    base, eps = checked_number("lr", lr), checked_number("eps", eps, at_least=0)
+
+    def one(least: Any) -> Plateau:
+        floor = checked_number("min_value", least, at_least=0)
+        return plateau(base, PYTORCH, min_lr=floor, eps=eps, **limits)
+
+    return [one(each) for each in min_value] if isinstance(min_value, list | tuple) else one(min_value)
 
 
-@_port
-def LinearMomentum(
-    momentum: Number,
-    start_factor: Number = 1.0 / 3,
-    end_factor: Number = 1.0,
-    begin: int = 0,
-    end: int = INF,
-    last_step: int = -1,
-    by_epoch: bool = True,
-    verbose: bool = False,
-    *,
-    convert_to_iter_based: bool = False,
-    epoch_length: int | None = None,
-) -> Any:
-    """`LinearLR` for the momentum.
+def _for_momentum(port: Callable[..., Any], what: str = "") -> Any:
+    """The same port for the momentum, which is its first argument."""
+    rate, name = port.__name__, port.__name__.replace("LR", "Momentum")
 
-    Source: `LinearMomentum` of MMEngine 0.10.7.
-    """
-    window = _window(begin, end, last_step, by_epoch, verbose, convert_to_iter_based, epoch_length)
-    return _linear(checked_number("momentum", momentum), window, start_factor, end_factor)
+    def twin(momentum: Number, *args: Any, **kwargs: Any) -> Any:
+        return port(checked_number("momentum", momentum), *args, **kwargs)
+
+    lr, *others = inspect.signature(port).parameters.values()
+    made: Any = twin
+    made.__name__ = made.__qualname__ = name
+    made.__doc__ = f"`{rate}` for the momentum{what}.\n\nSource: `{name}` of MMEngine 0.10.7."
+    made.__signature__ = inspect.Signature([lr.replace(name="momentum"), *others], return_annotation="Any")
+    made.__annotations__ = {each: of.annotation for each, of in made.__signature__.parameters.items()}
+    if rate in MEMBERS:
+        MEMBERS[name] = MEMBERS[rate]
+    return made
 
 
-@_port
-def ExponentialMomentum(
-    momentum: Number,
-    gamma: Number,
-    begin: int = 0,
-    end: int = INF,
-    last_step: int = -1,
-    by_epoch: bool = True,
-    verbose: bool = False,
-    *,
-    convert_to_iter_based: bool = False,
-    epoch_length: int | None = None,
-) -> Any:
-    """`ExponentialLR` for the momentum.
-
-    Source: `ExponentialMomentum` of MMEngine 0.10.7.
-    """
-    window = _window(begin, end, last_step, by_epoch, verbose, convert_to_iter_based, epoch_length)
-    return _exponential(checked_number("momentum", momentum), window, gamma)
-
-
-@_port
-def StepMomentum(
-    momentum: Number,
-    step_size: int,
-    gamma: Number = 0.1,
-    begin: int = 0,
-    end: int = INF,
-    last_step: int = -1,
-    by_epoch: bool = True,
-    verbose: bool = False,
-    *,
-    convert_to_iter_based: bool = False,
-    epoch_length: int | None = None,
-) -> Any:
-    """`StepLR` for the momentum.
-
-    Source: `StepMomentum` of MMEngine 0.10.7.
-    """
-    window = _window(begin, end, last_step, by_epoch, verbose, convert_to_iter_based, epoch_length)
-    return _steps(checked_number("momentum", momentum), window, step_size, gamma)
-
-
-@_port
-def MultiStepMomentum(
-    momentum: Number,
-    milestones: Numbers,
-    gamma: Number = 0.1,
-    last_step: int = -1,
-    begin: int = 0,
-    end: int = INF,
-    by_epoch: bool = True,
-    verbose: bool = False,
-    *,
-    convert_to_iter_based: bool = False,
-    epoch_length: int | None = None,
-) -> Any:
-    """`MultiStepLR` for the momentum.
-
-    Source: `MultiStepMomentum` of MMEngine 0.10.7.
-    """
-    window = _window(begin, end, last_step, by_epoch, verbose, convert_to_iter_based, epoch_length)
-    return _multi_steps(checked_number("momentum", momentum), window, milestones, gamma)
-
-
-@_port
-def PolyMomentum(
-    momentum: Number,
-    eta_min: Number = 0,
-    power: Number = 1.0,
-    begin: int = 0,
-    end: int = INF,
-    last_step: int = -1,
-    by_epoch: bool = True,
-    verbose: bool = False,
-    *,
-    convert_to_iter_based: bool = False,
-    epoch_length: int | None = None,
-) -> Any:
-    """`PolyLR` for the momentum.
-
-    Source: `PolyMomentum` of MMEngine 0.10.7.
-    """
-    window = _window(begin, end, last_step, by_epoch, verbose, convert_to_iter_based, epoch_length)
-    return _poly(checked_number("momentum", momentum), window, eta_min, power)
-
-
-@_port
-def CosineAnnealingMomentum(
-    momentum: Number,
-    T_max: int | None = None,
-    eta_min: Number | None = None,
-    begin: int = 0,
-    end: int = INF,
-    last_step: int = -1,
-    by_epoch: bool = True,
-    verbose: bool = False,
-    eta_min_ratio: Number | None = None,
-    *,
-    convert_to_iter_based: bool = False,
-    epoch_length: int | None = None,
-) -> Any:
-    """`CosineAnnealingLR` for the momentum.
-
-    Source: `CosineAnnealingMomentum` of MMEngine 0.10.7.
-    """
-    window = _window(begin, end, last_step, by_epoch, verbose, convert_to_iter_based, epoch_length)
-    return _cosine(checked_number("momentum", momentum), window, T_max, eta_min, eta_min_ratio)
-
-
-@_port
-def CosineRestartMomentum(
-    momentum: Number,
-    periods: Sequence[int],
-    restart_weights: Sequence[Number] = (1,),
-    eta_min: Number | None = None,
-    eta_min_ratio: Number | None = None,
-    begin: int = 0,
-    end: int = INF,
-    last_step: int = -1,
-    by_epoch: bool = True,
-    verbose: bool = False,
-    *,
-    convert_to_iter_based: bool = False,
-    epoch_length: int | None = None,
-) -> Any:
-    """`CosineRestartLR` for the momentum.
-
-    Source: `CosineRestartMomentum` of MMEngine 0.10.7.
-    """
-    window = _window(begin, end, last_step, by_epoch, verbose, convert_to_iter_based, epoch_length)
-    return _restarts(
-        checked_number("momentum", momentum), window, periods, restart_weights, eta_min, eta_min_ratio
-    )
+ConstantMomentum = _for_momentum(ConstantLR)
+LinearMomentum = _for_momentum(LinearLR)
+ExponentialMomentum = _for_momentum(ExponentialLR)
+StepMomentum = _for_momentum(StepLR)
+MultiStepMomentum = _for_momentum(MultiStepLR)
+PolyMomentum = _for_momentum(PolyLR)
+CosineAnnealingMomentum = _for_momentum(CosineAnnealingLR)
+CosineRestartMomentum = _for_momentum(CosineRestartLR)
+ReduceOnPlateauMomentum = _for_momentum(ReduceOnPlateauLR, ": its scale is the factor of `momentum`")
 
 
 def param_scheduler(
@@ -744,7 +556,7 @@ def param_scheduler(
     given = [schedulers] if isinstance(schedulers, Mapping) else schedulers
     if not isinstance(given, list | tuple) or not given:
         raise TypeError(f"`schedulers` must be a dict or a list of dicts, got {describe(schedulers)}.")
-    members: list[_Member] = []
+    members: list[_mmengine.Member] = []
     base, families = lr, set()
     for i, each in enumerate(given):
         name, arguments = _split(f"schedulers[{i}]", each)
@@ -757,8 +569,8 @@ def param_scheduler(
         arguments.setdefault("epoch_length", epoch_length)
         members.append(_call(f"schedulers[{i}]", MEMBERS[name], base, arguments))
         base = members[-1].initial
-    _check_clock(member.window.in_epochs for member in members)
-    return _together(members, lr)
+    _mmengine.check_clock(member.window.in_epochs for member in members)
+    return _mmengine.together(members, lr)
 
 
 def from_config(config: Mapping[str, Any], epoch_length: int | None = None) -> FromConfig:
@@ -828,7 +640,7 @@ def from_config(config: Mapping[str, Any], epoch_length: int | None = None) -> F
                 )
         groups[group].append({"type": name, **arguments})
     if epoch_length is None:
-        _check_clock(each.get("by_epoch", True) for each in [*groups["lr"], *groups["momentum"]])
+        _mmengine.check_clock(each.get("by_epoch", True) for each in [*groups["lr"], *groups["momentum"]])
     (lr,) = checked(**{"optim_wrapper.optimizer.lr": _entry(optimizer, "lr", "optim_wrapper.optimizer.")})
     used = {"lr"}
     momentum = rule = None
@@ -844,469 +656,12 @@ def from_config(config: Mapping[str, Any], epoch_length: int | None = None) -> F
         rule = _call("param_scheduler", ReduceOnPlateauLR, lr, arguments)
     rate = param_scheduler(lr, groups["lr"], epoch_length) if groups["lr"] else as_schedule("lr", lr)
     others = (
-        *ignored(
-            config, {"param_scheduler", "optim_wrapper", "train_cfg", "auto_scale_lr"}, {"base_lr", "lr"}
-        ),
+        *ignored(config, SECTIONS, {"base_lr", "lr"}),
         *ignored(wrapper, {"optimizer"}, path="optim_wrapper."),
         *ignored(optimizer, used, path="optim_wrapper.optimizer."),
         *ignored(loop, {"max_epochs", "max_iters"}, path="train_cfg."),
     )
     return FromConfig(rate, others, momentum=momentum, plateau=rule)
-
-
-def ReduceOnPlateauLR(
-    lr: Number,
-    monitor: str = "loss",
-    rule: str = "less",
-    factor: Number = 0.1,
-    patience: Number = 10,
-    threshold: Number = 1e-4,
-    threshold_rule: str = "rel",
-    cooldown: Number = 0,
-    min_value: Any = 0.0,
-    eps: Number = 1e-8,
-    begin: int = 0,
-    end: int = INF,
-    last_step: int = -1,
-    by_epoch: bool = True,
-    verbose: bool = False,
-) -> Any:
-    """A rule for `jaxsched.scale_by_plateau`, which scales any schedule when a metric stops improving.
-
-    It follows PyTorch's plateau. As there, a relative threshold is a fraction of the best metric itself.
-
-    Args:
-      lr: the base rate, above 0, relative to which `min_value` and `eps` are taken.
-      monitor: the name of the metric, which changes nothing: observe that metric.
-      rule: "less" for a metric to minimise, "greater" for one to maximise.
-      factor: the factor of each cut, at least 0 and below 1.
-      patience: the number of observations without improvement that are tolerated.
-      threshold: the margin of an improvement, at least 0.
-      threshold_rule: "rel" or "abs".
-      cooldown: the number of observations after a cut that do not count as bad.
-      min_value: the floor of the rate, or a list of them.
-      eps: a cut by this much or less is not made.
-      begin: must be 0. Do not observe the metric before.
-      end: must be `INF`. Do not observe the metric from then on.
-      last_step: must be -1.
-      by_epoch: must be True.
-      verbose: must be False.
-
-    Returns:
-      A `Plateau`, or a list of them if `min_value` is a list.
-
-    Raises:
-      TypeError: an argument is of the wrong type.
-      ValueError: an argument is outside its range.
-
-    Source: `ReduceOnPlateauLR` of MMEngine 0.10.7. Deviation: MMEngine's first best metric is 1e9 or -1e9, so
-    a loss above that is no improvement; here it is infinite.
-    """
-    _check_rule(monitor, begin, end, last_step, by_epoch, verbose)
-    limits = _limits(rule, factor, patience, threshold, threshold_rule, cooldown)
-    return _plateaus(checked_number("lr", lr), min_value, eps, limits)
-
-
-def ReduceOnPlateauMomentum(
-    momentum: Number,
-    monitor: str = "loss",
-    rule: str = "less",
-    factor: Number = 0.1,
-    patience: Number = 10,
-    threshold: Number = 1e-4,
-    threshold_rule: str = "rel",
-    cooldown: Number = 0,
-    min_value: Any = 0.0,
-    eps: Number = 1e-8,
-    begin: int = 0,
-    end: int = INF,
-    last_step: int = -1,
-    by_epoch: bool = True,
-    verbose: bool = False,
-) -> Any:
-    """`ReduceOnPlateauLR` for the momentum: its scale is the factor of `momentum`.
-
-    Source: `ReduceOnPlateauMomentum` of MMEngine 0.10.7.
-    """
-    _check_rule(monitor, begin, end, last_step, by_epoch, verbose)
-    limits = _limits(rule, factor, patience, threshold, threshold_rule, cooldown)
-    return _plateaus(checked_number("momentum", momentum), min_value, eps, limits)
-
-
-def _check_rule(monitor: Any, begin: Any, end: Any, last_step: Any, by_epoch: Any, verbose: Any) -> None:
-    if not isinstance(monitor, str):
-        raise TypeError(f"`monitor` must be the name of a metric, got {describe(monitor)}.")
-    if not is_known(begin, 0) or not is_known(end, INF):
-        raise ValueError(
-            f"`begin` and `end` must be 0 and {INF}, got {brief(begin)} and {brief(end)}: a rule does not "
-            "count epochs. Observe the metric only in these epochs."
-        )
-    _check_start(last_step, verbose)
-    if not checked_flag("by_epoch", by_epoch):
-        raise ValueError("`by_epoch` must be True, got False: a metric is measured after an epoch.")
-
-
-def _limits(
-    rule: Any, factor: Any, patience: Any, threshold: Any, threshold_rule: Any, cooldown: Any
-) -> dict[str, Any]:
-    """When a plateau cuts, and by how much."""
-    one_of("threshold_rule", threshold_rule, {"rel": None, "abs": None})
-    return {
-        "mode": one_of("rule", rule, {"less": "min", "greater": "max"}),
-        "factor": factor,
-        "patience": patience,
-        "cooldown": cooldown,
-        **margins(threshold, threshold_rule),
-    }
-
-
-def _plateaus(base: Any, min_value: Any, eps: Any, limits: dict[str, Any]) -> Any:
-    """A plateau, or one for each of several lowest rates."""
-    eps = checked_number("eps", eps, at_least=0)
-
-    def one(least: Any) -> Plateau:
-        floor = checked_number("min_value", least, at_least=0)
-        return plateau(base, PYTORCH, min_lr=floor, eps=eps, **limits)
-
-    return [one(each) for each in min_value] if isinstance(min_value, list | tuple) else one(min_value)
-
-
-def _check_start(last_step: Any, verbose: Any) -> None:
-    if not is_known(last_step, -1):
-        _, instead = NOT_MODELLED["last_epoch"]
-        raise ValueError(f"`last_step` must be -1, got {brief(last_step)}: {instead}.")
-    not_modelled(verbose=verbose)
-
-
-def _concrete(name: str, value: Any) -> Any:
-    if not is_concrete(value):
-        raise TypeError(
-            f"`{name}` must be concrete, got a traced number: the parts of the schedule depend on it."
-        )
-    return value
-
-
-def _count(name: str, value: Any, at_least: int) -> int:
-    return int(whole(name, _concrete(name, value), at_least=at_least))
-
-
-def _window(
-    begin: Any,
-    end: Any,
-    last_step: Any,
-    by_epoch: Any,
-    verbose: Any,
-    convert_to_iter_based: Any,
-    epoch_length: Any,
-) -> _Window:
-    _check_start(last_step, verbose)
-    by_epoch = checked_flag("by_epoch", by_epoch)
-    length = None if epoch_length is None else _count("epoch_length", epoch_length, at_least=1)
-    times = every = 1
-    if checked_flag("convert_to_iter_based", convert_to_iter_based):
-        if not by_epoch:
-            raise ValueError("`by_epoch` must be True with `convert_to_iter_based`, got False.")
-        if length is None:
-            raise ValueError("`epoch_length` must be given with `convert_to_iter_based`, got None.")
-        begin = int(checked_number("begin", _concrete("begin", begin)) * length)
-        if not is_known(_concrete("end", end), INF):
-            end = int(checked_number("end", end) * length)
-        by_epoch, times = False, length
-    elif by_epoch and length is not None:
-        every = length
-    first, last = _count("begin", begin, at_least=0), min(_count("end", end, at_least=1), INF)
-    if last <= first:
-        raise ValueError(f"`end` must be above `begin`, {first}, got {last}.")
-    return _Window(first, last, every, times, by_epoch and length is None, by_epoch)
-
-
-def _lowest(base: Any, eta_min: Any, eta_min_ratio: Any) -> Any:
-    """The lowest rate of a cosine, given as it is or as a fraction of the base rate."""
-    if (eta_min is None) == (eta_min_ratio is None):
-        raise ValueError(
-            "Either `eta_min` or `eta_min_ratio` must be given, "
-            f"got {brief(eta_min)} and {brief(eta_min_ratio)}."
-        )
-    if eta_min is None:
-        return base * checked_number("eta_min_ratio", eta_min_ratio)
-    return checked_number("eta_min", eta_min)
-
-
-def _scaling(
-    lr: Any,
-    window: _Window,
-    curve: Callable[[Any], ScheduleLike],
-    weight: Callable[[int], Any],
-    floor: Any = 0.0,
-    length: int = INF,
-) -> _Member:
-    """A scheduler that multiplies the distance of the rate from a floor, in total by `weight(k)`."""
-
-    def value(v: Any, k: int) -> Any:
-        return v * weight(k) if is_known(floor, 0) else floor + (v - floor) * weight(k)
-
-    def advance(x: Any, k: int) -> Any:
-        last = weight(k - 1) if k else 1.0
-        return floor + (x - floor) * (0.0 if is_known(last, 0) else weight(k) / last)
-
-    def before(x: Any, k: int) -> Any:
-        return None if is_known(weight(k), 0) else floor + (x - floor) / weight(k)
-
-    return _Member(lr, window, curve, value, advance, before, is_known(floor, 0), length, lr)
-
-
-def _cutting(
-    lr: Any,
-    window: _Window,
-    curve: Callable[[Any], ScheduleLike],
-    gamma: Any,
-    count: Callable[[int], int],
-    length: int = INF,
-) -> _Member:
-    """A scheduler that has multiplied the rate by `gamma` `count(k)` times."""
-    scaling = _scaling(lr, window, curve, lambda k: gamma ** count(k), length=length)
-
-    def advance(x: Any, k: int) -> Any:
-        # Not by a quotient of two weights: after a factor of 0 both are 0.
-        return x * gamma ** (count(k) - (count(k - 1) if k else 0))
-
-    return dataclasses.replace(scaling, advance=advance)
-
-
-def _constant(lr: Any, window: _Window, factor: Any) -> _Member:
-    factor = checked_number("factor", factor, at_least=0, at_most=1)
-    last = window.ticks - 1
-    if not last:
-        return _scaling(lr, window, lambda v: v * factor, lambda k: factor, length=0)
-    return _scaling(
-        lr,
-        window,
-        lambda v: Piecewise([v * factor, v], [last]),
-        lambda k: 1.0 if k >= last else factor,
-        length=last,
-    )
-
-
-def _linear(lr: Any, window: _Window, start_factor: Any, end_factor: Any) -> _Member:
-    first = checked_number("start_factor", start_factor, at_least=0, at_most=1)
-    last = checked_number("end_factor", end_factor, at_least=0, at_most=1)
-    steps = window.ticks - 1
-    if not steps:
-        return _scaling(lr, window, lambda v: v * first, lambda k: first, length=0)
-    return _scaling(
-        lr,
-        window,
-        lambda v: Linear(v * first, v * last, steps),
-        lambda k: first * ((steps - k) / steps) + last * (k / steps),
-        length=steps,
-    )
-
-
-def _exponential(lr: Any, window: _Window, gamma: Any) -> _Member:
-    gamma = checked_number("gamma", gamma, at_least=0)
-    return _cutting(lr, window, lambda v: Exponential(v, gamma), gamma, lambda k: k)
-
-
-def _steps(lr: Any, window: _Window, step_size: Any, gamma: Any) -> _Member:
-    steps = window.steps("step_size", step_size, at_least=1)
-    gamma = checked_number("gamma", gamma, at_least=0)
-    if window.ticks <= steps:
-        return _cutting(lr, window, lambda v: v, gamma, lambda k: 0, length=0)
-    return _cutting(lr, window, lambda v: step_decay(v, gamma, steps), gamma, lambda k: k // steps)
-
-
-def _multi_steps(lr: Any, window: _Window, milestones: Any, gamma: Any) -> _Member:
-    given = as_numbers("milestones", _concrete("milestones", milestones)).tolist()
-    every = sorted(window.steps(f"milestones[{i}]", each, at_least=0) for i, each in enumerate(given))
-    cuts = [each for each in every if each < window.ticks]
-    gamma = checked_number("gamma", gamma)
-    return _cutting(
-        lr,
-        window,
-        lambda v: multi_step(v, gamma, cuts) if cuts else v,
-        gamma,
-        lambda k: bisect.bisect_right(cuts, k),
-        length=cuts[-1] if cuts else 0,
-    )
-
-
-def _poly(lr: Any, window: _Window, eta_min: Any, power: Any) -> _Member:
-    (eta_min,) = checked(eta_min=eta_min)
-    power = checked_number("power", power, at_least=0, at_most=1e6)
-    steps = window.ticks - 1
-    if not steps:
-        return _scaling(lr, window, lambda v: v, lambda k: 1.0, eta_min, length=0)
-    return _scaling(
-        lr,
-        window,
-        lambda v: polynomial(v, eta_min, steps, power),
-        lambda k: ((steps - k) / steps) ** power,
-        eta_min,
-        length=steps,
-    )
-
-
-def _cosine(lr: Any, window: _Window, T_max: Any, eta_min: Any, eta_min_ratio: Any) -> _Member:
-    floor = _lowest(lr, 0.0 if eta_min is None and eta_min_ratio is None else eta_min, eta_min_ratio)
-    steps = window.ticks
-    if T_max is not None and not is_known(T_max, 0):
-        steps = window.steps("T_max", T_max, at_least=1)
-    rises = window.ticks - 1 > steps
-
-    def curve(v: Any) -> Schedule:
-        fall = Cosine(v, floor, steps)
-        if not rises:
-            return fall
-        if is_concrete(v, lr) and v == lr:
-            return reflect(fall, 2 * steps)
-        wave = reflect(Cosine(lr, floor, steps), 2 * steps)
-        return join([fall, shift(wave, -steps)], [steps])
-
-    def weight(k: int) -> float:
-        return math.cos(math.pi * k / (2 * steps)) ** 2
-
-    falling = _scaling(lr, window, curve, weight, floor, length=INF if rises else steps)
-
-    def value(v: Any, k: int) -> Any:
-        return falling.value(v if k <= steps else lr, k)
-
-    def advance(x: Any, k: int) -> Any:
-        if k > steps and (k - 1 - steps) % (2 * steps) == 0:
-            return x + (lr - floor) * weight(k)
-        return falling.advance(x, k)
-
-    def before(x: Any, k: int) -> Any:
-        return falling.before(x, k) if k < steps else None
-
-    return dataclasses.replace(
-        falling, value=value, advance=advance, before=before, scales=falling.scales and not rises
-    )
-
-
-def _restarts(
-    lr: Any, window: _Window, periods: Any, restart_weights: Any, eta_min: Any, eta_min_ratio: Any
-) -> _Member:
-    floor = _lowest(lr, eta_min, eta_min_ratio)
-    given = as_numbers("periods", _concrete("periods", periods)).tolist()
-    lengths = [window.steps(f"periods[{i}]", each, at_least=1) for i, each in enumerate(given)]
-    weights = list(as_numbers("restart_weights", restart_weights))
-    if not lengths or len(lengths) != len(weights):
-        raise ValueError(
-            f"`restart_weights` must have an entry for each of the periods, {brief(lengths)}, "
-            f"got {brief(restart_weights)}."
-        )
-    ends = list(itertools.accumulate(lengths))
-    starts = [0, *ends[:-1]]
-
-    def find(k: int) -> tuple[int, float]:
-        """The period of a tick, and how far it has fallen there."""
-        at = bisect.bisect_right(ends, k)
-        return at, math.cos(math.pi * (k - starts[at]) / (2 * lengths[at])) ** 2
-
-    def value(v: Any, k: int) -> Any:
-        at, weight = find(min(k, ends[-1] - 1))
-        return floor + (lr * weights[at] - floor) * weight
-
-    def curve(v: Any) -> Schedule:
-        used = [i for i, start in enumerate(starts) if start < window.ticks]
-        parts: list[ScheduleLike] = [Cosine(lr * weights[i], floor, lengths[i]) for i in used]
-        return join([*parts, value(v, ends[used[-1]] - 1)], [ends[i] for i in used])
-
-    def advance(x: Any, k: int) -> Any:
-        if k >= ends[-1]:
-            return x
-        at, weight = find(k)
-        if k == starts[at]:
-            return lr * weights[at]
-        return floor + (x - floor) * (weight / find(k - 1)[1])
-
-    return _Member(lr, window, curve, value, advance, lambda x, k: None, False, ends[-1] - 1, lr)
-
-
-def _together(members: list[_Member], value: Any) -> Schedule:
-    """Schedulers that act on one rate."""
-    windows = sorted((member.window.start, member.stop) for member in members)
-    ends = itertools.accumulate((stop for _, stop in windows), max)
-    overlap = any(start < end for end, (start, _) in zip(ends, windows[1:], strict=False))
-    if overlap and all(member.scales for member in members):
-        return Product(
-            tuple(_one_after_another([each], 1.0 if i else value) for i, each in enumerate(members))
-        )
-    return _one_after_another(members, value)
-
-
-def _one_after_another(members: list[_Member], value: Any) -> Schedule:
-    """Schedulers that act on one rate, cut wherever one begins or stops."""
-    stops = [int(each.stop) for each in members if each.stop < math.inf]
-    cuts = sorted({0, *(each.window.start for each in members), *stops})
-    parts: list[ScheduleLike] = []
-    starts: list[int] = []
-    settled = False
-    for since, until in zip(cuts, [*cuts[1:], math.inf], strict=True):
-        active = [each for each in members if each.window.start <= since < each.stop]
-        if not active and settled:
-            continue
-        part, value = _between(active, value, since, until)
-        parts.append(part)
-        starts.append(since)
-        # Whether the part stays at its last rate by itself.
-        ended = len(active) < 2 and all(each.length < each.window.ticks for each in active)
-        settled = ended or isinstance(part, Table)
-    return join(parts, starts[1:]) if len(parts) > 1 else as_schedule("lr", parts[0])
-
-
-def _between(active: list[_Member], value: Any, since: int, until: float) -> tuple[ScheduleLike, Any]:
-    """The schedule between two steps, on its own clock, and its last rate."""
-    if not active:
-        return value, value
-    firsts = [value, *[1.0] * (len(active) - 1)]
-    for i, each in enumerate(active):
-        passed = each.window.passed(since)
-        if passed:
-            firsts[i] = each.before(firsts[i], passed - 1)
-    if None in firsts or (len(active) > 1 and not all(each.scales for each in active)):
-        rates = _table(active, value, since, until)
-        return Table(rates), rates[-1]
-    parts = []
-    for each, first in zip(active, firsts, strict=True):
-        part = as_schedule("lr", each.curve(first))
-        if each.window.every > 1:
-            part = per_epoch(part, each.window.every)
-        parts.append(part if since == each.window.start else shift(part, each.window.start - since))
-    last = 1.0
-    if until < math.inf:
-        values = (
-            each.value(first, each.window.passed(int(until)) - 1)
-            for each, first in zip(active, firsts, strict=True)
-        )
-        last = functools.reduce(lambda a, b: a * b, values)
-    return parts[0] if len(parts) == 1 else Product(tuple(parts)), last
-
-
-def _table(active: list[_Member], value: Any, since: int, until: float) -> list[Any]:
-    """The rates of schedulers that act together, by MMEngine's recursion."""
-    if until - since > LONGEST_TABLE:
-        raise ValueError(
-            "`schedulers` must follow each other, or only multiply the rate, or act together for at most "
-            f"{LONGEST_TABLE} steps, got a common time from step {since} to {until}."
-        )
-    # An iteration is over before the epoch that it ends. All are called once, in order, when they are built.
-    later = sorted(active, key=lambda each: each.window.by_epoch)
-    rates = []
-    for step in range(since, int(until)):
-        for each in later if step else active:
-            tick, rest = divmod(step - each.window.start, each.window.every)
-            if not rest:
-                value = each.advance(value, tick)
-        rates.append(value)
-    return rates
-
-
-def _check_clock(in_epochs: Iterable[bool]) -> None:
-    if len(set(in_epochs)) > 1:
-        raise ValueError(
-            "`epoch_length` must be given if some schedulers count epochs and others iterations, got None."
-        )
 
 
 def _split(name: str, scheduler: Any, plateaus: bool = False) -> tuple[str, dict[str, Any]]:
@@ -1346,10 +701,10 @@ def _entry(config: Mapping[str, Any], key: str, path: str = "") -> Any:
 def _default_ends(loop: Mapping[str, Any], epoch_length: int | None) -> dict[Any, int | None]:
     """The default `end` of schedulers, by whether they count epochs."""
     if loop.get("max_epochs") is not None:
-        epochs = _count("train_cfg.max_epochs", loop["max_epochs"], at_least=1)
-        iterations = None if epoch_length is None else epochs * _count("epoch_length", epoch_length, 1)
+        epochs = count("train_cfg.max_epochs", loop["max_epochs"], at_least=1)
+        iterations = None if epoch_length is None else epochs * count("epoch_length", epoch_length, 1)
         return {True: epochs, False: iterations}
     if loop.get("max_iters") is not None:
         # For MMEngine such a run is one epoch.
-        return {True: 1, False: _count("train_cfg.max_iters", loop["max_iters"], at_least=1)}
+        return {True: 1, False: count("train_cfg.max_iters", loop["max_iters"], at_least=1)}
     return {}
