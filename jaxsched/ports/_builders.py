@@ -12,7 +12,7 @@ from jaxsched._core.fields import Number, checked_number, describe, is_concrete
 from jaxsched._core.schedule import Constant, Lambda, Schedule
 from jaxsched._core.transition import Transition
 from jaxsched.combinators.clocks import per_epoch, shift
-from jaxsched.combinators.cycle import cycle, reflect
+from jaxsched.combinators.cycle import cycle
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import knots
 from jaxsched.plateau import Machine, Plateau
@@ -89,35 +89,34 @@ def growing_polynomials(init_value: Number, end_value: Number, steps: Number, po
     return join([init_value, end_value + (init_value - end_value) * decays * heights], [1])
 
 
-def endless_line(start: Any, rise: Any, steps: Any) -> Schedule:
-    r"""The line $\text{start} + \text{rise} \cdot t / N$, where $N$ is `steps`. It has no end.
-
-    The part of $\text{rise} \, (1 + t / N)$ from step $N$ to $3 N$ is that from step 0 to $N$, twice as long
-    and twice as high, and so on.
-    """
-    line = cycle(Linear(rise, 2 * rise, steps), steps, 2.0, 2.0)
-    return line if is_concrete(start, rise) and start == rise else (start - rise) + line
-
-
 def endless(init_value: Any, end_value: Any, steps: Any, power: Any = 1.0) -> Schedule:
-    r"""A power of the elapsed time that goes on past its end.
+    r"""A power of the elapsed time, or a line, which goes on past its end for ever.
 
     $$f(t) = \text{init} + (\text{end} - \text{init}) \left(\frac{t}{N}\right)^\text{power}$$
 
-    where $N$ is `steps`. Up to $N$ it is a transition, so that `end_value` is exact. After it comes a part of
-    a longer one, which turns back after 1,024 lengths, or once it has grown by a factor of 1e24.
+    where $N$ is `steps`. At step $N$ it is exactly `end_value`.
     """
+    curve: Any = Linear if is_known(power, 1) else functools.partial(Polynomial, warp=power)
+    return join([curve(init_value, end_value, steps), beyond(init_value, end_value, steps, power)], [steps])
+
+
+def beyond(init_value: Any, end_value: Any, steps: Any, power: Any = 1.0) -> Schedule:
+    r"""What `endless` is from its end on, on its own clock.
+
+    The part from step $N$ to $2 N$, twice as long and $2^\text{power}$ times as high, is the part from step
+    $2 N$ to $4 N$, and so on.
+    """
+    rise = end_value - init_value
     if is_known(power, 1):
-        curve: Any = Linear
-        reach, growth = 1024.0, 1024.0
+        part: Schedule = Linear(rise, 2 * rise, steps)
+        onward = cycle(part, steps, 2.0, 2.0)
     else:
-        curve = functools.partial(Polynomial, warp=power)
-        reach = smaller(1024.0, 1e24 ** (1 / power))
-        growth = reach**power
-    longer = curve(init_value, init_value + (end_value - init_value) * growth, reach * steps)
-    # A reflection has no end to which `check` would have the run fitted.
-    onward = shift(reflect(longer, 2 * reach * steps), -steps)
-    return join([curve(init_value, end_value, steps), onward], [steps])
+        # A height of a float32 also for a large power.
+        factor = smaller(2.0, 1e24 ** (1 / power))
+        height = factor**power
+        part = shift(Polynomial(0.0, rise * height, factor * steps, warp=power), -steps)
+        onward = cycle(part, (factor - 1) * steps, factor, height)
+    return onward if is_known(init_value, 0) else init_value + onward
 
 
 def one_cycle(values: Sequence[Number], ends: Sequence[Number], shape: type[Transition]) -> Schedule:

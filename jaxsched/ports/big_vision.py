@@ -25,10 +25,9 @@ from jaxsched._core.fields import (
 from jaxsched._core.schedule import Schedule
 from jaxsched._core.transition import Transition
 from jaxsched.combinators.clocks import shift
-from jaxsched.combinators.cycle import cycle
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import warmup
-from jaxsched.ports._builders import polynomial
+from jaxsched.ports._builders import beyond, polynomial
 from jaxsched.ports._checks import checked, is_known, larger, one_of, whole_steps
 from jaxsched.ports._config import FromConfig, ignored, section
 from jaxsched.shapes.cosine import Cosine
@@ -130,8 +129,7 @@ def create_learning_rate_schedule(
         return schedule
     ramp: Schedule = shift(Linear(1.0, 0.0, fall), total - fall)
     if not (isinstance(decay, Transition) and is_known(decay.end_value, 0)):
-        # A line without an end: each cycle is twice as long and twice as high as the one before.
-        ramp = join([ramp, 1.0 - cycle(Linear(1.0, 2.0, fall), fall, 2.0, 2.0)], [total])
+        ramp = join([ramp, beyond(1.0, 0.0, fall)], [total])
     return schedule * ramp
 
 

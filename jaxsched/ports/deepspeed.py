@@ -39,7 +39,7 @@ from jaxsched._core.schedule import Constant, Schedule
 from jaxsched.combinators.clocks import shift, staircase
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import knots, warmup
-from jaxsched.ports._builders import endless_line
+from jaxsched.ports._builders import beyond
 from jaxsched.ports._checks import NOT_MODELLED, checked, is_known, larger, one_of, over, whole
 from jaxsched.ports._config import FromConfig, ignored, section
 from jaxsched.shapes.cosine import Cosine
@@ -218,7 +218,7 @@ def LRRangeTest(
         lr_range_test_min_lr=lr_range_test_min_lr, lr_range_test_step_rate=lr_range_test_step_rate
     )
     steps = whole("lr_range_test_step_size", lr_range_test_step_size, at_least=1)
-    line = endless_line(low, low * growth, steps)
+    line = beyond(low - low * growth, low, steps)
     return (
         staircase(line, steps) if checked_flag("lr_range_test_staircase", lr_range_test_staircase) else line
     )
@@ -349,7 +349,8 @@ def OneCycleMomentum(
         cycle_second_stair_count,
     )
     if not is_known(rate, 0) and not is_known(every, 0):
-        momentum = join([momentum, endless_line(high, high * rate * length / every, length)], [length])
+        start = high - high * rate * length / every
+        momentum = join([momentum, beyond(start, high, length)], [length])
     return join([low, shift(momentum, -1)], [1])
 
 

@@ -51,10 +51,10 @@ from jaxsched._core.schedule import Constant, Schedule
 from jaxsched._core.transition import Transition
 from jaxsched._core.versions import enable_x64
 from jaxsched.combinators.clocks import shift
-from jaxsched.combinators.cycle import cycle
 from jaxsched.combinators.join import join
-from jaxsched.combinators.ramps import cooldown, knots
+from jaxsched.combinators.ramps import cooldown
 from jaxsched.combinators.ramps import warmup as ramped
+from jaxsched.ports._builders import endless
 from jaxsched.ports._checks import checked, is_known, larger, one_of, whole
 from jaxsched.ports._config import FromConfig, ignored, section
 from jaxsched.shapes.cosine import Cosine
@@ -839,29 +839,13 @@ def _decayed(
     """A schedule until a straight line from `rate` to `min_lr` at `t_max`, or until its warmup is over."""
     if is_known(steps, 0):
         return schedule
-    line = _falling(rate, _below("decay_min_lr", min_lr, rate), steps)
+    line = endless(rate, _below("decay_min_lr", min_lr, rate), steps)
     start = t_max - steps
     if is_concrete(start, warmup):
         begin = start if start >= warmup else math.floor(warmup) + 1.0
     else:
         begin = jnp.where(start >= warmup, start, jnp.floor(warmup) + 1)
     return join([schedule, line if _same(begin, start) else shift(line, start - begin)], [begin])
-
-
-def _falling(rate: Any, end: Any, steps: Any) -> Schedule:
-    """A straight line from `rate` to `end`, that goes on below it without an end."""
-    slope = (rate - end) / steps
-    # A line across 0 would lose digits there, so it has knots at the whole steps on both sides.
-    above = 0.0 if is_known(end, 0) else end / slope
-    above = float(math.floor(above)) if is_concrete(above) else jnp.floor(above)
-    values, times = [rate, end], [0.0, steps]
-    if not is_known(above, 0):
-        values, times = [*values, end - slope * above], [*times, steps + above]
-    values, times = [*values, end - slope * (above + 1)], [*times, steps + above + 1]
-    # Each cycle is twice as long and twice as high as the one before.
-    below = cycle(Linear(-slope, -2 * slope, 1.0), 1.0, 2.0, 2.0)
-    offset = values[-1] + slope
-    return join([knots(values, times), below if is_known(offset, 0) else offset + below], [times[-1]])
 
 
 _RATES = ("start_lr", "start_lr_fraction", "end_lr", "end_lr_fraction")

@@ -21,10 +21,10 @@ from jaxsched._core.fields import Number, checked_number, is_concrete
 from jaxsched._core.schedule import Schedule
 from jaxsched._core.transition import Transition
 from jaxsched.combinators.clocks import shift
-from jaxsched.combinators.cycle import cycle, reflect
+from jaxsched.combinators.cycle import reflect
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import cooldown, warmup
-from jaxsched.ports._builders import endless_line
+from jaxsched.ports._builders import beyond
 from jaxsched.ports._checks import checked, is_known, one_of, smaller, whole
 from jaxsched.ports._config import FromConfig, ignored, section
 from jaxsched.shapes.cosine import Cosine
@@ -174,8 +174,4 @@ def _beyond(curve: type[Transition], start: Any, end: Any, steps: Any) -> Schedu
     """A decay from its end on, where the fraction of it that has passed goes on above 1."""
     if curve is Cosine:
         return shift(reflect(Cosine(start, end, steps), 2 * steps), -steps)
-    if curve is Linear:
-        return endless_line(end, end - start, steps)
-    # Four times as long is twice as far.
-    root = shift(OneMinusSqrt(0.0, 2 * (end - start), 4 * steps), -steps)
-    return start + cycle(root, 3 * steps, 4.0, 2.0)
+    return beyond(start, end, steps, 1.0 if curve is Linear else 0.5)
