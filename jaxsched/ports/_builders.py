@@ -8,10 +8,14 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
+import numpy as np
+
 from jaxsched._core.fields import Number, checked_number, describe, is_concrete
-from jaxsched._core.schedule import Constant, Lambda, Schedule
+from jaxsched._core.schedule import Constant, Lambda, Schedule, ScheduleLike, as_schedule
 from jaxsched._core.transition import Transition
-from jaxsched.combinators.clocks import per_epoch, shift
+from jaxsched._core.versions import enable_x64
+from jaxsched.combinators.clocks import per_epoch, shift, stretch
 from jaxsched.combinators.cycle import cycle
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import knots
@@ -111,12 +115,42 @@ def beyond(init_value: Any, end_value: Any, steps: Any, power: Any = 1.0) -> Sch
         part: Schedule = Linear(rise, 2 * rise, steps)
         onward = cycle(part, steps, 2.0, 2.0)
     else:
-        # A height of a float32 also for a large power.
-        factor = smaller(2.0, 1e24 ** (1 / power))
+        # With a large power the parts are shorter, so that each is at most 2**80 times as high.
+        factor = 2.0 ** smaller(1.0, 80.0 / power)
         height = factor**power
         part = shift(Polynomial(0.0, rise * height, factor * steps, warp=power), -steps)
         onward = cycle(part, (factor - 1) * steps, factor, height)
     return onward if is_known(init_value, 0) else init_value + onward
+
+
+def joined(parts: Sequence[ScheduleLike], starts: Sequence[Any]) -> Schedule:
+    """Parts from the steps at which they start; the first is 0, and what follows the last is not used."""
+    return join(parts, starts[1 : len(parts)]) if len(parts) > 1 else as_schedule("schedule", parts[0])
+
+
+def stretched(schedule: Schedule, factor: Any) -> Schedule:
+    """`stretch`, where it does something."""
+    return schedule if isinstance(schedule, Constant) or is_known(factor, 1) else stretch(schedule, factor)
+
+
+def delayed(schedule: Schedule, steps: Any) -> Schedule:
+    """`shift`, where it does something."""
+    return schedule if isinstance(schedule, Constant) or is_known(steps, 0) else shift(schedule, steps)
+
+
+def rate_at(schedule: Schedule, step: Any) -> Any:
+    """The rate at a step, in float64 where concrete."""
+    if not is_concrete(schedule, step):
+        return schedule(step)
+    with jax.ensure_compile_time_eval(), enable_x64(True):
+        return float(schedule(np.float64(step)))
+
+
+def each_group(name: str, lr: Any, build: Callable[[Any], Schedule]) -> Any:
+    """`build` of a rate, or of each in a list."""
+    if isinstance(lr, list | tuple):
+        return [build(checked_number(f"{name}[{i}]", each)) for i, each in enumerate(lr)]
+    return build(checked_number(name, lr))
 
 
 def one_cycle(values: Sequence[Number], ends: Sequence[Number], shape: type[Transition]) -> Schedule:

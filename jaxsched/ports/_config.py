@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jax import Array
@@ -55,6 +55,25 @@ def section(config: Any, name: str = "config") -> Mapping[str, Any]:
         if not isinstance(key, str):
             raise TypeError(f"`{name}` must have texts as keys, got {describe(key)}.")
     return config
+
+
+def check_keys(
+    name: str, config: Collection[str], known: Sequence[str], others: Collection[str] = ()
+) -> None:
+    """Checks that a part of a configuration has only known keys.
+
+    Args:
+      name: what the part is called.
+      config: its keys.
+      known: those that the message lists.
+      others: more that are known.
+
+    Raises:
+      ValueError: it has another one.
+    """
+    for key in config:
+        if key not in known and key not in others:
+            raise ValueError(f"`{name}` must have only the keys {[*known]}, got {key!r}.")
 
 
 def ignored(
