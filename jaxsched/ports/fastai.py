@@ -36,11 +36,10 @@ import numpy as np
 
 from jaxsched._core.fields import Number, Numbers, as_numbers, brief, checked_number, is_concrete, show
 from jaxsched._core.schedule import Constant, Schedule, ScheduleLike, as_schedules
-from jaxsched.combinators.clocks import shift, stretch
 from jaxsched.combinators.cycle import reflect
 from jaxsched.combinators.join import join
-from jaxsched.ports._builders import endless
-from jaxsched.ports._checks import checked, is_known, larger, over, whole
+from jaxsched.ports._builders import delayed, each_group, endless, joined, stretched
+from jaxsched.ports._checks import checked, is_known, larger, not_modelled, over, whole
 from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.exponential import Exponential, Geometric
 
@@ -185,7 +184,7 @@ def combine_scheds(
         if abs(sum(fractions) - 1) > 1e-6:
             raise ValueError(f"`pcts` must have a sum of 1, got {show(sum(fractions))}.")
     return _combined(
-        [*fractions], [functools.partial(_stretched, part) for part in parts], _steps(total_steps)
+        [*fractions], [functools.partial(stretched, part) for part in parts], _steps(total_steps)
     )
 
 
@@ -474,12 +473,7 @@ def _steps(total_steps: Number | None) -> Any:
 
 def _training(n_epoch: Any, batches_per_epoch: Any, start_epoch: Any = 0) -> Any:
     """The number of updates in a training."""
-    if not is_known(start_epoch, 0):
-        raise ValueError(
-            f"`start_epoch` must be 0, got {brief(start_epoch)}: a schedule has no state to resume from. "
-            "Call it with the step of the whole run, or start it at a later step with "
-            "`jaxsched.shift(schedule, -step)`."
-        )
+    not_modelled(start_epoch=start_epoch)
     batches = whole("batches_per_epoch", batches_per_epoch, at_least=1)
     return whole("n_epoch", n_epoch, at_least=1) * batches
 
@@ -495,17 +489,11 @@ def _each_group(name: str, lr: Any, build: Callable[[Any], Schedule]) -> Any:
     """`build` of a rate, or of each in a list."""
     if isinstance(lr, slice):
         raise TypeError(f"`{name}` must be a rate, or a list with one for each parameter group, got {lr}.")
-    if isinstance(lr, list | tuple):
-        return [build(checked_number(f"{name}[{i}]", each)) for i, each in enumerate(lr)]
-    return build(LEARNER_LR if lr is None else checked_number(name, lr))
-
-
-def _same(start: Any, end: Any) -> bool:
-    return is_concrete(start, end) and bool(start == end)
+    return each_group(name, LEARNER_LR if lr is None else lr, build)
 
 
 def _cosine(start: Any, end: Any, steps: Any) -> Schedule:
-    if _same(start, end):
+    if is_known(start, end):
         return Constant(start)
     return reflect(Cosine(start, end, steps), 2 * steps)
 
@@ -514,14 +502,9 @@ def _two_cosines(name: str, pct: Any, start: Any, middle: Any, end: Any, steps: 
     pct = checked_number(name, pct, at_least=0, at_most=1)
 
     def first(length: Any) -> Schedule:
-        return Constant(start) if _same(start, middle) else Cosine(start, middle, length)
+        return Constant(start) if is_known(start, middle) else Cosine(start, middle, length)
 
     return _combined([pct, 1 - pct], [first, functools.partial(_cosine, middle, end)], steps)
-
-
-def _stretched(schedule: Schedule, steps: Any) -> Schedule:
-    """A schedule of the position over a number of steps."""
-    return schedule if isinstance(schedule, Constant) or is_known(steps, 1) else stretch(schedule, steps)
 
 
 def _combined(pcts: list[Any], curves: Sequence[Callable[[Any], Schedule]], steps: Any) -> Schedule:
@@ -536,11 +519,9 @@ def _combined(pcts: list[Any], curves: Sequence[Callable[[Any], Schedule]], step
     parts, boundaries = [], []
     for i, curve in enumerate(curves):
         if not is_known(pcts[i], 0):
-            part = curve(starts[i + 1] - starts[i])
-            late = begins[i] - starts[i]
-            parts.append(part if is_known(late, 0) or isinstance(part, Constant) else shift(part, -late))
+            parts.append(delayed(curve(starts[i + 1] - starts[i]), starts[i] - begins[i]))
             boundaries.append(begins[i])
-    return join(parts, boundaries[1:]) if len(parts) > 1 else parts[0]
+    return joined(parts, boundaries)
 
 
 def _tidy(step: Any) -> Any:
