@@ -32,7 +32,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import jax
 import numpy as np
 
 from jaxsched._core.fields import (
@@ -47,12 +46,11 @@ from jaxsched._core.fields import (
 )
 from jaxsched._core.schedule import Constant, Schedule, ScheduleLike, as_schedule, as_schedules
 from jaxsched._core.transition import Transition
-from jaxsched._core.versions import enable_x64
 from jaxsched.combinators.clocks import shift, stretch
 from jaxsched.combinators.cycle import reflect
 from jaxsched.combinators.join import join
-from jaxsched.ports._builders import endless
-from jaxsched.ports._checks import NOT_MODELLED, checked, is_known, not_modelled, one_of, whole, whole_steps
+from jaxsched.ports._builders import delayed, each_group, endless, joined, rate_at, stretched
+from jaxsched.ports._checks import checked, concrete, is_known, not_modelled, one_of, whole, whole_steps
 from jaxsched.ports._config import FromConfig, ignored, section
 from jaxsched.presets import multi_step
 from jaxsched.shapes.cosine import Cosine
@@ -320,11 +318,11 @@ def CompositeParamScheduler(
         last = i == len(parts) - 1
         if not is_known(length, 0) or (last and not rescaled):
             begin = max(start - EPSILON, 0.0) if is_concrete(start) else start - EPSILON
-            own = _delayed(_stretched(part, length), start - begin) if rescaled else _delayed(part, -begin)
-            kept.append(own if kept else part if not rescaled else _stretched(part, length))
+            own = delayed(stretched(part, length), start - begin) if rescaled else delayed(part, -begin)
+            kept.append(own if kept else part if not rescaled else stretched(part, length))
             begins.append(begin)
         start = start + length
-    return _over(join(kept, begins[1:]) if len(kept) > 1 else kept[0], total_steps)
+    return _over(joined(kept, begins), total_steps)
 
 
 def WarmupParamScheduler(
@@ -356,9 +354,9 @@ def WarmupParamScheduler(
     (factor,) = checked(warmup_factor=warmup_factor)
     length = checked_number("warmup_length", warmup_length, at_least=0, at_most=1)
     rescaled = checked_flag("rescale_interval", rescale_interval)
-    start = factor * _value(after, 0.0)
+    start = factor * rate_at(after, 0.0)
     if one_of("warmup_method", warmup_method, {"linear": True, "constant": False}):
-        warmup: Schedule = Linear(start, _value(after, 0.0 if rescaled else length), 1)
+        warmup: Schedule = Linear(start, rate_at(after, 0.0 if rescaled else length), 1)
     else:
         warmup = Constant(start)
     scaling = ["rescaled", "rescaled" if rescaled else "fixed"]
@@ -380,9 +378,9 @@ def LRMultiplier(lr: Any, multiplier: ScheduleLike, max_iter: Number, last_iter:
 
     Source: `LRMultiplier` of Detectron2, commit 02b5c4e2.
     """
-    _from_the_start("last_iter", last_iter)
+    not_modelled(last_iter=last_iter)
     factor = _over(as_schedule("multiplier", multiplier), checked_number("max_iter", max_iter, above=0))
-    return _each_group(lr, lambda base: base * factor)
+    return each_group("lr", lr, lambda base: base * factor)
 
 
 def WarmupMultiStepLR(
@@ -420,7 +418,7 @@ def WarmupMultiStepLR(
     (gamma,) = checked(gamma=gamma)
     cuts = whole_steps("milestones", milestones, at_least=0)
     warmed_up = _warmup(warmup_factor, warmup_iters, warmup_method)
-    return _each_group(lr, lambda base: warmed_up(multi_step(base, gamma, cuts)))
+    return each_group("lr", lr, lambda base: warmed_up(multi_step(base, gamma, cuts)))
 
 
 def WarmupCosineLR(
@@ -456,7 +454,7 @@ def WarmupCosineLR(
     not_modelled(last_epoch=last_epoch)
     steps = checked_number("max_iters", max_iters, above=0)
     warmed_up = _warmup(warmup_factor, warmup_iters, warmup_method)
-    return _each_group(lr, lambda base: warmed_up(reflect(Cosine(base, 0.0, steps), 2 * steps)))
+    return each_group("lr", lr, lambda base: warmed_up(reflect(Cosine(base, 0.0, steps), 2 * steps)))
 
 
 DEFAULTS: dict[str, Any] = {
@@ -578,23 +576,8 @@ def _scaled(solver: Mapping[str, Any], world_size: int | None) -> dict[str, Any]
 
 
 def _known(name: str, value: Any, **limits: float) -> Any:
-    """A whole number that must be concrete, because the number of levels or their order depends on it."""
-    if not is_concrete(value):
-        raise TypeError(f"`{name}` must be concrete, got a traced number: the levels depend on it.")
-    return whole(name, value, **limits)
-
-
-def _from_the_start(name: str, last: Any) -> None:
-    only, instead = NOT_MODELLED["last_epoch"]
-    if not is_known(last, only):
-        raise ValueError(f"`{name}` must be {only}, got {brief(last)}: {instead}.")
-
-
-def _each_group(lr: Any, build: Callable[[Any], Schedule]) -> Any:
-    """`build` of a rate, or of each in a list."""
-    if isinstance(lr, list | tuple):
-        return [build(checked_number(f"lr[{i}]", base)) for i, base in enumerate(lr)]
-    return build(checked_number("lr", lr))
+    """A whole number on which the number of levels or their order depends."""
+    return whole(name, concrete(name, value, "the levels depend on it"), **limits)
 
 
 def _warmup(factor: Any, steps: Any, method: str) -> Callable[[Schedule], Schedule]:
@@ -612,28 +595,12 @@ def _levels(values: Any, changes: list[float], total_steps: Any) -> Schedule:
     return _over(Piecewise(values, [change - EPSILON for change in changes]), total_steps)
 
 
-def _value(schedule: Schedule, where: Any) -> Any:
-    """The value of a scheduler at `where`, in float64 if it is known."""
-    if not is_concrete(schedule, where):
-        return schedule(where)
-    with jax.ensure_compile_time_eval(), enable_x64(True):
-        return float(schedule(np.float64(where)))
-
-
-def _stretched(schedule: Schedule, factor: Any) -> Schedule:
-    return schedule if isinstance(schedule, Constant) or is_known(factor, 1) else stretch(schedule, factor)
-
-
-def _delayed(schedule: Schedule, steps: Any) -> Schedule:
-    return schedule if isinstance(schedule, Constant) or is_known(steps, 0) else shift(schedule, steps)
-
-
 def _over(schedule: Schedule, total_steps: Any) -> Schedule:
     """A scheduler, a function of `where`, over a number of steps."""
     if total_steps is None:
         return schedule
     steps = checked_number("total_steps", total_steps, above=0)
-    return _placed(schedule, steps, 0.0) if is_concrete(schedule, steps) else _stretched(schedule, steps)
+    return _placed(schedule, steps, 0.0) if is_concrete(schedule, steps) else stretched(schedule, steps)
 
 
 def _placed(schedule: Any, scale: Any, delay: Any) -> Schedule:
@@ -661,11 +628,11 @@ def _placed(schedule: Any, scale: Any, delay: Any) -> Schedule:
         return join(parts, begins[skipped:]) if len(parts) > 1 else parts[0]
     if isinstance(schedule, Transition | Exponential):
         steps = _tidy(schedule.transition_steps * scale)
-        return _delayed(dataclasses.replace(schedule, transition_steps=steps), _tidy(delay))
+        return delayed(dataclasses.replace(schedule, transition_steps=steps), _tidy(delay))
     if isinstance(schedule, reflect):
         within = _placed(schedule.schedule, scale, 0.0)
-        return _delayed(reflect(within, _tidy(schedule.period * scale)), _tidy(delay))
-    return _delayed(_stretched(schedule, scale), _tidy(delay))
+        return delayed(reflect(within, _tidy(schedule.period * scale)), _tidy(delay))
+    return delayed(stretched(schedule, scale), _tidy(delay))
 
 
 def _tidy(steps: Any) -> float:
