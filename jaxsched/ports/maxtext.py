@@ -14,11 +14,11 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
-from jaxsched._core.fields import Number, checked_number, is_concrete, show
+from jaxsched._core.fields import Number, checked_number, show
 from jaxsched._core.schedule import Constant, Schedule
 from jaxsched.combinators.cycle import reflect
-from jaxsched.combinators.join import join
-from jaxsched.ports._checks import one_of, whole
+from jaxsched.ports._builders import joined
+from jaxsched.ports._checks import concrete, one_of, whole
 from jaxsched.ports._config import FromConfig, ignored, section
 from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.linear import Linear
@@ -100,8 +100,8 @@ def create_learning_rate_schedule(
     """
     high = checked_number("learning_rate", learning_rate, at_least=0)
     low = high * checked_number("learning_rate_final_fraction", learning_rate_final_fraction)
-    run = whole("steps", _concrete("steps", steps, at_least=-1))
-    length = _concrete("learning_rate_schedule_steps", learning_rate_schedule_steps, at_least=-1)
+    run = whole("steps", _known("steps", steps, at_least=-1))
+    length = _known("learning_rate_schedule_steps", learning_rate_schedule_steps, at_least=-1)
     length = run if length == -1 else whole("learning_rate_schedule_steps", length)
     run = length if run == -1 else run
     if max(run, length) <= 0:
@@ -109,8 +109,8 @@ def create_learning_rate_schedule(
             "`steps` or `learning_rate_schedule_steps` must be above 0, "
             f"got {show(steps)} and {show(learning_rate_schedule_steps)}."
         )
-    warmup_fraction = _concrete("warmup_steps_fraction", warmup_steps_fraction, at_least=0, at_most=1)
-    decay_fraction = _concrete("wsd_decay_steps_fraction", wsd_decay_steps_fraction, at_least=0, at_most=1)
+    warmup_fraction = _known("warmup_steps_fraction", warmup_steps_fraction, at_least=0, at_most=1)
+    decay_fraction = _known("wsd_decay_steps_fraction", wsd_decay_steps_fraction, at_least=0, at_most=1)
     kind = one_of("lr_schedule_type", lr_schedule_type, {"cosine": "cosine", "wsd": "wsd"})
     style = one_of("wsd_decay_style", wsd_decay_style, {"linear": "linear", "cosine": "cosine"})
     if kind == "wsd" and warmup_fraction + decay_fraction > 1:
@@ -135,17 +135,12 @@ def create_learning_rate_schedule(
         (Constant(0.0), run - length),
     ]
     parts, lengths = zip(*(phase for phase in phases if phase[1] > 0), strict=True)
-    return join(parts, [*itertools.accumulate(lengths[:-1])]) if len(parts) > 1 else parts[0]
+    return joined(parts, [*itertools.accumulate(lengths, initial=0)])
 
 
-def _concrete(name: str, value: Any, **limits: float) -> float:
+def _known(name: str, value: Any, **limits: float) -> float:
     """A number on which the parts of the schedule depend."""
-    kept = checked_number(name, value, **limits)
-    if not is_concrete(kept):
-        raise TypeError(
-            f"`{name}` must be concrete, got a traced number: the parts of the schedule depend on it."
-        )
-    return float(kept)
+    return float(concrete(name, checked_number(name, value, **limits)))
 
 
 def from_config(config: Mapping[str, Any]) -> FromConfig:
