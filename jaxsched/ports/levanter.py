@@ -28,8 +28,9 @@ from jaxsched.combinators.clocks import shift
 from jaxsched.combinators.cycle import cycle
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import warmup as ramped
-from jaxsched.ports._checks import is_known, larger, one_of, smaller, whole
-from jaxsched.ports._config import FromConfig, ignored, section
+from jaxsched.ports._builders import joined
+from jaxsched.ports._checks import concrete, is_known, larger, one_of, smaller, whole
+from jaxsched.ports._config import FromConfig, check_keys, ignored, section
 from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.linear import Linear
 from jaxsched.shapes.polynomial import Polynomial
@@ -129,17 +130,17 @@ def lr_scheduler(
         rate, before = bottom, (rise, fall)
     # What goes on falling after its end must be a cycle of its own at the end of the run.
     single = [parts.pop()] if kind in (_inv_sqrt, _power, _inv_sqrt_decay) else []
-    joined: list[Schedule] = []
+    kept: list[Schedule] = []
     starts = [0]
     for group in (parts, single):
         for (length, *_), same in itertools.groupby(group, key=lambda each: each[0]):
             alike = [part for _, part in same]
-            joined.append(alike[0] if len(alike) == 1 else cycle(alike[0], length, cycles=len(alike)))
+            kept.append(alike[0] if len(alike) == 1 else cycle(alike[0], length, cycles=len(alike)))
             starts.append(starts[-1] + length * len(alike))
     if last:
-        joined.append(Linear(rate, low, last))
+        kept.append(Linear(rate, low, last))
         starts.append(total)
-    return joined[0] if len(joined) == 1 else join(joined, starts[1:-1])
+    return joined(kept, starts)
 
 
 def from_config(config: Mapping[str, Any], *, num_train_steps: int | None = None) -> FromConfig:
@@ -210,9 +211,7 @@ def _read(value: Any) -> Any:
 
 def _known(name: str, value: Any) -> float:
     """A number on which the parts of a schedule depend."""
-    if not is_concrete(value):
-        raise TypeError(f"`{name}` must be concrete, got a traced number: it says how long the parts are.")
-    return float(value)
+    return float(concrete(name, value, "it says how long the parts are"))
 
 
 def _steps(name: str, value: Any, length: int) -> int:
@@ -290,9 +289,8 @@ def _kind(lr_schedule: Any) -> tuple[Callable[..., Decay], dict[str, Any]]:
     kind = one_of("lr_schedule.type", config.get("type"), KINDS)
     allowed = [*inspect.signature(kind).parameters][4:]
     arguments = {}
+    check_keys("lr_schedule", config, ["type", *allowed])
     for key, value in config.items():
-        if key not in (*allowed, "type"):
-            raise ValueError(f"`lr_schedule` must have only the keys {['type', *allowed]}, got {key!r}.")
         if key != "type":
             arguments[key] = _known(f"lr_schedule.{key}", checked_number(f"lr_schedule.{key}", value))
     return kind, arguments
