@@ -26,7 +26,7 @@ from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import cooldown, warmup
 from jaxsched.ports._builders import beyond
 from jaxsched.ports._checks import checked, is_known, one_of, smaller, whole
-from jaxsched.ports._config import FromConfig, ignored, section
+from jaxsched.ports._config import FromConfig, check_keys, ignored, section
 from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.linear import Linear
 from jaxsched.shapes.polynomial import OneMinusSqrt
@@ -146,9 +146,7 @@ def from_config(config: Mapping[str, Any], *, lr: Number | None = None) -> FromC
     optimizer, training, arguments = (
         section(config.get(name, {}), name) for name in ("optimizer", "training", "lr_scheduler")
     )
-    for key in arguments:
-        if key not in _FIELDS:
-            raise ValueError(f"`lr_scheduler` must have only the keys {list(_FIELDS)}, got {key!r}.")
+    check_keys("lr_scheduler", arguments, _FIELDS)
     rest = (
         *ignored(config, {"optimizer", "training", "lr_scheduler"}),
         *ignored(optimizer, {"lr", "param_groups"}, path="optimizer."),
