@@ -40,8 +40,8 @@ from jaxsched.combinators.clocks import shift, staircase
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import knots, warmup
 from jaxsched.ports._builders import beyond
-from jaxsched.ports._checks import NOT_MODELLED, checked, is_known, larger, one_of, over, whole
-from jaxsched.ports._config import FromConfig, ignored, section
+from jaxsched.ports._checks import checked, concrete, is_known, larger, not_modelled, one_of, over, whole
+from jaxsched.ports._config import FromConfig, check_keys, ignored, section
 from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.levels import Piecewise
 from jaxsched.shapes.linear import Linear
@@ -87,7 +87,7 @@ def WarmupLR(
 
     Source: `WarmupLR` of DeepSpeed 0.19.8.
     """
-    _from_the_start(last_batch_iteration)
+    not_modelled(last_batch_iteration=last_batch_iteration)
     if warmup_max_lr is None:
         if lr is None:
             raise ValueError("`warmup_max_lr` must be given, or `lr`, the optimizer's rate, got None.")
@@ -128,7 +128,7 @@ def WarmupDecayLR(
 
     Source: `WarmupDecayLR` of DeepSpeed 0.19.8.
     """
-    _from_the_start(last_batch_iteration)
+    not_modelled(last_batch_iteration=last_batch_iteration)
     low, high = checked(warmup_min_lr=warmup_min_lr, warmup_max_lr=warmup_max_lr)
     steps = _warmup_steps(warmup_num_steps)
     left = larger(whole("total_num_steps", total_num_steps, at_least=0) - steps, 0.0)
@@ -170,7 +170,7 @@ def WarmupCosineLR(
 
     Source: `WarmupCosineLR` of DeepSpeed 0.19.8.
     """
-    _from_the_start(last_batch_iteration)
+    not_modelled(last_batch_iteration=last_batch_iteration)
     lr, first = checked(lr=lr, warmup_min_ratio=warmup_min_ratio)
     last = checked_number("cos_min_ratio", cos_min_ratio, at_least=0)
     steps = _warmup_steps(warmup_num_steps)
@@ -213,7 +213,7 @@ def LRRangeTest(
 
     Source: `LRRangeTest` of DeepSpeed 0.19.8.
     """
-    _from_the_start(last_batch_iteration)
+    not_modelled(last_batch_iteration=last_batch_iteration)
     low, growth = checked(
         lr_range_test_min_lr=lr_range_test_min_lr, lr_range_test_step_rate=lr_range_test_step_rate
     )
@@ -274,7 +274,7 @@ def OneCycle(
     Source: `OneCycle` of DeepSpeed 0.19.8. Its documentation does not say that the decay is that of the
     lowest rate.
     """
-    _from_the_start(last_batch_iteration)
+    not_modelled(last_batch_iteration=last_batch_iteration)
     low, high = checked(cycle_min_lr=cycle_min_lr, cycle_max_lr=cycle_max_lr)
     rate = checked_number("decay_lr_rate", decay_lr_rate, at_least=0)
     every = checked_number("decay_step_size", decay_step_size, at_least=0)
@@ -333,7 +333,7 @@ def OneCycleMomentum(
 
     Source: `OneCycle` of DeepSpeed 0.19.8, which also sets Adam's second beta to 0.99.
     """
-    _from_the_start(last_batch_iteration)
+    not_modelled(last_batch_iteration=last_batch_iteration)
     if not checked_flag("cycle_momentum", cycle_momentum):
         raise ValueError("`cycle_momentum` must be True for a cycled momentum, got False.")
     low, high, rate = checked(
@@ -433,9 +433,7 @@ def from_config(config: Mapping[str, Any], *, lr: Number | None = None) -> FromC
     arguments = {key: _number_at(f"scheduler.params.{key}", value) for key, value in params.items()}
     parameters = inspect.signature(port).parameters
     known = [name for name in parameters if name != "lr"]
-    for key in arguments:
-        if key not in known:
-            raise ValueError(f"`scheduler.params` must have only the keys {known}, got {key!r}.")
+    check_keys("scheduler.params", arguments, known)
     for name in known:
         if parameters[name].default is inspect.Parameter.empty and name not in arguments:
             raise ValueError(f"`scheduler.params` must have the key {name!r}, got {sorted(arguments)}.")
@@ -468,19 +466,6 @@ def _number_at(path: str, value: Any) -> Any:
     if isinstance(value, str) and value == "auto":
         raise ValueError(f"`{path}` must be a value, got 'auto': write what Transformers fills in there.")
     return value
-
-
-def _from_the_start(last_batch_iteration: Any) -> None:
-    """Checks that an argument for resuming has its default.
-
-    Raises:
-      ValueError: it has another value.
-    """
-    if not is_known(last_batch_iteration, -1):
-        allowed, instead = NOT_MODELLED["last_epoch"]
-        raise ValueError(
-            f"`last_batch_iteration` must be {allowed!r}, got {last_batch_iteration!r}: {instead}."
-        )
 
 
 def _warmup_steps(warmup_num_steps: Number) -> Any:
@@ -539,10 +524,7 @@ def _stairs(name: str, count: Any) -> int:
       TypeError: it is not a concrete number.
       ValueError: it is not whole.
     """
-    kept = whole(name, count)
-    if not is_concrete(kept):
-        raise TypeError(f"`{name}` must be concrete, got a traced number: the stairs depend on it.")
-    return max(int(kept), 0)
+    return max(int(concrete(name, whole(name, count), "the stairs depend on it")), 0)
 
 
 def _levels(start: Any, end: Any, stairs: int) -> list[Any]:
