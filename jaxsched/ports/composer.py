@@ -47,13 +47,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypedDict, Unpack
 
 from jaxsched._core.clock import LAST_STEP
-from jaxsched._core.fields import Number, brief, checked_flag, checked_number, describe, is_concrete
+from jaxsched._core.fields import Number, brief, checked_flag, checked_number, describe
 from jaxsched._core.schedule import Constant, Schedule
 from jaxsched.combinators.cycle import cycle
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import knots, warmup
 from jaxsched.ports._builders import polynomial
-from jaxsched.ports._checks import checked, is_known, one_of, whole
+from jaxsched.ports._checks import checked, concrete, is_known, one_of, whole
 from jaxsched.ports._config import FromConfig, ignored, section
 from jaxsched.presets import multi_step, step_decay
 from jaxsched.shapes.cosine import Cosine
@@ -655,9 +655,7 @@ def _parsed(name: str, text: Any) -> tuple[float, str]:
 
 def _known(name: str, value: Any, **limits: float) -> float:
     """`checked_number` for a value that must be concrete."""
-    if not is_concrete(value):
-        raise TypeError(f"`{name}` must be concrete, got a traced number: times are rounded with it.")
-    return float(checked_number(name, value, **limits))
+    return float(checked_number(name, concrete(name, value, "times are rounded with it"), **limits))
 
 
 def _levels(lr: Number, gamma: Number, milestones: list[float]) -> Schedule:
