@@ -38,7 +38,7 @@ from jaxsched.combinators.clip import clip
 from jaxsched.combinators.clocks import shift
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import warmup
-from jaxsched.ports._checks import is_known, larger, one_of, whole
+from jaxsched.ports._checks import is_known, larger, one_of, whole, within
 from jaxsched.ports._config import FromConfig, ignored, section
 from jaxsched.presets import warmup_stable_decay
 from jaxsched.shapes.cosine import Cosine
@@ -164,10 +164,10 @@ def OptimizerParamScheduler(
             "got True. Neither changes the schedules."
         )
     low = checked_number("min_lr", min_lr, at_least=0)
-    high = checked_number("max_lr", max_lr, **_known(at_least=low))
-    init = checked_number("init_lr", init_lr, **_known(at_most=high))
+    high = within("max_lr", max_lr, at_least=low)
+    init = within("init_lr", init_lr, at_most=high)
     steps = checked_number("lr_decay_steps", lr_decay_steps, above=0)
-    warmup_steps = checked_number("lr_warmup_steps", lr_warmup_steps, at_least=0, **_known(below=steps))
+    warmup_steps = within("lr_warmup_steps", lr_warmup_steps, at_least=0, below=steps)
     plan = one_of("lr_decay_style", lr_decay_style, dict.fromkeys(STYLES, lr_decay_style))
     if plan == "WSD":
         rate = _stable(init, high, low, warmup_steps, steps, wsd_decay_steps, lr_wsd_decay_style)
@@ -214,18 +214,13 @@ def _weight_decay(start_wd: Any, end_wd: Any, wd_incr_steps: Any, wd_incr_style:
     """The weight decay, which grows or stays."""
     increase = one_of("wd_incr_style", wd_incr_style, INCREASES)
     start = checked_number("start_wd", start_wd, at_least=0)
-    end = checked_number("end_wd", end_wd, **_known(at_least=start))
+    end = within("end_wd", end_wd, at_least=start)
     if wd_incr_style == "constant" and is_concrete(start, end) and start != end:
         raise ValueError(
             f"`end_wd` must be `start_wd`, {show(start)}, if `wd_incr_style` is 'constant', got {show(end)}."
         )
     limits: dict[str, float] = {} if wd_incr_style == "constant" else {"above": 0}
     return increase(start, end, checked_number("wd_incr_steps", wd_incr_steps, **limits))
-
-
-def _known(**limits: Any) -> dict[str, float]:
-    """The limits that are concrete."""
-    return {words: float(limit) for words, limit in limits.items() if is_concrete(limit)}
 
 
 def _after(step: Any) -> Any:
