@@ -413,7 +413,7 @@ def one_after_another(members: list[Member], value: Any) -> Schedule:
         # Whether the part stays at its last rate by itself.
         ended = len(active) < 2 and all(each.length < each.window.ticks for each in active)
         settled = ended or isinstance(part, Table)
-    return join(parts, starts[1:]) if len(parts) > 1 else as_schedule("lr", parts[0])
+    return _builders.joined(parts, starts)
 
 
 def _between(active: list[Member], value: Any, since: int, until: float) -> tuple[ScheduleLike, Any]:
