@@ -43,20 +43,18 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
 from jaxsched._core.fields import Number, as_numbers, brief, checked_number, describe, is_concrete, show
 from jaxsched._core.schedule import Constant, Schedule
 from jaxsched._core.transition import Transition
-from jaxsched._core.versions import enable_x64
 from jaxsched.combinators.clocks import shift
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import cooldown
 from jaxsched.combinators.ramps import warmup as ramped
-from jaxsched.ports._builders import endless
-from jaxsched.ports._checks import checked, is_known, larger, one_of, whole
-from jaxsched.ports._config import FromConfig, ignored, section
+from jaxsched.ports._builders import delayed, endless, joined, rate_at
+from jaxsched.ports._checks import checked, concrete, is_known, larger, one_of, whole, within
+from jaxsched.ports._config import FromConfig, check_keys, ignored, section
 from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.exponential import Geometric
 from jaxsched.shapes.linear import Linear
@@ -189,8 +187,7 @@ def PowerLR(
     schedule = _warmed(InversePower(lr, steps, -exponent), lr, steps, warmup_min_lr)
     if is_known(last, 0):
         return schedule
-    if is_concrete(last, end):
-        last = checked_number("decay", last, below=float(end))
+    last = within("decay", last, below=end)
     left_at = lr * ((end - last) / steps) ** exponent
     return _decayed(schedule, left_at, end, last, decay_min_lr, steps)
 
@@ -365,8 +362,7 @@ def CosWithWarmupAndLinearDecay(
     """
     end = _t_max(t_max)
     last = _length("decay", decay, decay_steps, decay_fraction, end)
-    if is_concrete(last, end):
-        last = checked_number("decay", last, at_most=float(end))
+    last = within("decay", last, at_most=end)
     schedule = CosWithWarmup(
         initial_lr,
         end if cosine_t_max is None else cosine_t_max,
@@ -377,7 +373,7 @@ def CosWithWarmupAndLinearDecay(
         warmup_min_lr,
         units=units,
     )
-    return _decayed(schedule, _rate_at(schedule, end - last), end, last, decay_min_lr)
+    return _decayed(schedule, rate_at(schedule, end - last), end, last, decay_min_lr)
 
 
 def ExponentialScheduler(
@@ -472,18 +468,17 @@ def WSDS(
         last = _length("decay", decay, None, decay_fraction, length)
         first = steps if i == 0 else 1.0
         room = length - steps if i == 0 else length
-        if is_concrete(last, room):
-            last = checked_number("decay", last, at_most=float(room))
+        last = within("decay", last, at_most=room)
         low = _below("decay_min_lr", decay_min_lr, peak)
         fall = Linear(peak, low, last)
         # The step at which a period begins still belongs to the one before.
         stable = larger(length - last, first)
         late = stable - (length - last)
-        parts += [peak, fall if is_known(late, 0) else shift(fall, -late)]
+        parts += [peak, delayed(fall, -late)]
         starts += [begin + first, begin + stable]
         begin = begin + length
-    kept = [i for i, start in enumerate(starts) if i == len(starts) - 1 or not _same(start, starts[i + 1])]
-    return _joined([parts[i] for i in kept], [starts[i] for i in kept])
+    kept = [i for i, start in enumerate(starts) if i == len(starts) - 1 or not is_known(start, starts[i + 1])]
+    return joined([parts[i] for i in kept], [starts[i] for i in kept])
 
 
 def ComposableScheduler(
@@ -532,7 +527,7 @@ def ComposableScheduler(
         parts.append(one_of(f"{name}.shape", stage.get("shape", "linear"), SHAPES)(rate, end, duration))
         starts.append(starts[-1] + duration)
         rate = end
-    return _overridden(_joined(parts, starts[:-1]), lr, override_decay)
+    return _overridden(joined(parts, starts[:-1]), lr, override_decay)
 
 
 def SequentialScheduler(
@@ -603,10 +598,10 @@ def SequentialScheduler(
         parts.append(shift(schedule, -1) if i else schedule)
         if is_last or total - left + until >= hidden:
             break
-        rate = _rate_at(schedule, until)
+        rate = rate_at(schedule, until)
         starts.append(total - left + until + 1)
         left -= until
-    return _overridden(_joined(parts, starts), lr, override_decay)
+    return _overridden(joined(parts, starts), lr, override_decay)
 
 
 SCHEDULERS: dict[str, Callable[..., Schedule]] = {
@@ -762,9 +757,7 @@ def _t_max(t_max: Any) -> Any:
 
 def _known(name: str, value: Any) -> float:
     """A number on which the parts of a schedule depend."""
-    if not is_concrete(value):
-        raise TypeError(f"`{name}` must be concrete, got a traced number: it says which schedulers run.")
-    return float(value)
+    return float(concrete(name, value, "it says which schedulers run"))
 
 
 def _length(name: str, value: Any, old: Any, fraction: Any, total: Any) -> Any:
@@ -783,25 +776,7 @@ def _length(name: str, value: Any, old: Any, fraction: Any, total: Any) -> Any:
 
 def _below(name: str, value: Any, peak: Any) -> Any:
     """A number from 0 to below `peak`."""
-    limit = {"below": float(peak)} if is_concrete(peak) else {}
-    return checked_number(name, value, at_least=0, **limit)
-
-
-def _same(a: Any, b: Any) -> bool:
-    return is_concrete(a, b) and bool(a == b)
-
-
-def _joined(parts: list[Schedule], starts: list[Any]) -> Schedule:
-    """Schedules from the steps at which they start, the first of which is 0."""
-    return join(parts, starts[1:]) if len(parts) > 1 else parts[0]
-
-
-def _rate_at(schedule: Schedule, step: Any) -> Any:
-    """The rate at a step, in float64 where concrete."""
-    if not is_concrete(schedule, step):
-        return schedule(step)
-    with jax.ensure_compile_time_eval(), enable_x64(True):
-        return float(schedule(step))
+    return within(name, value, at_least=0, below=peak)
 
 
 def _warmed(schedule: Schedule, peak: Any, steps: Any, min_lr: Any) -> Schedule:
@@ -845,7 +820,7 @@ def _decayed(
         begin = start if start >= warmup else math.floor(warmup) + 1.0
     else:
         begin = jnp.where(start >= warmup, start, jnp.floor(warmup) + 1)
-    return join([schedule, line if _same(begin, start) else shift(line, start - begin)], [begin])
+    return join([schedule, delayed(line, start - begin)], [begin])
 
 
 _RATES = ("start_lr", "start_lr_fraction", "end_lr", "end_lr_fraction")
@@ -862,9 +837,7 @@ def _listed(name: str, value: Any) -> list[Stage]:
 
 def _entries(name: str, config: Stage, *allowed: str) -> Stage:
     """The entries of a stage that are not None."""
-    for key in config:
-        if key not in allowed and key not in ("_CLASS_", "type"):
-            raise ValueError(f"`{name}` must have only the keys {list(allowed)}, got {key!r}.")
+    check_keys(name, [key for key in config if key not in ("_CLASS_", "type")], allowed)
     return {key: value for key, value in config.items() if value is not None}
 
 
