@@ -43,27 +43,20 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import jax.numpy as jnp
-
-from jaxsched._core.fields import Number, as_numbers, brief, checked_number, describe, is_concrete, show
+from jaxsched._core.fields import Number, as_numbers, brief, checked_number, show
 from jaxsched._core.schedule import Constant, Schedule
-from jaxsched._core.transition import Transition
 from jaxsched.combinators.clocks import shift
-from jaxsched.combinators.join import join
-from jaxsched.combinators.ramps import cooldown
-from jaxsched.combinators.ramps import warmup as ramped
-from jaxsched.ports._builders import delayed, endless, joined, rate_at
-from jaxsched.ports._checks import checked, concrete, is_known, larger, one_of, whole, within
-from jaxsched.ports._config import FromConfig, check_keys, ignored, section
+from jaxsched.ports import _olmo
+from jaxsched.ports._builders import delayed, joined, rate_at
+from jaxsched.ports._checks import checked, is_known, larger, one_of, whole, within
+from jaxsched.ports._config import FromConfig, ignored, section
 from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.exponential import Geometric
 from jaxsched.shapes.linear import Linear
 from jaxsched.shapes.rational import InversePower
 
 Lengths = Sequence[Number]
-Stage = Mapping[str, Any]
-
-SHAPES: dict[str, type[Transition]] = {"linear": Linear, "cosine": Cosine}
+Stage = _olmo.Stage
 
 
 def ConstantScheduler(
@@ -79,7 +72,7 @@ def ConstantScheduler(
 
     Source: `ConstantScheduler` of OLMo-core 3.0.0.
     """
-    return Constant(_base(initial_lr, units))
+    return Constant(_olmo.base_rate(initial_lr, units))
 
 
 def ConstantWithWarmup(
@@ -103,9 +96,9 @@ def ConstantWithWarmup(
 
     Source: `ConstantWithWarmup` of OLMo-core 3.0.0.
     """
-    lr = _base(initial_lr, units)
-    steps = _length("warmup", warmup, warmup_steps, warmup_fraction, t_max)
-    return _warmed(Constant(lr), lr, steps, warmup_min_lr)
+    lr = _olmo.base_rate(initial_lr, units)
+    steps = _olmo.length("warmup", warmup, warmup_steps, warmup_fraction, t_max)
+    return _olmo.warmed(Constant(lr), lr, steps, warmup_min_lr)
 
 
 def WSD(
@@ -138,10 +131,11 @@ def WSD(
 
     Source: `WSD` of OLMo-core 3.0.0.
     """
-    lr, end = _base(initial_lr, units), _t_max(t_max)
-    steps = _length("warmup", warmup, warmup_steps, warmup_fraction, end)
-    last = _length("decay", decay, decay_steps, decay_fraction, end)
-    return _decayed(_warmed(Constant(lr), lr, steps, warmup_min_lr), lr, end, last, decay_min_lr, steps)
+    lr, end = _olmo.base_rate(initial_lr, units), _olmo.run_length(t_max)
+    steps = _olmo.length("warmup", warmup, warmup_steps, warmup_fraction, end)
+    last = _olmo.length("decay", decay, decay_steps, decay_fraction, end)
+    schedule = _olmo.warmed(Constant(lr), lr, steps, warmup_min_lr)
+    return _olmo.decayed(schedule, lr, end, last, decay_min_lr, steps)
 
 
 def PowerLR(
@@ -179,17 +173,17 @@ def PowerLR(
 
     Source: `PowerLR` of OLMo-core 3.0.0.
     """
-    lr, end = _base(initial_lr, units), _t_max(t_max)
+    lr, end = _olmo.base_rate(initial_lr, units), _olmo.run_length(t_max)
     exponent = checked_number("b", b, below=0, at_least=-1e6)
-    steps = _length("warmup", warmup, warmup_steps, warmup_fraction, end)
+    steps = _olmo.length("warmup", warmup, warmup_steps, warmup_fraction, end)
     steps = checked_number("warmup", steps, above=0)
-    last = _length("decay", decay, decay_steps, decay_fraction, end)
-    schedule = _warmed(InversePower(lr, steps, -exponent), lr, steps, warmup_min_lr)
+    last = _olmo.length("decay", decay, decay_steps, decay_fraction, end)
+    schedule = _olmo.warmed(InversePower(lr, steps, -exponent), lr, steps, warmup_min_lr)
     if is_known(last, 0):
         return schedule
     last = within("decay", last, below=end)
     left_at = lr * ((end - last) / steps) ** exponent
-    return _decayed(schedule, left_at, end, last, decay_min_lr, steps)
+    return _olmo.decayed(schedule, left_at, end, last, decay_min_lr, steps)
 
 
 def LinearWithWarmup(
@@ -219,9 +213,9 @@ def LinearWithWarmup(
 
     Source: `LinearWithWarmup` of OLMo-core 3.0.0.
     """
-    end = _t_max(t_max)
-    steps = _length("warmup", warmup, warmup_steps, warmup_fraction, end)
-    return _annealed(Linear, _base(initial_lr, units), end, steps, warmup_min_lr, alpha_f)
+    end = _olmo.run_length(t_max)
+    steps = _olmo.length("warmup", warmup, warmup_steps, warmup_fraction, end)
+    return _olmo.annealed(Linear, _olmo.base_rate(initial_lr, units), end, steps, warmup_min_lr, alpha_f)
 
 
 def InvSqrtWithWarmup(
@@ -251,12 +245,12 @@ def InvSqrtWithWarmup(
 
     Source: `InvSqrtWithWarmup` of OLMo-core 3.0.0.
     """
-    lr, (fraction,) = _base(initial_lr, units), checked(alpha_f=alpha_f)
-    steps = _length("warmup", warmup, warmup_steps, warmup_fraction, t_max)
+    lr, (fraction,) = _olmo.base_rate(initial_lr, units), checked(alpha_f=alpha_f)
+    steps = _olmo.length("warmup", warmup, warmup_steps, warmup_fraction, t_max)
     limit = lr * fraction
     if is_known(steps, 0):
         return Constant(limit)
-    return _warmed(limit + InversePower(lr - limit, steps, 0.5), lr, steps, warmup_min_lr)
+    return _olmo.warmed(limit + InversePower(lr - limit, steps, 0.5), lr, steps, warmup_min_lr)
 
 
 def CosWithWarmup(
@@ -287,9 +281,9 @@ def CosWithWarmup(
 
     Source: `CosWithWarmup` of OLMo-core 3.0.0.
     """
-    end = _t_max(t_max)
-    steps = _length("warmup", warmup, warmup_steps, warmup_fraction, end)
-    return _annealed(Cosine, _base(initial_lr, units), end, steps, warmup_min_lr, alpha_f)
+    end = _olmo.run_length(t_max)
+    steps = _olmo.length("warmup", warmup, warmup_steps, warmup_fraction, end)
+    return _olmo.annealed(Cosine, _olmo.base_rate(initial_lr, units), end, steps, warmup_min_lr, alpha_f)
 
 
 def HalfCosWithWarmup(
@@ -322,9 +316,11 @@ def HalfCosWithWarmup(
 
     Source: `HalfCosWithWarmup` of OLMo-core 3.0.0.
     """
-    end = _t_max(t_max)
-    steps = _length("warmup", warmup, warmup_steps, warmup_fraction, end)
-    return _annealed(Cosine, _base(initial_lr, units), end, steps, warmup_min_lr, alpha_f, second_half=True)
+    end = _olmo.run_length(t_max)
+    steps = _olmo.length("warmup", warmup, warmup_steps, warmup_fraction, end)
+    return _olmo.annealed(
+        Cosine, _olmo.base_rate(initial_lr, units), end, steps, warmup_min_lr, alpha_f, second_half=True
+    )
 
 
 def CosWithWarmupAndLinearDecay(
@@ -360,8 +356,8 @@ def CosWithWarmupAndLinearDecay(
 
     Source: `CosWithWarmupAndLinearDecay` of OLMo-core 3.0.0.
     """
-    end = _t_max(t_max)
-    last = _length("decay", decay, decay_steps, decay_fraction, end)
+    end = _olmo.run_length(t_max)
+    last = _olmo.length("decay", decay, decay_steps, decay_fraction, end)
     last = within("decay", last, at_most=end)
     schedule = CosWithWarmup(
         initial_lr,
@@ -373,7 +369,7 @@ def CosWithWarmupAndLinearDecay(
         warmup_min_lr,
         units=units,
     )
-    return _decayed(schedule, rate_at(schedule, end - last), end, last, decay_min_lr)
+    return _olmo.decayed(schedule, rate_at(schedule, end - last), end, last, decay_min_lr)
 
 
 def ExponentialScheduler(
@@ -400,8 +396,8 @@ def ExponentialScheduler(
 
     Source: `ExponentialScheduler` of OLMo-core 3.0.0.
     """
-    lr = checked_number("initial_lr", _base(initial_lr, units), above=0)
-    return Geometric(checked_number("lr_min", lr_min, above=0), lr, _t_max(t_max))
+    lr = checked_number("initial_lr", _olmo.base_rate(initial_lr, units), above=0)
+    return Geometric(checked_number("lr_min", lr_min, above=0), lr, _olmo.run_length(t_max))
 
 
 def WSDS(
@@ -443,7 +439,7 @@ def WSDS(
     arXiv:2410.05192. Deviation: with a decay of 0, OLMo-core divides by zero at the end of each period but
     the last; the port is at `decay_min_lr` there.
     """
-    lr = _base(initial_lr, units)
+    lr = _olmo.base_rate(initial_lr, units)
     lengths = list(as_numbers("period_lengths", period_lengths))
     if not lengths:
         raise ValueError("`period_lengths` must have at least one period, got none.")
@@ -458,18 +454,19 @@ def WSDS(
     peaks = [
         lr * checked_number(f"period_lr_multipliers[{i}]", each, above=0) for i, each in enumerate(factors)
     ]
-    steps = _length("warmup", warmup, None, warmup_fraction, lengths[0])
+    steps = _olmo.length("warmup", warmup, None, warmup_fraction, lengths[0])
     parts: list[Any] = []
     starts: list[Any] = []
     begin: Any = 0.0
     if not is_known(steps, 0):
-        parts, starts = [Linear(_below("warmup_min_lr", warmup_min_lr, peaks[0]), peaks[0], steps)], [begin]
+        first_rate = _olmo.below("warmup_min_lr", warmup_min_lr, peaks[0])
+        parts, starts = [Linear(first_rate, peaks[0], steps)], [begin]
     for i, (length, peak) in enumerate(zip(lengths, peaks, strict=True)):
-        last = _length("decay", decay, None, decay_fraction, length)
+        last = _olmo.length("decay", decay, None, decay_fraction, length)
         first = steps if i == 0 else 1.0
         room = length - steps if i == 0 else length
         last = within("decay", last, at_most=room)
-        low = _below("decay_min_lr", decay_min_lr, peak)
+        low = _olmo.below("decay_min_lr", decay_min_lr, peak)
         fall = Linear(peak, low, last)
         # The step at which a period begins still belongs to the one before.
         stable = larger(length - last, first)
@@ -513,21 +510,22 @@ def ComposableScheduler(
 
     Source: `ComposableScheduler` of OLMo-core 3.0.0.
     """
-    lr = _base(initial_lr, units)
+    lr = _olmo.base_rate(initial_lr, units)
     parts: list[Schedule] = []
     starts = [0.0]
     rate = lr
-    for i, each in enumerate(_listed("stages", stages)):
+    for i, each in enumerate(_olmo.listed("stages", stages)):
         name = f"stages[{i}]"
-        stage = _entries(name, each, "duration", "shape", *_RATES)
+        stage = _olmo.entries(name, each, "duration", "shape", *_olmo.RATES)
         if "start_lr" in stage or "start_lr_fraction" in stage:
-            rate = _resolved(name, "start_lr", stage, lr)
-        end = _resolved(name, "end_lr", stage, lr)
+            rate = _olmo.resolved(name, "start_lr", stage, lr)
+        end = _olmo.resolved(name, "end_lr", stage, lr)
         duration = checked_number(f"{name}.duration", stage.get("duration"), above=0)
-        parts.append(one_of(f"{name}.shape", stage.get("shape", "linear"), SHAPES)(rate, end, duration))
+        shape = one_of(f"{name}.shape", stage.get("shape", "linear"), _olmo.SHAPES)
+        parts.append(shape(rate, end, duration))
         starts.append(starts[-1] + duration)
         rate = end
-    return _overridden(joined(parts, starts[:-1]), lr, override_decay)
+    return _olmo.overridden(joined(parts, starts[:-1]), lr, override_decay)
 
 
 def SequentialScheduler(
@@ -572,13 +570,13 @@ def SequentialScheduler(
 
     Source: `SequentialScheduler` of OLMo-core 3.0.0.
     """
-    lr, total = _base(initial_lr, units), _known("t_max", _t_max(t_max))
-    members = _listed("schedulers", schedulers)
+    lr, total = _olmo.base_rate(initial_lr, units), _olmo.known("t_max", _olmo.run_length(t_max))
+    members = _olmo.listed("schedulers", schedulers)
     given = schedulers_max_steps if schedulers_max is None else schedulers_max
     if given is None:
         raise ValueError("`schedulers_max` must be given, a length for each of `schedulers`, got None.")
     lengths = [
-        _known(f"schedulers_max[{i}]", whole(f"schedulers_max[{i}]", each, at_least=1))
+        _olmo.known(f"schedulers_max[{i}]", whole(f"schedulers_max[{i}]", each, at_least=1))
         for i, each in enumerate(as_numbers("schedulers_max", given))
     ]
     if len(lengths) not in (len(members), len(members) - 1):
@@ -601,7 +599,7 @@ def SequentialScheduler(
         rate = rate_at(schedule, until)
         starts.append(total - left + until + 1)
         left -= until
-    return _overridden(joined(parts, starts), lr, override_decay)
+    return _olmo.overridden(joined(parts, starts), lr, override_decay)
 
 
 SCHEDULERS: dict[str, Callable[..., Schedule]] = {
@@ -741,125 +739,3 @@ def _configured(config: Stage, lr: Any, t_max: Any, path: str) -> tuple[Schedule
     if arguments.get("decay") is not None or arguments.get("decay_steps") is not None:
         arguments.setdefault("decay_fraction", None)
     return port(lr, t_max, **arguments), others
-
-
-def _base(initial_lr: Any, units: str) -> Any:
-    """The base rate."""
-    one_of("units", units, {"steps": None, "tokens": None})
-    return checked_number("initial_lr", initial_lr)
-
-
-def _t_max(t_max: Any) -> Any:
-    if t_max is None:
-        raise ValueError("`t_max` must be given, the length of the run, got None.")
-    return checked_number("t_max", t_max, at_least=0)
-
-
-def _known(name: str, value: Any) -> float:
-    """A number on which the parts of a schedule depend."""
-    return float(concrete(name, value, "it says which schedulers run"))
-
-
-def _length(name: str, value: Any, old: Any, fraction: Any, total: Any) -> Any:
-    """The length of a warmup or a decay; `old` is its value under the deprecated name."""
-    value = old if value is None else value
-    if (value is None) == (fraction is None):
-        raise ValueError(
-            f"`{name}` or `{name}_fraction` must be given and the other one be None, "
-            f"got {value!r} and {fraction!r}."
-        )
-    if value is not None:
-        return checked_number(name, value, at_least=0)
-    part = _t_max(total) * checked_number(f"{name}_fraction", fraction, at_least=0, at_most=1)
-    return float(round(float(part))) if is_concrete(part) else jnp.round(part)
-
-
-def _below(name: str, value: Any, peak: Any) -> Any:
-    """A number from 0 to below `peak`."""
-    return within(name, value, at_least=0, below=peak)
-
-
-def _warmed(schedule: Schedule, peak: Any, steps: Any, min_lr: Any) -> Schedule:
-    """A warmup before a schedule that begins at `peak`."""
-    min_lr = checked_number("warmup_min_lr", min_lr, at_least=0)
-    if is_known(steps, 0):
-        return schedule
-    return ramped(schedule, steps, _below("warmup_min_lr", min_lr, peak))
-
-
-def _annealed(
-    shape: type[Transition],
-    lr: Any,
-    t_max: Any,
-    steps: Any,
-    min_lr: Any,
-    alpha_f: Any,
-    second_half: bool = False,
-) -> Schedule:
-    """A warmup, then a curve to a fraction of the base rate at `t_max`, or its second half."""
-    (fraction,) = checked(alpha_f=alpha_f)
-    end = lr * fraction
-    peak = end + (lr - end) / 2 if second_half else lr
-    left = larger(t_max - steps, 0.0)
-    if is_known(left, 0):
-        # The warmup goes to a rate that is not reached.
-        return join([_warmed(Constant(peak), peak, steps, min_lr), end], [steps])
-    curve: Schedule = shape(lr, end, 2 * left if second_half else left)
-    return _warmed(shift(curve, -left) if second_half else curve, peak, steps, min_lr)
-
-
-def _decayed(
-    schedule: Schedule, rate: Any, t_max: Any, steps: Any, min_lr: Any, warmup: Any = 0.0
-) -> Schedule:
-    """A schedule until a straight line from `rate` to `min_lr` at `t_max`, or until its warmup is over."""
-    if is_known(steps, 0):
-        return schedule
-    line = endless(rate, _below("decay_min_lr", min_lr, rate), steps)
-    start = t_max - steps
-    if is_concrete(start, warmup):
-        begin = start if start >= warmup else math.floor(warmup) + 1.0
-    else:
-        begin = jnp.where(start >= warmup, start, jnp.floor(warmup) + 1)
-    return join([schedule, delayed(line, start - begin)], [begin])
-
-
-_RATES = ("start_lr", "start_lr_fraction", "end_lr", "end_lr_fraction")
-
-
-def _listed(name: str, value: Any) -> list[Stage]:
-    """A list of at least one dict."""
-    if not isinstance(value, list | tuple):
-        raise TypeError(f"`{name}` must be a list of dicts, got {describe(value)}.")
-    if not value:
-        raise ValueError(f"`{name}` must have at least one entry, got none.")
-    return [section(each, f"{name}[{i}]") for i, each in enumerate(value)]
-
-
-def _entries(name: str, config: Stage, *allowed: str) -> Stage:
-    """The entries of a stage that are not None."""
-    check_keys(name, [key for key in config if key not in ("_CLASS_", "type")], allowed)
-    return {key: value for key, value in config.items() if value is not None}
-
-
-def _resolved(name: str, key: str, stage: Stage, lr: Any) -> Any:
-    """The rate at the start or the end of a stage, given itself or as a fraction."""
-    given = [each for each in (key, f"{key}_fraction") if each in stage]
-    if len(given) != 1:
-        raise ValueError(f"`{name}` must have one of `{key}` and `{key}_fraction`, got {given or 'neither'}.")
-    value = checked_number(f"{name}.{given[0]}", stage[given[0]], at_least=0)
-    return value if given[0] == key else lr * value
-
-
-def _overridden(schedule: Schedule, lr: Any, override_decay: Any) -> Schedule:
-    """A schedule until the start of an `OverrideDecay`, then the decay."""
-    if override_decay is None:
-        return schedule
-    name = "override_decay"
-    stage = _entries(name, section(override_decay, name), "start", "duration", "shape", *_RATES[2:])
-    return cooldown(
-        schedule,
-        checked_number(f"{name}.start", stage.get("start"), at_least=0),
-        checked_number(f"{name}.duration", stage.get("duration"), above=0),
-        _resolved(name, "end_lr", stage, lr),
-        shape=one_of(f"{name}.shape", stage.get("shape", "linear"), SHAPES),
-    )
