@@ -5,15 +5,12 @@ from __future__ import annotations
 import jax
 import numpy as np
 import pytest
+from rates import rates
 from refusals import refusals
 from selection import by_default
 
 import jaxsched as js
 from jaxsched.ports import deepspeed
-
-
-def rates(schedule, steps):
-    return np.asarray(schedule(np.array(steps, np.int32)), np.float64)
 
 
 @pytest.mark.parametrize("warmup_type", ["log", "linear"])

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from goldens.distance import distance
+from rates import rates
 from refusals import refusals
 from selection import by_default
 
@@ -17,10 +18,6 @@ import jaxsched as js
 from jaxsched.ports import detectron2
 
 CONFIGS = json.loads((Path(__file__).parents[1] / "goldens" / "detectron2.json").read_text())["configs"]
-
-
-def rates(schedule, steps):
-    return np.asarray(schedule(np.array(steps, np.int32)), np.float64)
 
 
 @pytest.mark.parametrize("number", by_default((0, 5), range(len(CONFIGS))))

@@ -9,14 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from rates import rates
 from refusals import refusals
 from selection import by_default
 
 from jaxsched.ports import fastai
-
-
-def rates(schedule, steps):
-    return np.asarray(schedule(np.array(steps, np.int32)), np.float64)
 
 
 def test_cycles_of_the_same_length():
@@ -25,6 +22,7 @@ def test_cycles_of_the_same_length():
     np.testing.assert_allclose(rates(schedule, range(30)), expected, rtol=1e-6)
 
 
+@pytest.mark.thorough
 def test_the_default_cycles_begin_late():
     """Of 1, 2 and 4 epochs, the last begins a batch late: its first is at the 0 of the one before."""
     schedule = fastai.fit_sgdr(3, 1, 0.3, batches_per_epoch=50)
@@ -54,6 +52,17 @@ def test_functions_of_the_position_are_parts():
     parts = [lambda position: 0.1 * jnp.sqrt(position), fastai.SchedLin(0.1, 0.0)]
     schedule = fastai.combine_scheds([0.5, 0.5], parts, total_steps=8)
     np.testing.assert_allclose(rates(schedule, [0, 1, 4, 6]), [0.0, 0.05, 0.1, 0.05], rtol=1e-6)
+
+
+@pytest.mark.parametrize("power", by_default((0.05,), (0.05, 3, 1000)))
+def test_a_power_goes_on_for_ever(power):
+    steps = np.array([1, 5, 8, 9, 11, 64, 10**6])
+    with np.errstate(over="ignore"):
+        expected = np.float32(0.1 + 0.2 * (steps / 8) ** power)
+    schedule = fastai.SchedPoly(0.1, 0.3, power, total_steps=8)
+    np.testing.assert_allclose(
+        rates(schedule, steps), np.minimum(expected, np.finfo(np.float32).max), rtol=1e-6
+    )
 
 
 def test_the_learner_has_a_rate():
@@ -174,7 +183,7 @@ TRACED = {
 }
 
 
-@pytest.mark.parametrize("name", by_default(("combine_scheds",), TRACED))
+@pytest.mark.parametrize("name", by_default(("fit_one_cycle",), TRACED))
 def test_arguments_may_be_traced(name):
     port, args = TRACED[name]
     steps = np.arange(20, dtype=np.int32)

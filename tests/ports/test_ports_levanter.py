@@ -5,16 +5,12 @@ from __future__ import annotations
 import jax
 import numpy as np
 import pytest
+from rates import rates
 from refusals import refusals
 from selection import by_default
 
 import jaxsched as js
 from jaxsched.ports import levanter
-
-
-def rates(schedule, steps):
-    return np.asarray(schedule(np.array(steps, np.int32)), np.float64)
-
 
 DEVIATIONS = {
     "a cosine without a decay": ({"decay": 0}, {0: 0.3, 9: 0.3, 10: 0.3, 11: 0.3}),

@@ -7,16 +7,12 @@ import math
 import jax
 import numpy as np
 import pytest
+from rates import rates
 from refusals import refusals
 from selection import by_default
 
 import jaxsched as js
 from jaxsched.ports import mmengine
-
-
-def rates(schedule, steps):
-    return np.asarray(schedule(np.array(steps, np.int32)), np.float64)
-
 
 DEVIATIONS = {
     "a factor of 0": (lambda: mmengine.ConstantLR(0.3, 0, end=3), {0: 0.0, 1: 0.0, 2: 0.3, 9: 0.3}),

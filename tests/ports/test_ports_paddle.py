@@ -8,13 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from rates import rates
 from refusals import refusals
 
 from jaxsched.ports import paddle
-
-
-def rates(schedule, steps):
-    return np.asarray(schedule(np.array(steps, np.int32)), np.float64)
 
 
 def square_root(step):

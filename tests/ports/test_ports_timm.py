@@ -10,16 +10,12 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from rates import rates
 from refusals import refusals
 from selection import by_default
 
 import jaxsched as js
 from jaxsched.ports import timm
-
-
-def rates(schedule, steps):
-    return np.asarray(schedule(np.array(steps, np.int32)), np.float64)
-
 
 DEVIATIONS = {
     "the restart at 121": (

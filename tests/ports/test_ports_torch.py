@@ -8,14 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from rates import rates
 from refusals import refusals
 
 import jaxsched as js
 from jaxsched.ports import torch
-
-
-def rates(schedule, steps):
-    return np.asarray(schedule(np.array(steps, np.int32)), np.float64)
 
 
 def square_root(step):

@@ -7,6 +7,7 @@ import inspect
 import jax
 import numpy as np
 import pytest
+from rates import rates
 from refusals import refusals
 from selection import by_default
 
@@ -16,10 +17,6 @@ NAMES = (
     "['linear', 'cosine', 'cosine_with_restarts', 'polynomial', 'constant', 'constant_with_warmup', "
     "'inverse_sqrt', 'cosine_with_min_lr', 'cosine_warmup_with_min_lr', 'warmup_stable_decay']"
 )
-
-
-def rates(schedule, steps):
-    return np.asarray(schedule(np.array(steps, np.int32)), np.float64)
 
 
 DEVIATIONS = {
