@@ -259,7 +259,7 @@ STYLES = {
 }
 
 
-@pytest.mark.parametrize("name", by_default(("WSD, late",), STYLES))
+@pytest.mark.parametrize("name", by_default(("cosine",), STYLES))
 def test_arguments_may_be_traced(name):
     numbers, texts = STYLES[name]
     numbers = NUMBERS | {"end_wd": 0.2, "init_lr": 0.01} | numbers
