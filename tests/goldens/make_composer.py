@@ -11,49 +11,28 @@ Arguments that the original refuses are not drawn; see `test_ports_composer.py`.
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import random
 import sys
 import types
 import warnings
-from pathlib import Path
 from typing import Any
 
+from alone import folder, load, stub
 from writing import steps_over, write
 
-ROOT = Path(importlib.util.find_spec("composer").origin).parent
 LENGTHS = (1, 2, 3, 5, 8, 12, 20, 60, 300)
-
-
-def load(name: str) -> Any:
-    """A module of Composer from its file."""
-    spec = importlib.util.spec_from_file_location(
-        name, ROOT.joinpath(*name.split(".")[1:]).with_suffix(".py")
-    )
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def stub(name: str, **contents: Any) -> None:
-    module = types.ModuleType(name)
-    module.__path__ = []
-    vars(module).update(contents)
-    sys.modules[name] = module
 
 
 def schedulers() -> tuple[Any, Any]:
     """The modules `composer.core.time` and `composer.optim.scheduler`."""
-    stub("composer")
-    stub("composer.utils")
-    sys.modules["composer.utils"].StringEnum = load("composer.utils.string_enum").StringEnum
-    stub("composer.core")
-    stub("composer.core.serializable", Serializable=object)
-    time = load("composer.core.time")
+    root = folder("composer")
+    stub({name: {} for name in ("composer", "composer.utils", "composer.core", "composer.optim")})
+    stub({"composer.core.serializable": {"Serializable": object}})
+    enums = load("composer.utils.string_enum", root / "utils" / "string_enum.py")
+    vars(sys.modules["composer.utils"])["StringEnum"] = enums.StringEnum
+    time = load("composer.core.time", root / "core" / "time.py")
     vars(sys.modules["composer.core"]).update(State=object, Time=time.Time, TimeUnit=time.TimeUnit)
-    stub("composer.optim")
-    return time, load("composer.optim.scheduler")
+    return time, load("composer.optim.scheduler", root / "optim" / "scheduler.py")
 
 
 TIME, SCHEDULER = schedulers()

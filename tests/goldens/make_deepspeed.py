@@ -10,15 +10,14 @@ the constructor leaves there. `OneCycleMomentum` is the first beta of `OneCycle`
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import random
 import sys
-import types
 from pathlib import Path
 from typing import Any
 
 import torch
+from alone import load, stub
 from writing import steps_over, write
 
 VERSION = "0.19.8"
@@ -29,16 +28,10 @@ Case = tuple[dict[str, Any], int]
 def schedulers(folder: Path) -> Any:
     """The module `deepspeed.runtime.lr_schedules`, without the rest of DeepSpeed."""
     assert f"\nVersion: {VERSION}\n" in (folder / "PKG-INFO").read_text()
-    utils = types.ModuleType("deepspeed.utils")
-    utils.logger = logging.getLogger("deepspeed")
-    utils.logger.setLevel(logging.ERROR)
-    sys.modules |= {"deepspeed": types.ModuleType("deepspeed"), "deepspeed.utils": utils}
-    spec = importlib.util.spec_from_file_location(
-        "lr_schedules", folder / "deepspeed" / "runtime" / "lr_schedules.py"
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    logger = logging.getLogger("deepspeed")
+    logger.setLevel(logging.ERROR)
+    stub({"deepspeed": {}, "deepspeed.utils": {"logger": logger}})
+    return load("lr_schedules", folder / "deepspeed" / "runtime" / "lr_schedules.py")
 
 
 def rates_of(module: Any, name: str, kwargs: dict[str, Any], steps: list[int]) -> list[float]:

@@ -8,15 +8,14 @@ for what else it imports, which schedules do not use.
 
 from __future__ import annotations
 
-import importlib.util
 import random
 import sys
-import types
 import warnings
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from alone import load, stub
 from writing import steps_over, write
 
 COUNT = 130
@@ -54,16 +53,8 @@ def config_module(path: str) -> Any:
         "levanter.utils": {},
         "levanter.utils.jax_utils": {"leaf_key_paths": None},
     }
-    for name, contents in stubs.items():
-        sys.modules[name] = types.ModuleType(name)
-        vars(sys.modules[name]).update(contents)
-    spec = importlib.util.spec_from_file_location("levanter.optim.config", path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    stub(stubs)
+    return load("levanter.optim.config", path)
 
 
 def rates_of(module: Any, kwargs: dict[str, Any], steps: list[int]) -> list[float]:

@@ -8,14 +8,12 @@ the learning rate or the weight decay of a scheduler, as `of` says.
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import math
 import random
-import sys
 import types
-from pathlib import Path
 from typing import Any
 
+from alone import folder, load, stub
 from writing import COUNT, write
 
 LENGTHS = (1, 2, 3, 10, 24, 100, 1000, 73_242_188)
@@ -25,19 +23,9 @@ TAILS = ("linear", "cosine", "exponential", "minus_sqrt")
 
 def scheduler_class() -> Any:
     """`OptimizerParamScheduler`, without the rest of Megatron."""
-    utils = types.ModuleType("megatron.core.utils")
-    vars(utils)["log_single_rank"] = lambda *args: None
-    sys.modules["megatron.core.utils"] = utils
-    package = importlib.util.find_spec("megatron")
-    assert package is not None
-    assert package.submodule_search_locations is not None
-    path = Path(next(iter(package.submodule_search_locations))) / "core" / "optimizer_param_scheduler.py"
-    spec = importlib.util.spec_from_file_location("optimizer_param_scheduler", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.OptimizerParamScheduler
+    path = folder("megatron") / "core" / "optimizer_param_scheduler.py"
+    stub({"megatron.core.utils": {"log_single_rank": lambda *args: None}})
+    return load("optimizer_param_scheduler", path).OptimizerParamScheduler
 
 
 def values_of(scheduler: Any, of: str, kwargs: dict[str, Any], steps: list[int]) -> list[float]:

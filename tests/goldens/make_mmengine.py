@@ -13,14 +13,11 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import importlib.util
 import random
-import sys
-import types
-from pathlib import Path
 from typing import Any
 
 import torch
+from alone import folder, stub
 from writing import steps_over, write
 
 SETS = 20
@@ -29,7 +26,7 @@ INF = int(1e9)
 
 def schedulers() -> dict[str, type]:
     """The schedulers by their names, without the rest of MMEngine, which needs OpenCV."""
-    found = Path(importlib.util.find_spec("mmengine").submodule_search_locations[0])
+    found = folder("mmengine")
     classes: dict[str, type] = {}
 
     def register(cls: type) -> type:
@@ -47,9 +44,7 @@ def schedulers() -> dict[str, type]:
         "mmengine.optim": {"__path__": [str(found / "optim")], "BaseOptimWrapper": type("Wrapper", (), {})},
         "mmengine.optim.scheduler": {"__path__": [str(found / "optim" / "scheduler")]},
     }
-    for name, members in stubs.items():
-        sys.modules[name] = types.ModuleType(name)
-        vars(sys.modules[name]).update(members)
+    stub(stubs)
     for name in ("lr_scheduler", "momentum_scheduler"):
         importlib.import_module(f"mmengine.optim.scheduler.{name}")
     return classes

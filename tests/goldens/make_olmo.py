@@ -8,15 +8,13 @@ and the names of two fields. Left out are the steps at which it divides by zero;
 from __future__ import annotations
 
 import enum
+import importlib
 import importlib.metadata
-import importlib.util
 import random
-import sys
-import types
 import warnings
-from pathlib import Path
 from typing import Any
 
+from alone import folder, stub
 from writing import steps_over, write
 
 SETS = 20
@@ -25,7 +23,7 @@ LENGTHS = (1, 2, 5, 12, 20, 50, 300, 1000)
 
 def schedulers() -> Any:
     """The module `olmo_core.optim.scheduler`, without the rest of OLMo-core."""
-    root = Path(importlib.util.find_spec("olmo_core").submodule_search_locations[0])
+    root = folder("olmo_core")
 
     class Config:
         pass
@@ -43,9 +41,7 @@ def schedulers() -> Any:
         "olmo_core.optim": {"__path__": [str(root / "optim")]},
         "olmo_core.optim.config": {"INITIAL_LR_FIELD": "initial_lr", "LR_FIELD": "lr"},
     }
-    for name, contents in stubs.items():
-        sys.modules[name] = types.ModuleType(name)
-        vars(sys.modules[name]).update(contents)
+    stub(stubs)
     warnings.simplefilter("ignore")
     return importlib.import_module("olmo_core.optim.scheduler")
 

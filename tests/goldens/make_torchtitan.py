@@ -8,14 +8,12 @@ stub here: the base class of configurations, the logger and the container of opt
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import logging
 import random
-import sys
-import types
 from typing import Any
 
 import torch
+from alone import folder, load, stub
 from writing import steps_over, write
 
 RATES = (5e-5, 0.001, 0.03, 0.1, 1.0, 2)
@@ -37,19 +35,10 @@ def container() -> Any:
         "torchtitan.components.optimizer": {},
         "torchtitan.components.optimizer.optimizer": {"OptimizersContainer": list},
     }
-    (folder,) = importlib.util.find_spec("torchtitan").submodule_search_locations
-    for name, contents in names.items():
-        module = types.ModuleType(name)
-        module.__path__ = []
-        vars(module).update(contents)
-        sys.modules[name] = module
+    path = folder("torchtitan") / "components" / "optimizer" / "lr_scheduler.py"
+    stub(names)
     logging.getLogger("torchtitan").setLevel(logging.ERROR)
-    name = "torchtitan.components.optimizer.lr_scheduler"
-    spec = importlib.util.spec_from_file_location(name, f"{folder}/components/optimizer/lr_scheduler.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module.LRSchedulersContainer
+    return load("torchtitan.components.optimizer.lr_scheduler", path).LRSchedulersContainer
 
 
 def rates_of(schedulers: Any, kwargs: dict[str, Any], steps: list[int]) -> list[float]:
