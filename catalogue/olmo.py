@@ -18,7 +18,7 @@ PORTS: dict[str, Callable[[], Schedule]] = {
     "olmo CosWithWarmup": lambda: olmo.CosWithWarmup(0.3, 12, warmup=4),
     "olmo HalfCosWithWarmup": lambda: olmo.HalfCosWithWarmup(0.3, 12, warmup=4),
     "olmo CosWithWarmupAndLinearDecay": lambda: olmo.CosWithWarmupAndLinearDecay(
-        0.3, 12, warmup=4, decay_fraction=0.25
+        0.3, 12, warmup=4, decay_fraction=0.25, cosine_t_max=9
     ),
     "olmo ComposableScheduler": lambda: olmo.ComposableScheduler(
         0.3,
@@ -37,6 +37,6 @@ PORTS: dict[str, Callable[[], Schedule]] = {
         ],
         schedulers_max=[6],
     ),
-    "olmo WSDS": lambda: olmo.WSDS(0.3, period_lengths=[6, 3, 6], warmup=2, decay=3),
+    "olmo WSDS": lambda: olmo.WSDS(0.3, period_lengths=[5, 3, 4], warmup=2, decay=3),
     "olmo ExponentialScheduler": lambda: olmo.ExponentialScheduler(0.3, 12, 1e-3),
 }
