@@ -32,7 +32,7 @@ PORTS: dict[str, Callable[[], js.Schedule]] = {
         0.3, "4ba", 0.5, max_duration="10ba"
     ),
     "composer LinearWithWarmupScheduler": lambda: composer.LinearWithWarmupScheduler(
-        0.3, "4ba", 0.5, 0.1, scale_warmup=True, max_duration="10ba", scale_schedule_ratio=1.5
+        0.3, "4ba", 0.5, 0.1, scale_warmup=True, max_duration="24ba", scale_schedule_ratio=0.5
     ),
     "composer CosineAnnealingWithWarmupScheduler": lambda: composer.CosineAnnealingWithWarmupScheduler(
         0.3, "0.2dur", alpha_f=0.1, max_duration="10ba"

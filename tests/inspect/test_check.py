@@ -549,6 +549,9 @@ def test_ports_give_no_warnings(name):
         "create_scheduler_v2": 9,
         "get_adafactor_schedule": 20_000,
         "hard_restarts": 13,
+        "WarmRestartsScheduler to 0": 15,
+        "lr_scheduler in cycles": 17,
+        "inverse-square-root": 14,
     }
     total = next((steps for part, steps in horizons.items() if part in name), 12)
     assert [each for each in check(PORTS[name](), total) if each.level == "warning"] == []
