@@ -20,7 +20,7 @@ from jaxsched.ports import detectron2
 CONFIGS = json.loads((Path(__file__).parents[1] / "goldens" / "detectron2.json").read_text())["configs"]
 
 
-@pytest.mark.parametrize("number", by_default((0, 5), range(len(CONFIGS))))
+@pytest.mark.parametrize("number", by_default((5,), range(len(CONFIGS))))
 def test_a_configuration_gives_what_detectron2_makes_of_it(number):
     case = CONFIGS[number]
     made = detectron2.from_config({"SOLVER": case["solver"]})
