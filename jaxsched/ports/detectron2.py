@@ -317,7 +317,9 @@ def CompositeParamScheduler(
         rescaled = one_of(f"interval_scaling[{i}]", interval_scaling[i], {"rescaled": True, "fixed": False})
         last = i == len(parts) - 1
         if not is_known(length, 0) or (last and not rescaled):
-            begin = max(start - EPSILON, 0.0) if is_concrete(start) else start - EPSILON
+            # fvcore compares with `>` here, so a part does not begin on its boundary.
+            begin = start - 0.999999 * EPSILON
+            begin = max(begin, 0.0) if is_concrete(begin) else begin
             own = delayed(stretched(part, length), start - begin) if rescaled else delayed(part, -begin)
             kept.append(own if kept else part if not rescaled else stretched(part, length))
             begins.append(begin)

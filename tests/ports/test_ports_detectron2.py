@@ -88,6 +88,15 @@ def test_levels_begin_a_step_early_for_each_million(millions, early):
     assert rates(schedule, [cut - early - 1, cut - early]).tolist() == [2, 1]
 
 
+def test_a_part_begins_after_its_boundary():
+    """After a million steps, fvcore's millionth is a whole step, and its comparison is `>` for a part."""
+    fraction = 0.01
+    ramp = detectron2.WarmupParamScheduler(detectron2.ConstantParamScheduler(2), 0.5, fraction, "constant")
+    schedule = detectron2.LRMultiplier(1, ramp, max_iter=10**6)
+    steps = [9998, 9999, 10000, 10001]
+    assert rates(schedule, steps).tolist() == [2 if t / 10**6 + 1e-6 > fraction else 1 for t in steps]
+
+
 def test_functions_of_where_are_schedulers():
     schedule = detectron2.LRMultiplier(0.2, lambda where: jnp.sqrt(where), max_iter=16)
     np.testing.assert_allclose(rates(schedule, [0, 4, 16]), [0.0, 0.1, 0.2], rtol=1e-6)
