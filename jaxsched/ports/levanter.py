@@ -83,7 +83,7 @@ def lr_scheduler(
       min_lr_ratio: the last rate of a decay as a fraction of the highest, at least 0; above 0 for `"inv"`.
       warmup: the length of the warmup of the first cycle, from 0.
       decay: the length of each decay. By default it begins when the warmup ends. One that does not fit
-        behind the warmup cuts it off.
+        behind the warmup cuts it off, and one that is longer than its cycle those before it, too.
       rewarmup: the length of the warmup of each other cycle, from where the cycle before ended. With 0 the
         rate jumps up.
       cooldown: the length of a line to the lowest rate after all cycles, in steps or as a fraction of the
@@ -112,34 +112,37 @@ def lr_scheduler(
     ends = _ends(total - last, cycle_length, cycles, haps)
     kind, arguments = _kind(lr_schedule)
 
-    parts: list[tuple[Any, Schedule]] = []
+    parts: list[tuple[int, Any, Schedule]] = []
     rate: Any = 0.0
     before: Any = None
     for i, (start, end) in enumerate(itertools.pairwise([0, *ends])):
         length = end - start
         rise = _steps("rewarmup", rewarmup, length) if i else _steps("warmup", warmup, length)
         fall = length - rise if decay is None else _steps("decay", decay, length)
-        if i and fall > length:
-            raise ValueError(f"`decay` must be at most the {length} steps of each cycle, got {fall}.")
         if fall < 0 and kind in (_cosine, _inv, _polynomial, _inv_sqrt_decay):
             raise ValueError(f"`warmup` must be at most the {length} steps of the cycle, got {rise}.")
         schedule, bottom = kind(lr, low, fall, rise, **arguments)
-        part = _cycle(rate, lr, rise, length - fall, schedule)
-        # Cycles are the same if their lengths are, and the rates at which their warmups begin.
-        parts.append(((length, rise, fall, before if rise else None), part))
+        if i and fall > length:
+            begin = end - fall
+            parts = [each for each in parts if each[0] < begin]
+            parts.append((max(begin, 0), (length, i), shift(schedule, begin) if begin < 0 else schedule))
+        else:
+            part = _cycle(rate, lr, rise, length - fall, schedule)
+            # Cycles are the same if their lengths are, and the rates at which their warmups begin.
+            parts.append((start, (length, rise, fall, before if rise else None), part))
         rate, before = bottom, (rise, fall)
     # What goes on falling after its end must be a cycle of its own at the end of the run.
     single = [parts.pop()] if kind in (_inv_sqrt, _power, _inv_sqrt_decay) else []
     kept: list[Schedule] = []
-    starts = [0]
+    starts: list[int] = []
     for group in (parts, single):
-        for (length, *_), same in itertools.groupby(group, key=lambda each: each[0]):
-            alike = [part for _, part in same]
-            kept.append(alike[0] if len(alike) == 1 else cycle(alike[0], length, cycles=len(alike)))
-            starts.append(starts[-1] + length * len(alike))
+        for (length, *_), same in itertools.groupby(group, key=lambda each: each[1]):
+            (start, _, part), *others = same
+            kept.append(cycle(part, length, cycles=1 + len(others)) if others else part)
+            starts.append(start)
     if last:
         kept.append(Linear(rate, low, last))
-        starts.append(total)
+        starts.append(total - last)
     return joined(kept, starts)
 
 
