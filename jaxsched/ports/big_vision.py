@@ -25,6 +25,7 @@ from jaxsched._core.fields import (
 from jaxsched._core.schedule import Schedule
 from jaxsched._core.transition import Transition
 from jaxsched.combinators.clocks import shift
+from jaxsched.combinators.cycle import reflect
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import warmup
 from jaxsched.ports._builders import beyond, polynomial
@@ -104,8 +105,9 @@ def create_learning_rate_schedule(
 
     Deviations: the original ignores other arguments, and durations that lack the size of the batch or of the
     data; the port refuses them. It also refuses a list of `mults` that is too short, for which the original
-    gives NaN. In a run that is not longer than its warmup, of 0 or 1 steps, the original divides by 0 or goes
-    back to the start of the decay; there the decay of the port has ended.
+    gives NaN. In a run that is as long as its warmup, of 0 or 1 steps, the original divides by 0; there the
+    decay of the port has ended. In one that is shorter, the decay goes back from its end to its start, in
+    both.
 
     Source: `create_learning_rate_schedule` in `utils.py` of google-research/big_vision at commit 0127fb6.
     """
@@ -121,10 +123,19 @@ def create_learning_rate_schedule(
     if is_concrete(rise, total) and rise >= total > 1:
         raise ValueError(f"`warmup_*` must be below `total_steps`, {show(total)}, got {show(rise)} steps.")
     decays = {"linear": _power, "polynomial": _power, "cosine": _cosine, "rsqrt": _rsqrt, "stair": _stair}
-    decay = one_of("decay_type", decay_type, decays)(peak, larger(total - rise, 0.0), kw, sizes)
+    left = total - rise
+    backwards = is_concrete(left) and left < 0
+    steps = -left if backwards else larger(left, 0.0)
+    decay = one_of("decay_type", decay_type, decays)(peak, steps, kw, sizes)
+    delayed = decay_type != "stair"
+    if backwards and isinstance(decay, Transition):
+        # It has ended where the run does, and is back at its start where the warmup ends.
+        back = join([shift(reflect(decay, 2 * steps), -steps), peak], [steps])
+        decay = join([decay.end_value, back], [total]) if total else back
+        delayed = False
     schedule: Schedule = decay
     if not is_known(rise, 0):
-        schedule = Linear(0.0, 1.0, rise) * decay if decay_type == "stair" else warmup(decay, rise)
+        schedule = warmup(decay, rise) if delayed else Linear(0.0, 1.0, rise) * decay
     if is_known(fall, 0):
         return schedule
     ramp: Schedule = shift(Linear(1.0, 0.0, fall), total - fall)

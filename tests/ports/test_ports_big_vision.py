@@ -56,6 +56,19 @@ def test_a_run_that_is_not_longer_than_its_warmup_ends_its_decay(name):
     np.testing.assert_allclose(schedule(np.array([0, 1, 10])), rates, rtol=1e-6)
 
 
+@pytest.mark.parametrize("total_steps", [0, 1])
+@pytest.mark.parametrize("arguments", [{"end": 0.01}, {"end": 0.01, "power": 2, "cooldown_steps": 3}])
+def test_a_run_that_is_shorter_than_its_warmup_goes_back_to_the_start_of_its_decay(total_steps, arguments):
+    """As the formula has it: the original lets such a run pass for debugging."""
+    schedule = make(total_steps, base=0.3, decay_type="linear", warmup_steps=5, **arguments)
+    steps = np.arange(12)
+    progress = np.clip((steps - 5) / (total_steps - 5), 0, 1)
+    expected = (0.01 + 0.29 * (1 - progress) ** arguments.get("power", 1)) * np.minimum(1, steps / 5)
+    if "cooldown_steps" in arguments:
+        expected *= np.minimum(1, (total_steps - steps) / 3)
+    np.testing.assert_allclose(schedule(steps), expected, rtol=1e-6, atol=1e-8)
+
+
 VIT_G = {
     "dataset": "jft_3b",
     "batch_size": 16_384,
