@@ -76,6 +76,14 @@ def check_keys(
             raise ValueError(f"`{name}` must have only the keys {[*known]}, got {key!r}.")
 
 
+def yaml_value(value: Any) -> Any:
+    """A value of a YAML. Some readers take a number without a point, such as 3e-6, for a text."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
 def ignored(
     config: Mapping[str, Any], used: Collection[str], harmless: Collection[str] = (), path: str = ""
 ) -> tuple[str, ...]:

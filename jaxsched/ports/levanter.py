@@ -30,7 +30,7 @@ from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import warmup as ramped
 from jaxsched.ports._builders import joined
 from jaxsched.ports._checks import concrete, is_known, larger, one_of, smaller, whole
-from jaxsched.ports._config import FromConfig, check_keys, ignored, section
+from jaxsched.ports._config import FromConfig, check_keys, ignored, section, yaml_value
 from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.linear import Linear
 from jaxsched.shapes.polynomial import Polynomial
@@ -195,21 +195,13 @@ def from_config(config: Mapping[str, Any], *, num_train_steps: int | None = None
     adamc = checked_flag(f"{path}adamc_weight_decay", optimizer.get("adamc_weight_decay", False))
     used = names | {"adamc_weight_decay"} | ({"weight_decay"} if adamc else set())
     others += ignored(optimizer, used, path=path)
-    read = {key: _read(value) for key, value in optimizer.items()}
+    read = {key: yaml_value(value) for key, value in optimizer.items()}
     schedule = lr_scheduler(num_train_steps, **{key: read[key] for key in read if key in names})
     if not adamc:
         return FromConfig(schedule, others)
     peak = checked_number(f"{path}learning_rate", read.get("learning_rate", 6e-4), above=0)
     weight_decay = checked_number(f"{path}weight_decay", read.get("weight_decay", 0.1), at_least=0)
     return FromConfig(schedule, others, weight_decay / peak * schedule)
-
-
-def _read(value: Any) -> Any:
-    """A value of the YAML. Some readers take a number without a point, such as 3E-4, for a text."""
-    try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
 
 
 def _known(name: str, value: Any) -> float:

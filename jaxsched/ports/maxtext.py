@@ -19,7 +19,7 @@ from jaxsched._core.schedule import Constant, Schedule
 from jaxsched.combinators.cycle import reflect
 from jaxsched.ports._builders import joined
 from jaxsched.ports._checks import concrete, one_of, whole
-from jaxsched.ports._config import FromConfig, ignored, section
+from jaxsched.ports._config import FromConfig, ignored, section, yaml_value
 from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.linear import Linear
 
@@ -162,5 +162,5 @@ def from_config(config: Mapping[str, Any]) -> FromConfig:
     """
     config = section(config)
     names = ignored(config, KEYS, HARMLESS)
-    given = {key: config[key] for key in KEYS if key in config}
+    given = {key: yaml_value(config[key]) for key in KEYS if key in config}
     return FromConfig(create_learning_rate_schedule(**given), names)

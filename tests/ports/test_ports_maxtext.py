@@ -40,6 +40,10 @@ def test_a_published_run():
     assert run.ignored == ("model_name", "adam_weight_decay", "skip_step_on_spikes")
 
 
+def test_a_number_without_a_point_is_a_text_in_some_readers_of_yaml():
+    assert maxtext.from_config({"learning_rate": "3e-6"}) == maxtext.from_config({"learning_rate": 3e-6})
+
+
 def test_the_defaults_are_those_of_the_base_configuration():
     run = maxtext.from_config({"lr_schedule_type": "wsd", "steps": 1000, "diloco_outer_lr": 0.3})
     steps = np.array([0, 50, 100, 900, 999, 1000])
