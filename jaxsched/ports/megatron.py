@@ -290,6 +290,9 @@ def from_config(config: Mapping[str, Any]) -> FromConfig:
     Source: `get_optimizer_param_scheduler` and `validate_args` of Megatron-LM core_v0.16.1.
     """
     config = section(config)
+    for key in config:
+        if "-" in key:
+            raise ValueError(f"`config` must have {key.strip('-').replace('-', '_')!r}, got {key!r}.")
     given = {key: value for key, value in config.items() if value is not None}
     unit, other = ("iters", "samples") if given.get("train_iters") else ("samples", "iters")
     if not given.get(f"train_{unit}"):

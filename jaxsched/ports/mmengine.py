@@ -584,6 +584,7 @@ def from_config(config: Mapping[str, Any], epoch_length: int | None = None) -> F
     | `optim_wrapper.optimizer.betas`       | its first entry is the momentum if there is no other     |
     | `train_cfg.max_epochs`, `.max_iters`  | the default `end` of schedulers that count epochs, iterations |
     | `auto_scale_lr.enable`                | must not be True: pass the scaled rate as `lr`           |
+    | `optim_wrapper.paramwise_cfg`         | must have no `lr_mult` other than 1                      |
 
     The names `lr` and `base_lr` at the top, which MMEngine does not read, are ignored. A `ReduceOnPlateauLR`
     becomes the rule `plateau`.
@@ -618,6 +619,7 @@ def from_config(config: Mapping[str, Any], epoch_length: int | None = None) -> F
             "`auto_scale_lr.enable` must be False, got True: the rate then depends on the number of GPUs. "
             "Multiply `optim_wrapper.optimizer.lr` by the batch size over `auto_scale_lr.base_batch_size`."
         )
+    _check_multipliers("optim_wrapper.paramwise_cfg", wrapper.get("paramwise_cfg"))
     given = config.get("param_scheduler") or []
     given = [given] if isinstance(given, Mapping) and "type" in given else given
     if not isinstance(given, list | tuple):
@@ -645,7 +647,7 @@ def from_config(config: Mapping[str, Any], epoch_length: int | None = None) -> F
     used = {"lr"}
     momentum = rule = None
     if groups["momentum"]:
-        key = "momentum" if "momentum" in optimizer else "betas"
+        key = "betas" if "betas" in optimizer and "momentum" not in optimizer else "momentum"
         used.add(key)
         base = _entry(optimizer, key, "optim_wrapper.optimizer.")
         momentum = param_scheduler(base if key == "momentum" else base[0], groups["momentum"], epoch_length)
@@ -662,6 +664,17 @@ def from_config(config: Mapping[str, Any], epoch_length: int | None = None) -> F
         *ignored(loop, {"max_epochs", "max_iters"}, path="train_cfg."),
     )
     return FromConfig(rate, others, momentum=momentum, plateau=rule)
+
+
+def _check_multipliers(name: str, value: Any) -> None:
+    """Checks that no parameters have a rate of their own, which would need a schedule of its own."""
+    for key, each in value.items() if isinstance(value, Mapping) else ():
+        _check_multipliers(f"{name}.{key}", each)
+        if str(key).endswith("lr_mult") and each != 1:
+            raise ValueError(
+                f"`{name}.{key}` must be 1 or left out, got {brief(each)}. "
+                "Multiply the schedule for these parameters."
+            )
 
 
 def _split(name: str, scheduler: Any, plateaus: bool = False) -> tuple[str, dict[str, Any]]:

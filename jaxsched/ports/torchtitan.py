@@ -159,9 +159,11 @@ def from_config(config: Mapping[str, Any], *, lr: Number | None = None) -> FromC
         rest += ignored(keywords, {"lr"}, {"adjust_lr_fn"}, f"{path}.optimizer_kwargs.")
         rates += [keywords["lr"]] if "lr" in keywords else []
     one_rate = bool(rates) and all(rate == rates[0] for rate in rates)
-    if one_rate == (lr is not None):
+    if one_rate and lr is not None:
+        raise ValueError(f"`lr` must be left out, because `config` has the rate {rates[0]}, got {lr}.")
+    if not one_rate and lr is None:
         raise ValueError(
-            f"`lr` must be given only if `config` has none or several, got {lr} and, in `config`, {rates}."
+            f"`lr` must be given, because `config` has {'several rates' if rates else 'no rate'}, got None."
         )
     base: Any = rates[0] if one_rate else lr
     schedule = build_lr_schedulers(base, training.get("steps", 10_000), **arguments)

@@ -131,6 +131,10 @@ def test_the_arguments_of_a_run_have_more_than_its_command_line():
 
 
 VALUE_ERRORS = {
+    "a dash": (
+        lambda: megatron.from_config({"lr": 3e-4, "--train-iters": 10}),
+        "`config` must have 'train_iters', got '--train-iters'.",
+    ),
     "lowest": (lambda: made(min_lr=-1), "`min_lr` must be at least 0, got -1."),
     "highest": (lambda: made(max_lr=0.01), "`max_lr` must be at least 0.03, got 0.01."),
     "first": (lambda: made(init_lr=0.4), "`init_lr` must be at most 0.3, got 0.4."),

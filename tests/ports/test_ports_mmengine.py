@@ -180,6 +180,26 @@ def test_a_configuration_with_a_plateau():
 
 
 VALUE_ERRORS = {
+    "a rate of its own": (
+        lambda: mmengine.from_config(
+            {
+                "optim_wrapper": {
+                    "optimizer": {"lr": 0.1},
+                    "paramwise_cfg": {"bias_lr_mult": 1.0, "custom_keys": {"backbone": {"lr_mult": 0.1}}},
+                }
+            }
+        ),
+        "`optim_wrapper.paramwise_cfg.custom_keys.backbone.lr_mult` must be 1 or left out, got 0.1.",
+    ),
+    "a momentum of nothing": (
+        lambda: mmengine.from_config(
+            {
+                "optim_wrapper": {"optimizer": {"lr": 0.1}},
+                "param_scheduler": {"type": "StepMomentum", "step_size": 3},
+            }
+        ),
+        "`optim_wrapper.optimizer.momentum` must be given",
+    ),
     "window": (lambda: mmengine.LinearLR(0.1, begin=5, end=5), "`end` must be above `begin`, 5, got 5."),
     "begin": (lambda: mmengine.LinearLR(0.1, begin=-1), "`begin` must be at least 0, got -1."),
     "resumed": (

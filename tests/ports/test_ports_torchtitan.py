@@ -121,11 +121,11 @@ VALUE_ERRORS = {
     ),
     "no rate": (
         lambda: torchtitan.from_config({"training": {"steps": 10}}),
-        "`lr` must be given only if `config` has none or several, got None and, in `config`, [].",
+        "`lr` must be given, because `config` has no rate, got None.",
     ),
     "two rates": (
         lambda: torchtitan.from_config({"optimizer": {"lr": 0.1}}, lr=0.2),
-        "`lr` must be given only if `config` has none or several, got 0.2 and, in `config`, [0.1].",
+        "`lr` must be left out, because `config` has the rate 0.1, got 0.2.",
     ),
     "an old key": (
         lambda: torchtitan.from_config({"lr_scheduler": {"lr_min": 0.1}}, lr=0.1),
