@@ -12,6 +12,9 @@ from jaxsched._core.fields import LARGEST, as_numbers, brief, checked_number, is
 
 Choice = TypeVar("Choice")
 
+MOST_PARTS = 10_000
+"""The most cycles, cuts or stairs of a schedule that lists them all."""
+
 NO_NOISE = (
     None,
     "a schedule has no noise. Draw factors beforehand, and multiply the schedule by a `jaxsched.Table` of "

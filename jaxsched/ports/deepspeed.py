@@ -40,7 +40,17 @@ from jaxsched.combinators.clocks import shift, staircase
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import knots, warmup
 from jaxsched.ports._builders import beyond
-from jaxsched.ports._checks import checked, concrete, is_known, larger, not_modelled, one_of, over, whole
+from jaxsched.ports._checks import (
+    MOST_PARTS,
+    checked,
+    concrete,
+    is_known,
+    larger,
+    not_modelled,
+    one_of,
+    over,
+    whole,
+)
 from jaxsched.ports._config import FromConfig, check_keys, ignored, section
 from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.levels import Piecewise
@@ -522,9 +532,9 @@ def _stairs(name: str, count: Any) -> int:
 
     Raises:
       TypeError: it is not a concrete number.
-      ValueError: it is not whole.
+      ValueError: it is not whole, or above `MOST_PARTS`.
     """
-    return max(int(concrete(name, whole(name, count), "the stairs depend on it")), 0)
+    return max(int(concrete(name, whole(name, count, at_most=MOST_PARTS), "the stairs depend on it")), 0)
 
 
 def _levels(start: Any, end: Any, stairs: int) -> list[Any]:

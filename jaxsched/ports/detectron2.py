@@ -50,7 +50,16 @@ from jaxsched.combinators.clocks import shift, stretch
 from jaxsched.combinators.cycle import reflect
 from jaxsched.combinators.join import join
 from jaxsched.ports._builders import delayed, each_group, endless, joined, rate_at, stretched
-from jaxsched.ports._checks import checked, concrete, is_known, not_modelled, one_of, whole, whole_steps
+from jaxsched.ports._checks import (
+    MOST_PARTS,
+    checked,
+    concrete,
+    is_known,
+    not_modelled,
+    one_of,
+    whole,
+    whole_steps,
+)
 from jaxsched.ports._config import FromConfig, ignored, section
 from jaxsched.presets import multi_step
 from jaxsched.shapes.cosine import Cosine
@@ -253,7 +262,7 @@ def StepWithFixedGammaParamScheduler(
 
     Args:
       base_value: the first rate, above 0.
-      num_decays: the number of cuts, a whole number of at least 1.
+      num_decays: the number of cuts, a whole number from 1 to 10,000.
       gamma: the factor of each cut, above 0.
       num_updates: a whole number of at least 1; no other effect, as in fvcore.
       total_steps: see the module.
@@ -263,7 +272,7 @@ def StepWithFixedGammaParamScheduler(
     """
     base = checked_number("base_value", base_value, above=0)
     gamma = checked_number("gamma", gamma, above=0)
-    cuts = int(_known("num_decays", num_decays, at_least=1))
+    cuts = int(_known("num_decays", num_decays, at_least=1, at_most=MOST_PARTS))
     whole("num_updates", num_updates, at_least=1)
     return StepParamScheduler(
         num_updates, [base * gamma**i for i in range(cuts + 1)], total_steps=total_steps

@@ -39,7 +39,7 @@ from jaxsched._core.schedule import Constant, Schedule, ScheduleLike, as_schedul
 from jaxsched.combinators.cycle import reflect
 from jaxsched.combinators.join import join
 from jaxsched.ports._builders import delayed, each_group, endless, joined, stretched
-from jaxsched.ports._checks import checked, is_known, larger, not_modelled, over, whole
+from jaxsched.ports._checks import MOST_PARTS, checked, is_known, larger, not_modelled, over, whole
 from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.exponential import Exponential, Geometric
 
@@ -347,7 +347,7 @@ def fit_sgdr(
     [0.1, 2e-05, 0.1, 1e-05, 0.0, 0.1]
 
     Args:
-      n_cycles: the number of cycles, a whole number of at least 1.
+      n_cycles: the number of cycles, a whole number from 1 to 10,000.
       cycle_len: the epochs in the first cycle, a whole number of at least 1.
       cycle_mult: a whole number of at least 0.
 
@@ -363,9 +363,12 @@ def fit_sgdr(
             "`n_cycles` and `cycle_mult` must be concrete, got a traced number: the number of parts "
             "depends on them."
         )
-    cycles = int(whole("n_cycles", n_cycles, at_least=1))
+    cycles = int(whole("n_cycles", n_cycles, at_least=1, at_most=MOST_PARTS))
     mult = whole("cycle_mult", cycle_mult, at_least=0)
-    weights = [mult**i for i in range(cycles)]
+    try:
+        weights = [mult**i for i in range(cycles)]
+    except OverflowError:
+        raise ValueError(f"`n_cycles` must be lower with `cycle_mult={show(mult)}`, got {cycles}.") from None
     epochs = whole("cycle_len", cycle_len, at_least=1)
     steps = _training(epochs * sum(weights), batches_per_epoch, start_epoch)
     pcts = [weight / sum(weights) for weight in weights]

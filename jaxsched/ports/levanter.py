@@ -29,7 +29,7 @@ from jaxsched.combinators.cycle import cycle
 from jaxsched.combinators.join import join
 from jaxsched.combinators.ramps import warmup as ramped
 from jaxsched.ports._builders import joined
-from jaxsched.ports._checks import concrete, is_known, larger, one_of, smaller, whole
+from jaxsched.ports._checks import MOST_PARTS, concrete, is_known, larger, one_of, smaller, whole
 from jaxsched.ports._config import FromConfig, check_keys, ignored, section, yaml_value
 from jaxsched.shapes.cosine import Cosine
 from jaxsched.shapes.linear import Linear
@@ -239,7 +239,7 @@ def _ends(total: int, cycle_length: Any, cycles: Any, haps: Any) -> list[int]:
     elif isinstance(listed, Sequence):
         ends = _whole_list("cycles" if haps is None else "haps", listed)
     elif listed is not None:
-        count = int(_known("cycles", whole("cycles", listed, at_least=0, at_most=total)))
+        count = int(_known("cycles", whole("cycles", listed, at_least=0, at_most=min(total, MOST_PARTS))))
         ends = [int(total / count * (i + 1)) for i in range(count - 1)]
     else:
         ends = []

@@ -170,7 +170,7 @@ VALUE_ERRORS = {
     ),
     "cuts": (
         lambda: detectron2.StepWithFixedGammaParamScheduler(1, 0, 0.1, 9),
-        "`num_decays` must be at least 1, got 0.",
+        "`num_decays` must be at least 1 and at most 10000, got 0.",
     ),
     "sum": (
         lambda: detectron2.CompositeParamScheduler(PARTS, [0.5, 0.4], ["fixed", "fixed"]),

@@ -131,7 +131,18 @@ VALUE_ERRORS = {
         lambda: fastai.fit_one_cycle_momentum(5, moms=(0.9, 0.8), batches_per_epoch=9),
         "`moms` must have 3 entries, got (0.9, 0.8).",
     ),
-    "cycles": (lambda: fastai.fit_sgdr(0, 1, batches_per_epoch=9), "`n_cycles` must be at least 1, got 0."),
+    "cycles": (
+        lambda: fastai.fit_sgdr(0, 1, batches_per_epoch=9),
+        "`n_cycles` must be at least 1 and at most 10000, got 0.",
+    ),
+    "too many cycles": (
+        lambda: fastai.fit_sgdr(10**9, 1, cycle_mult=1, batches_per_epoch=9),
+        "`n_cycles` must be at least 1 and at most 10000, got 1000000000.",
+    ),
+    "more epochs than there are floats": (
+        lambda: fastai.fit_sgdr(2000, 1, batches_per_epoch=9),
+        "`n_cycles` must be lower with `cycle_mult=2`, got 2000.",
+    ),
     "cycle_mult": (
         lambda: fastai.fit_sgdr(2, 1, cycle_mult=1.5, batches_per_epoch=9),
         "`cycle_mult` must be a whole number, got 1.5.",
