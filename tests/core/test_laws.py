@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from selection import by_default
 
 import jaxsched as js
 from catalogue.cases import CASES, OF_EACH_KIND, SHAPES, SHORT, TRANSITIONS
@@ -37,7 +38,7 @@ def test_law(case, law):
     LAWS[law](CASES[case](SHORT))
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", by_default({*SHAPES, *OF_EACH_KIND}, CASES))
 def test_short_lengths_are_finite(case):
     for length in (0, 1):
         schedule = CASES[case](length)

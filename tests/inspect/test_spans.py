@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+from selection import by_default
 
 import jaxsched as js
 from catalogue.cases import CASES, COMBINATORS, PRESET_VARIANTS, PRESETS, SHAPES, VARIANTS
@@ -35,7 +36,7 @@ def covered(schedule):
                 yield step, span
 
 
-@pytest.mark.parametrize("name", REPEATED)
+@pytest.mark.parametrize("name", by_default(COMBINATORS.keys() & REPEATED, REPEATED))
 def test_a_rate_is_that_of_the_part_at_its_time(name):
     schedule = REPEATED[name](HORIZON)
     rates = np.asarray(schedule(STEPS))
@@ -51,7 +52,7 @@ def test_a_rate_is_that_of_the_part_at_its_time(name):
         np.testing.assert_allclose(rates[steps], factors * np.asarray(part(times)), rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", by_default(COMBINATORS, CASES))
 def test_nothing_new_comes_after_the_duration(name):
     """A clock that ticks is there at its next tick."""
     schedule = CASES[name](HORIZON)
