@@ -28,8 +28,8 @@ class Geometric(Transition):
     | `Geometric(0.3, 0.0003, 10)` | 0.3 | 0.0005986 | 0.0003 | 0.0003 |
 
     Args:
-      init_value: the rate at step 0, not 0.
-      end_value: the rate from step `transition_steps` on, not 0, with the sign of `init_value`.
+      init_value: the rate at step 0, not 0, and at least 1.18e-38 away from it, the smallest normal float32.
+      end_value: the rate from step `transition_steps` on, likewise, with the sign of `init_value`.
       transition_steps: the length in steps, at least 0. If 0, the rate is `end_value` from step 0 on.
 
     Raises:
@@ -45,9 +45,10 @@ class Geometric(Transition):
     def check(self: Any) -> None:
         for name in ("init_value", "end_value"):
             value = getattr(self, name)
-            if is_concrete(value) and value == 0:
-                raise ValueError(f"`{name}` must not be 0 on a geometric path, got {show(value)}.")
-        if is_concrete(self.init_value, self.end_value) and self.init_value * self.end_value < 0:
+            if is_concrete(value) and abs(value) < 2.0**-126:
+                tiny = "" if value == 0 else ", which XLA flushes to 0"
+                raise ValueError(f"`{name}` must not be 0 on a geometric path, got {show(value)}{tiny}.")
+        if is_concrete(self.init_value, self.end_value) and (self.init_value > 0) != (self.end_value > 0):
             raise ValueError(
                 f"`end_value` must have the same sign as `init_value` ({show(self.init_value)}), "
                 f"got {show(self.end_value)}."

@@ -58,6 +58,14 @@ VALUE_ERRORS = {
         lambda: js.Geometric(0, 1, 5),
         "`init_value` must not be 0 on a geometric path, got 0.",
     ),
+    "geometric from a subnormal number": (
+        lambda: js.Geometric(-1e-320, -1.2, 5),
+        "`init_value` must not be 0 on a geometric path, got -1e-320, which XLA flushes to 0.",
+    ),
+    "geometric to a number that float32 does not have": (
+        lambda: js.Geometric(0.3, 1e-50, 5),
+        "`end_value` must not be 0 on a geometric path, got 1e-50, which XLA flushes to 0.",
+    ),
     "geometric through 0": (
         lambda: js.Geometric(0.1, -1, 5),
         "`end_value` must have the same sign as `init_value` (0.1), got -1.",
