@@ -6,9 +6,10 @@ model must keep its default. Each system is imported on first use.
 """
 
 import importlib
-from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-from jaxsched.ports._config import FromConfig
+if TYPE_CHECKING:
+    from jaxsched.ports._config import FromConfig
 
 SYSTEMS = (
     "big_vision",
@@ -35,9 +36,11 @@ SYSTEMS = (
 __all__ = ["FromConfig", *SYSTEMS]
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> Any:
     if name in SYSTEMS:
         return importlib.import_module(f"{__name__}.{name}")
+    if name == "FromConfig":
+        return importlib.import_module(f"{__name__}._config").FromConfig
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

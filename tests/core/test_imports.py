@@ -126,7 +126,7 @@ def test_importing_starts_no_backend_and_no_forecast():
     check = """
 import sys, jaxsched
 lazy = ("jaxsched.ports.", "jaxsched.forecast.")  # imported on first use
-assert {name for name in sys.modules if name.startswith(lazy)} == {"jaxsched.ports._config"}
+assert not [name for name in sys.modules if name.startswith(lazy)]
 import train.__main__
 from jax._src import xla_bridge
 assert not xla_bridge._backends
