@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
 
+import catalogue
 import jaxsched as js
-from catalogue import (
-    big_vision,
-    composer,
-    deepspeed,
-    detectron2,
-    fastai,
-    levanter,
-    maxtext,
-    megatron,
-    mmengine,
-    olmo,
-    torchtitan,
-)
 from jaxsched.ports import d2l, keras, mxnet, optax, paddle, timm, torch, transformers
 
 
@@ -167,18 +157,12 @@ PORTS: dict[str, Callable[[], js.Schedule]] = {
 }
 """Each name begins with the system and the name of the original."""
 
-STACKS = (
-    big_vision,
-    composer,
-    deepspeed,
-    detectron2,
-    fastai,
-    levanter,
-    maxtext,
-    megatron,
-    mmengine,
-    olmo,
-    torchtitan,
-)
+STACKS = [
+    importlib.import_module(f"catalogue.{each.name}")
+    for each in pkgutil.iter_modules(catalogue.__path__)
+    if each.name in js.ports.SYSTEMS
+]
+"""The systems whose instances have a file of their own."""
+
 for stack in STACKS:
     PORTS |= stack.PORTS

@@ -7,6 +7,7 @@ import inspect
 import pkgutil
 
 import pytest
+from modules import public_functions
 
 import jaxsched as js
 from catalogue.cases import COMBINATORS, PRESETS, SHAPES, SHORT
@@ -43,10 +44,6 @@ def test_a_schedule_is_exported_and_has_a_case(name):
 
 
 def test_a_preset_is_exported_and_has_a_case():
-    functions = {
-        name
-        for name, value in vars(presets).items()
-        if inspect.isfunction(value) and value.__module__ == presets.__name__ and not name.startswith("_")
-    }
+    functions = public_functions(presets)
     assert functions <= set(js.__all__)
     assert functions == set(PRESETS)

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from goldens.coming_from import METRICS, PAGES, STEPS, rows
 from goldens.distance import distance
+from modules import public_functions
 
 import jaxsched as js
 
@@ -82,11 +83,7 @@ def test_the_old_call_may_be_pasted(system, old, new):
 def test_every_scheduler_of_a_system_has_a_row():
     for page in PAGES.glob("*.md"):
         module = importlib.import_module(f"jaxsched.ports.{PORTS.get(page.stem, page.stem)}")
-        names = {
-            name
-            for name, value in vars(module).items()
-            if inspect.isfunction(value) and value.__module__ == module.__name__ and name[0] != "_"
-        }
+        names = public_functions(module)
         missing = {name for name in names if name not in page.read_text()} - {
             f"{name}Momentum" for name in names
         }

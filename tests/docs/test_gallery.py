@@ -12,6 +12,7 @@ import api
 import gallery
 import jax.numpy as jnp
 import pytest
+from modules import public_functions
 
 import jaxsched as js
 from catalogue import cases
@@ -43,11 +44,7 @@ def test_every_shape_combinator_and_preset_is_there(sections):
 @pytest.mark.parametrize("system", js.ports.SYSTEMS)
 def test_every_port_is_there(sections, system):
     module = importlib.import_module(f"jaxsched.ports.{system}")
-    ports = {
-        name
-        for name, value in vars(module).items()
-        if inspect.isfunction(value) and value.__module__ == module.__name__ and name[0] != "_"
-    }
+    ports = public_functions(module)
     panels = [*sections[f"Ports: {system}"], *sections["Plateaus"]]
     assert ports - {"from_config"} == {
         panel.name.split()[1] for panel in panels if panel.name.split()[0] == system

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 import pytest
+from modules import public_functions
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
 RECORD = json.loads((GOLDENS / "defaults.json").read_text())
@@ -86,11 +87,7 @@ def test_the_defaults_are_those_of_the_original(system, name):
 @pytest.mark.parametrize("system", RECORD["parameters"])
 def test_every_port_has_an_original(system):
     module = importlib.import_module(f"jaxsched.ports.{system}")
-    ports = {
-        name
-        for name, each in vars(module).items()
-        if inspect.isfunction(each) and each.__module__ == module.__name__ and not name.startswith("_")
-    }
+    ports = public_functions(module)
     assert ports == set(RECORD["parameters"][system])
     assert RECORD["version"][system] == json.loads((GOLDENS / f"{system}.json").read_text())["version"]
 

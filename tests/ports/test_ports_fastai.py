@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from rates import rates
+from rates import check_traced, rates
 from refusals import refusals
 from selection import by_default
 
@@ -196,7 +196,4 @@ TRACED = {
 
 @pytest.mark.parametrize("name", by_default(("fit_one_cycle",), TRACED))
 def test_arguments_may_be_traced(name):
-    port, args = TRACED[name]
-    steps = np.arange(20, dtype=np.int32)
-    traced = jax.jit(lambda args, steps: port(*args)(steps))(args, steps)
-    np.testing.assert_allclose(traced, port(*args)(steps), rtol=2e-6, atol=1e-7)
+    check_traced(*TRACED[name], np.arange(20, dtype=np.int32), 1e-7)

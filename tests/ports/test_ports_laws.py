@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import pkgutil
 
 import pytest
+from modules import public_functions
 
 import jaxsched.ports
 from catalogue.ports import PORTS
@@ -42,11 +42,7 @@ def test_law(port, law):
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_every_port_has_an_instance(system):
     module = importlib.import_module(f"jaxsched.ports.{system}")
-    ports = {
-        name
-        for name, value in vars(module).items()
-        if inspect.isfunction(value) and value.__module__ == module.__name__ and name[0] != "_"
-    }
+    ports = public_functions(module)
     assert ports - PLATEAUS - {"from_config"} == {
         name.split()[1] for name in PORTS if name.split()[0] == system
     }

@@ -10,7 +10,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from rates import rates
+from rates import check_traced, rates
 from refusals import refusals
 from selection import by_default
 
@@ -225,7 +225,4 @@ TRACED = {
 
 @pytest.mark.parametrize("name", by_default(("rsqrt", "create_scheduler_v2"), TRACED))
 def test_arguments_may_be_traced(name):
-    port, args = TRACED[name]
-    steps = np.arange(20, dtype=np.int32)
-    traced = jax.jit(lambda args, steps: port(*args)(steps))(args, steps)
-    np.testing.assert_allclose(traced, port(*args)(steps), rtol=2e-6, atol=1e-8)
+    check_traced(*TRACED[name], np.arange(20, dtype=np.int32), 1e-8)

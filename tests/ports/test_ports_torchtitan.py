@@ -5,10 +5,9 @@ from __future__ import annotations
 import functools
 import math
 
-import jax
 import numpy as np
 import pytest
-from rates import rates
+from rates import check_traced, rates
 from refusals import refusals
 from selection import by_default
 
@@ -162,6 +161,4 @@ def test_refused(kind, build, message):
 @pytest.mark.parametrize("decay_type", SHAPES)
 def test_arguments_may_be_traced(decay_type):
     port = functools.partial(torchtitan.build_lr_schedulers, decay_type=decay_type)
-    args, steps = (0.3, 20.0, 3.0, 25.0, 0.3), np.arange(40, dtype=np.int32)
-    traced = jax.jit(lambda args, steps: port(*args)(steps))(args, steps)
-    np.testing.assert_allclose(traced, port(*args)(steps), rtol=2e-6, atol=1e-7)
+    check_traced(port, (0.3, 20.0, 3.0, 25.0, 0.3), np.arange(40, dtype=np.int32), 1e-7)
