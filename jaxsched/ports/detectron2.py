@@ -112,7 +112,9 @@ def CosineParamScheduler(
 def LinearParamScheduler(
     start_value: Number, end_value: Number, *, total_steps: Number | None = None
 ) -> Schedule:
-    r"""$\text{start\_value} \, (1 - \text{where}) + \text{end\_value} \cdot \text{where}$, a straight line.
+    r"""A straight line.
+
+    $$f = \text{start\_value} \, (1 - \text{where}) + \text{end\_value} \cdot \text{where}$$
 
     >>> from jaxsched.ports import detectron2
     >>> schedule = detectron2.LinearParamScheduler(1.0, 0.0, total_steps=4)
@@ -228,7 +230,9 @@ def MultiStepParamScheduler(
 def StepParamScheduler(
     num_updates: Number, values: Numbers, *, total_steps: Number | None = None
 ) -> Schedule:
-    r"""Levels of the same length: $\text{values}\left[\lfloor (\text{where} + 10^{-6}) \, n \rfloor\right]$.
+    r"""Levels of the same length.
+
+    $$f = \text{values}\left[\lfloor (\text{where} + 10^{-6}) \, n \rfloor\right]$$
 
     Here $n$ is the number of `values`.
 
