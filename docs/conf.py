@@ -31,7 +31,13 @@ from jaxsched._inspect.plot import svg  # noqa: E402
 project = "jaxsched"
 author = "the jaxsched authors"
 release = js.__version__
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.mathjax",
+    "sphinx_copybutton",
+]
 exclude_patterns = ["**.ipynb_checkpoints"]
 
 html_theme = "furo"
@@ -53,6 +59,9 @@ nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 nb_merge_streams = True
+
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
 
 default_role = "name"
 add_module_names = False
