@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 WIDTHS = {"desktop": 1280, "phone": 390}
 
 LOOK = """async () => {
@@ -29,31 +23,7 @@ LOOK = """async () => {
     };
 }"""
 
-pytestmark = [
-    pytest.mark.thorough,
-    pytest.mark.skipif(CHROMIUM is None, reason="looks at the site in Chromium: apt install chromium"),
-]
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    pytest.importorskip("sphinx", reason="builds the site: pip install '.[docs]'")
-    folder = tmp_path_factory.mktemp("site")
-    flags = ("-W", "--keep-going", "--quiet", "--builder", "html")
-    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
-    command = [sys.executable, "-m", "sphinx", *flags, str(ROOT / "docs"), str(folder)]
-    built = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stderr
-    return folder
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-    with playwright.sync_playwright() as runner:
-        browser = runner.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+pytestmark = pytest.mark.thorough
 
 
 def look_at(browser, site, width):
