@@ -134,7 +134,7 @@ class Plateau(Rule):
     1. If $m$ is better, $b$ becomes $m$ and the bad count 0. Otherwise the bad count goes up by 1.
     2. During a cooldown, the cooldown count goes down by 1 and the bad count is 0.
     3. If the bad count is above `patience`, the scale becomes `max(scale * factor, min_scale)`, unless that
-       lowers it by no more than `eps`. The cooldown count becomes `cooldown` and the bad count 0.
+       lowers it by `eps` or less. The cooldown count becomes `cooldown` and the bad count 0.
 
     This is the algorithm of PyTorch's `ReduceLROnPlateau` with two changes: the margin is relative to $|b|$,
     so it is right for negative metrics too, and the state holds a scale instead of a rate.
@@ -336,21 +336,22 @@ class Greedy(Rule):
     $$m < (1 - \text{rtol}) \, b - \text{atol}$$
 
     or, with mode "max", if $m > (1 + \text{rtol}) \, b + \text{atol}$. The first $b$ is infinite, and NaN is
-    no improvement. In a pause an observation makes the pause shorter by 1, ends the streak, and does nothing
-    else. Otherwise it begins a streak or makes it longer: of improvements, where $b$ becomes $m$, or of
-    observations without one. If the streak is then longer than `patience`, it ends:
+    no improvement. During a pause, an observation only shortens the pause by 1 and ends the streak. Otherwise
+    it begins or extends a streak: of improvements, in which $b$ becomes $m$, or of observations without
+    improvement. A streak longer than `patience` ends:
 
     - After improvements, the scale becomes `min(scale / factor, max_scale)`, and a pause of `warmup`
       observations begins.
-    - After others, the scale becomes `max(scale * factor, min_scale)`, and a pause of `cooldown` observations
-      begins. If that leaves the scale at `min_scale` or below for the `reset_after`-th time without a raise,
-      the scale is 1 again, and the best and the earlier metrics are forgotten.
+    - After observations without improvement, the scale becomes `max(scale * factor, min_scale)`, and a pause
+      of `cooldown` observations begins. If that leaves the scale at `min_scale` or below for the
+      `reset_after`-th time without a raise, the scale returns to 1, and the best and the earlier metrics are
+      forgotten.
 
-    A change by `eps` or less, or in the wrong direction, is left out.
+    A change by `eps` or less, or in the wrong direction, is skipped.
 
     Args:
       factor: the factor of a cut and the divisor of a raise, above 0 and below 1.
-      patience: the length of a streak that changes nothing yet, at least 0.
+      patience: the longest streak that changes nothing, at least 0.
       rtol: the relative margin of an improvement, at least 0.
       atol: the absolute margin, at least 0.
       cooldown: the number of observations to ignore after a cut, at least 0.
@@ -358,7 +359,7 @@ class Greedy(Rule):
       min_scale: the lowest scale that a cut makes, at least 0.
       max_scale: the highest scale that a raise makes, at least 0.
       eps: the scale is only changed by more than this, at least 0.
-      reset_after: the number of cuts at the lowest scale after which it begins again, at least 0; 0 is as 1.
+      reset_after: the number of cuts at the lowest scale before it starts again, at least 0; 0 means 1.
       mode: "min" for a metric to minimise, "max" for one to maximise.
       window: the number of metrics in a mean, an integer of at least 1.
 

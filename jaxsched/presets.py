@@ -1,4 +1,4 @@
-"""Well-known schedules, as compositions. Each prints as the expression that it stands for."""
+"""Well-known schedules, as compositions. Each prints as the expression that it expands to."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def multi_step(init_value: Number, decay_rate: Number, boundaries: Sequence[floa
     Args:
       init_value: the first rate.
       decay_rate: the factor of each cut.
-      boundaries: the steps of the cuts, sorted; a boundary that is listed twice cuts twice.
+      boundaries: the steps of the cuts, sorted; one listed twice cuts twice.
 
     Source: `MultiStepLR` of PyTorch.
     """
@@ -393,7 +393,7 @@ def noam(model_size: Number, warmup_steps: Number, scale: Number = 1.0) -> Sched
     Args:
       model_size: the width of the model, above 0.
       warmup_steps: the length of the warmup, above 0.
-      scale: a factor of the rate.
+      scale: a factor on the rate.
 
     Source: Vaswani et al., *Attention Is All You Need*, arXiv:1706.03762, section 5.3.
     """

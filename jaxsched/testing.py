@@ -70,11 +70,11 @@ def check_laws(schedule: Schedule) -> None:
 
 
 def check_descends(tx: Any, params: Any = None, *, steps: int = 10) -> None:
-    """Checks that an optimizer goes down: that no sign in a chain is flipped twice or never.
+    """Checks that an optimizer descends: that its chain flips the sign exactly once.
 
-    `optax.adamw(1.0)` flips the sign of its updates, and so does `scale_by_learning_rate` behind it, unless
-    it has `flip_sign=False`; together they climb. The updates of a constant gradient, summed, must point
-    against it for each parameter.
+    `optax.adamw(1.0)` flips the sign of its updates, and so does a `scale_by_learning_rate` after it, unless
+    it has `flip_sign=False`. Together they climb. For each parameter, the sum of the updates for a constant
+    gradient must point against the gradient.
 
     >>> import optax
     >>> import jaxsched as js

@@ -128,8 +128,8 @@ class Schedule(Value, abc.ABC, abstract=True):
         """The value at time `t`.
 
         In here, a field is a float if its number is known and an array if it is traced. `-`, `//`, `%` and
-        comparisons of `t` are exact; other operations convert it to a float. So they are of a field that is
-        traced as an integer.
+        comparisons of `t` are exact; other operations convert it to a float. The same holds for a field that
+        is traced as an integer.
 
         Args:
           t: the time since the schedule's start in steps, a scalar, at least 0. Pass `jnp.asarray(t)` to
@@ -317,7 +317,7 @@ def as_schedules(name: str, value: Any) -> tuple[Schedule, ...]:
 def is_schedule(value: Any) -> bool:
     """Whether `value` is a schedule: an `is_leaf` that keeps schedules whole.
 
-    A schedule is a pytree, so `jax.tree.map` over a config that holds schedules goes on into their numbers.
+    A schedule is a pytree, so without it `jax.tree.map` over a config maps over the numbers of its schedules.
 
     >>> import jax
     >>> import jaxsched as js
@@ -335,11 +335,11 @@ Tree = TypeVar("Tree")
 
 
 def as_arrays(tree: Tree) -> Tree:
-    """A schedule with JAX arrays as its numbers, for what treats Python numbers as structure.
+    """A schedule with JAX arrays as its numbers, for libraries that treat Python numbers as structure.
 
-    Equinox's `filter_jit` traces arrays alone and compiles again for another Python number, and its
-    `filter_grad` gives `None` for one. A schedule of arrays compiles once, and has gradients.
-    So does the rule of a plateau.
+    Equinox's `filter_jit` traces only arrays and compiles again for every new Python number, and its
+    `filter_grad` gives `None` for it. A schedule of arrays compiles once and has gradients. So does a
+    plateau's rule.
 
     >>> import jax
     >>> import jaxsched as js
@@ -351,7 +351,7 @@ def as_arrays(tree: Tree) -> Tree:
 
     Returns:
       The same tree, in which the numbers of schedules and plateaus are arrays: float32, or float64 in JAX's
-      x64 mode. So they are rounded as those of a schedule that is an argument of `jax.jit`.
+      x64 mode. They are rounded like those of a schedule that is an argument of `jax.jit`.
     """
 
     def is_ours(node: Any) -> bool:

@@ -78,9 +78,9 @@ class cycle(Schedule):
     Cycle $k$ is $g^k$ times as long as the first, and the schedule is stretched with it. After `cycles`
     cycles, it stays at the end of the last one.
 
-    A start $t_k$ within $2^{-22}$ (relative) of an integer is rounded to it. A factor such as 1.1, which no
-    float represents exactly, therefore restarts at the same steps as in decimal arithmetic. On a TPU, this
-    holds if the numbers are known; with traced numbers, a late restart may be off by some steps.
+    A start $t_k$ within $2^{-22}$ (relative) of an integer is rounded to it. So a factor such as 1.1, which
+    no float represents exactly, restarts at the same steps as in decimal arithmetic. On a TPU, this holds if
+    the numbers are known; with traced numbers, a late restart may be off by some steps.
 
     Source: Loshchilov and Hutter, *SGDR: Stochastic Gradient Descent with Warm Restarts*, arXiv:1608.03983.
 

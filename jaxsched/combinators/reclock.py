@@ -28,16 +28,16 @@ STRAIGHT = 1e-9
 
 
 class reclock(Schedule):
-    r"""A schedule on the clock that another schedule gives.
+    r"""A schedule on the clock of another schedule.
 
     $$f(t) = s(c(t))$$
 
-    where $c$ is `clock`: it says what the schedule counts, such as tokens, samples or hours, after $t$
-    updates. A plan in tokens under a batch that grows is `reclock(plan, knots(tokens, steps))`.
+    where $c$ is `clock`. It gives what the schedule counts, such as tokens, samples or hours, after $t$
+    updates. For a plan in tokens with a growing batch, use `reclock(plan, knots(tokens, steps))`.
 
-    A time within four rounding errors of an integer is that integer, so that the parts of a plan begin at
-    the step that has its number of tokens. A time below 0 counts as 0, and one above 2^53 as 2^53. Without
-    float64, on a TPU, a time has 24 bits.
+    A time within four rounding errors of an integer is rounded to it, so each part of a plan begins at the
+    step that reaches its number of tokens. Times are clipped to the range from 0 to 2^53. Without float64, as
+    on a TPU, a time has 24 bits.
 
     >>> import jaxsched as js
     >>> tokens = js.knots([0, 4e9, 10e9], [0, 2000, 3000])    # 2M a step, then 6M
@@ -47,14 +47,14 @@ class reclock(Schedule):
 
     Args:
       schedule: the schedule, in units of the clock; a number is a constant.
-      clock: the time of the schedule at each step, a schedule that does not fall; a function of the step is
-        a `Lambda`.
+      clock: a schedule that never falls and gives the time at each step; a function of the step is a
+        `Lambda`.
 
     Raises:
       TypeError: an argument is of the wrong type.
-      ValueError: `clock` falls or goes beyond 2^53. That is known of the concrete numbers of a transition, of
-        `Piecewise`, `Table` and `knots`, also in `shift`, `stretch`, `staircase`, `per_epoch`, `warmup` and
-        `cooldown`, and times or plus a number. Of others it is not checked.
+      ValueError: `clock` falls or goes beyond 2^53. This is checked for a transition, `Piecewise`, `Table`
+        and `knots` with concrete numbers, also inside `shift`, `stretch`, `staircase`, `per_epoch`, `warmup`
+        and `cooldown`, and times or plus a number. Other clocks are not checked.
     """
 
     schedule: ScheduleLike = part()

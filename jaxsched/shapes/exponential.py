@@ -28,8 +28,8 @@ class Geometric(Transition):
     | `Geometric(0.3, 0.0003, 10)` | 0.3 | 0.0005986 | 0.0003 | 0.0003 |
 
     Args:
-      init_value: the rate at step 0, not 0, and at least 1.18e-38 away from it, the smallest normal float32.
-      end_value: the rate from step `transition_steps` on, likewise, with the sign of `init_value`.
+      init_value: the rate at step 0. Its absolute value is at least 1.18e-38, the smallest normal float32.
+      end_value: the rate from step `transition_steps` on, with the same limit and the sign of `init_value`.
       transition_steps: the length in steps, at least 0. If 0, the rate is `end_value` from step 0 on.
 
     Raises:

@@ -91,8 +91,8 @@ class Table(Schedule):
 def table(fn: Callable[[int], Any], steps: int) -> Table:
     """Tabulates a Python function.
 
-    `fn` is called once for each of the steps 0, 1, 2, ..., in this order. It may branch, index lists and
-    use its previous result (a recurrence). Only its values are kept.
+    `fn` is called once for each step, in order from 0. It may branch, index lists and use its previous result
+    (a recurrence). Only its values are kept.
 
     >>> import jaxsched as js
     >>> js.table(lambda step: 0.1 if step < 2 else 0.01, 3)

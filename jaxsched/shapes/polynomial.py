@@ -53,9 +53,9 @@ class OneMinusSqrt(Transition):
     $$f(t) = (1 - \sqrt p)\,\text{init} + \sqrt p\,\text{end}, \quad p = \min(t / T, 1)$$
 
     where $T$ is `transition_steps`. Afterwards it stays at `end_value`. It equals
-    `Polynomial(..., warp=0.5)`. At step 0 the gradient with respect to the step is infinite; 0 is returned
-    instead. Source: Hägele et al., *Scaling Laws and Compute-Optimal Training Beyond Fixed Training
-    Durations*, arXiv:2405.18392, who use it as a cooldown.
+    `Polynomial(..., warp=0.5)`. At step 0 the gradient with respect to the step is infinite, and given as 0.
+    Source: Hägele et al., *Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations*,
+    arXiv:2405.18392, who use it as a cooldown.
 
     | step                       | 0   | 9      | 10 | 11 |
     |----------------------------|-----|--------|----|----|

@@ -20,9 +20,9 @@ class Tanh(Transition):
     $$f(t) = w\,\text{init} + (1 - w)\,\text{end}, \quad
     w = \frac{\tanh U - \tanh((1 - p) L + p U)}{\tanh U - \tanh L}, \quad p = \min(t / T, 1)$$
 
-    where $T$ is `transition_steps`, $L$ is `lower` and $U$ is `upper`. Afterwards it stays at
-    `end_value`. Source: Hsueh, Li and Wu, *Stochastic Gradient Descent with Hyperbolic-Tangent Decay on
-    Classification*, arXiv:1806.01593. Its form, $(1 - \tanh x)/2$, reaches neither end.
+    where $T$ is `transition_steps`, $L$ is `lower` and $U$ is `upper`. Afterwards it stays at `end_value`.
+    Source: Hsueh, Li and Wu, *Stochastic Gradient Descent with Hyperbolic-Tangent Decay on Classification*,
+    arXiv:1806.01593. The paper's form, $(1 - \tanh x)/2$, reaches neither end.
 
     | step               | 0   | 9        | 10 | 11 |
     |--------------------|-----|----------|----|----|
@@ -87,7 +87,7 @@ class Relaxation(Transition):
       end_value: the rate from step `transition_steps` on.
       transition_steps: the length in steps, at least 0. If 0, the rate is `end_value` from step 0 on.
       rate: the fraction that remains at the end of an unscaled exponential, from 1.18e-38 to 0.99999994:
-        above 0 and below 1 in float32, in which XLA flushes smaller numbers to 0.
+        between 0 and 1 in float32, where XLA flushes smaller numbers to 0.
 
     Raises:
       TypeError: an argument is not a number.
