@@ -91,11 +91,11 @@ def check(schedule: ScheduleLike, total_steps: Number, *, jump_ratio: Number = 1
     - a schedule that ends far too early: the rate falls to its end value and stays there for more than half
       of the run, or at 0 for more than a tenth of the run (and more than one step).
 
-    It notes a first rate of 0, a jump to or from 0, and an end that is missed by less.
+    It notes a first rate of 0, a jump to or from 0, and a schedule that is cut off by less.
 
     Up to 131,072 steps, every step is checked. A longer run is sampled at 65,536 evenly spaced steps and
-    around its ends and boundaries. If the rate jumps between two samples, a search finds the step. A feature
-    narrower than the spacing can be missed, in a `Table` or a `Lambda` for example.
+    around its ends and boundaries. If the rate jumps between two samples, a search finds the step. Features
+    narrower than the spacing can be missed, for example in a `Table` or a `Lambda`.
 
     >>> import jaxsched as js
     >>> js.check(js.warmup_cosine(0.3, 1000, 100, init_value=0.001), 1000)

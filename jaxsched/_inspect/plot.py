@@ -84,7 +84,7 @@ def plot(schedules: Drawable, steps: int | None = None, ax: Axes | None = None, 
       steps: the number of updates to show, from 1 to 2^31 - 1. By default the plot ends just after the last
         schedule does; a schedule without an end is shown until it has repeated or settled.
       ax: the Matplotlib axes to draw on; by default those of a new figure.
-      log: the logarithmic axes: `"x"`, `"y"` or `"xy"`. They omit what is not above 0.
+      log: the logarithmic axes: `"x"`, `"y"` or `"xy"`. Values that are not above 0 are omitted.
 
     Returns:
       The axes.

@@ -28,7 +28,7 @@ LONGEST_TABLE = 24
 class Simulation:
     """The result of `simulate`: NumPy arrays of shape (n,), one entry per observation, and the cuts.
 
-    It prints as a table, in a notebook as one in HTML.
+    It prints as a table, in a notebook as an HTML table.
 
     Attributes:
       step: the number of updates before the observation, int64; the next update is at this step.
@@ -38,7 +38,7 @@ class Simulation:
       bad_count: observations in a row without improvement, int32.
       cooldown_count: observations left of the cooldown, int32.
       best: the best metric so far, float32.
-      reductions: the steps of the observations that cut the scale, some of `step`, int64.
+      reductions: the steps of the observations that cut the scale, a subset of `step`, int64.
     """
 
     step: np.ndarray
@@ -90,7 +90,7 @@ def simulate(
 ) -> Simulation:
     r"""Simulates a plateau on recorded metrics.
 
-    There are $k$ = `steps_per_observation` updates between observations, the steps of an epoch for example.
+    There are $k$ = `steps_per_observation` updates between observations, such as the steps of an epoch.
     Observation $i$, of `metrics[i]`, is made at step $(i + 1) k$. Before the first one the scale is 1; after
     observation $i$ the rates are
 

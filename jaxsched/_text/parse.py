@@ -63,7 +63,7 @@ def parse(text: str, **numbers: Number) -> Schedule:
       **numbers: the numbers that the text names. It must use each of them.
 
     Raises:
-      TypeError: `text` is not a string, or a number is none or is traced.
+      TypeError: `text` is not a string, or one of `numbers` is not a number or is traced.
       ValueError: it is not the text of a schedule; the message says why and shows where. Or a number is not
         finite, is not used, or has a name that means something else in a text.
     """

@@ -42,10 +42,11 @@ NUMERAL = re.compile(r"[-+]?[\d.]+[eE][-+]?\d+")
 def to_dict(schedule: Schedule) -> dict[str, Any]:
     """A schedule as a record: dicts, lists, strings and numbers, for JSON, YAML and configs.
 
-    Each schedule in it is a dict: `class` is the name of its class, and the other keys are its fields, those
-    with a default too. So a path in the record is the path of the attribute in the schedule. Numbers are
-    floats, as in the schedule. A constant inside another schedule is its number. A `shape` is its name or,
-    with arguments, a dict with its `class`. What exceeds the limits of `parse` is written, but not read.
+    Each schedule in it is a dict: `class` is the name of its class, and the other keys are its fields,
+    including those with a default. So a path in the record is also the path of the attribute in the
+    schedule. Numbers are floats, as in the schedule. A constant inside another schedule is written as its
+    number, and a `shape` as its name or, with arguments, as a dict with its `class`. A record beyond the
+    limits of `parse` is written, but cannot be read.
 
     >>> import jaxsched as js
     >>> js.to_dict(js.cycle(js.Linear(0.3, 0, 10), 10))  # doctest: +NORMALIZE_WHITESPACE
@@ -76,8 +77,8 @@ def to_dict(schedule: Schedule) -> dict[str, Any]:
 def from_dict(record: Mapping[str, Any]) -> Schedule:
     """Reads a record, as `to_dict` writes it.
 
-    A record that you write may leave out fields that have a default, and its `class` may be a preset. A
-    mapping of any type passes for a dict, and any sequence for a list. The limits are those of `parse`.
+    A record that you write yourself may leave out fields with a default, and its `class` may be a preset. Any
+    mapping can stand for a dict, and any sequence for a list. The limits are those of `parse`.
 
     >>> import jaxsched as js
     >>> js.from_dict({"jaxsched": 1, "class": "warmup_cosine", "peak_value": 0.3, "total_steps": 100,

@@ -33,17 +33,17 @@ GOAL = {"matrix": np.full((4, 3), 1.3, np.float32), "vector": np.array([-0.8, 0.
 def with_schedule(
     factory: Callable[..., optax.GradientTransformation], schedule: ScheduleLike, /, **arguments: Any
 ) -> optax.GradientTransformationExtraArgs:
-    """Builds an optimizer of Optax on a schedule whose rate can be read.
+    """Builds an Optax optimizer on a schedule, with a rate that can be read.
 
     It is `optax.chain(factory(learning_rate=1.0, **arguments), scale_by_learning_rate(schedule,
     flip_sign=False))`: the optimizer flips the sign, and the schedule behind it does not. It makes the same
-    updates as `factory(schedule, **arguments)`, its state holds the rate for `jaxsched.learning_rate`, and
-    `update(..., schedule=other)` takes another schedule.
+    updates as `factory(schedule, **arguments)`. In addition, its state holds the rate for
+    `jaxsched.learning_rate`, and `update(..., schedule=other)` takes another schedule.
 
-    Not every optimizer allows that: momentum may stand behind the rate, or a weight decay beside it. So the
-    two are compared when this is called, in four updates of a small tree of parameters under a rate that
-    changes, and what differs is refused. A `mask` applies to all parameters there. The comparison is left
-    out if an argument is traced, and in `jax.shard_map`.
+    This does not work for every optimizer: some apply momentum after the rate, or a weight decay without it.
+    So this function compares the two, in four updates of a small tree of parameters with a changing rate, and
+    refuses an optimizer for which they differ. A `mask` applies to all of these parameters. If an argument is
+    traced, and in `jax.shard_map`, there is no comparison.
 
     >>> import jax.numpy as jnp
     >>> import jaxsched as js

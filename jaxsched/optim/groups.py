@@ -17,14 +17,14 @@ Path: TypeAlias = tuple[Any, ...]
 def label_by_path(rules: Sequence[tuple[str, str]]) -> Callable[[Any], Any]:
     """Labels parameters by patterns on their paths, for `param_labels` and `optax.partition`.
 
-    The path of a parameter is what leads to it, joined by slashes: keys of dicts, indices of lists and
-    tuples, and names of fields, as in `layers/0/attention/kernel`. This is
-    `jax.tree_util.keystr(path, simple=True, separator="/")`. It ends at what holds one array, such as an
-    `nnx.Variable` or a `linen.Partitioned`, so that an `nnx.State` has the paths of its model.
+    The path of a parameter joins dict keys, list and tuple indices and field names with slashes, as in
+    `layers/0/attention/kernel`. This is `jax.tree_util.keystr(path, simple=True, separator="/")`. It ends at
+    the node that holds one array, such as an `nnx.Variable` or a `linen.Partitioned`, so an `nnx.State` has
+    the paths of its model.
 
-    A pattern is that of `fnmatch.fnmatchcase` and must match the whole path. `*` stands for any text, slashes
-    included, `?` for one character, and `[0-3]` for one of a range. `*/bias` therefore matches a `bias` at
-    any depth but the top, where the path is `bias`. The first pattern that matches a path gives its label.
+    Patterns follow `fnmatch.fnmatchcase` and must match the whole path. `*` stands for any text, slashes
+    included, `?` for one character, and `[0-3]` for one of a range. So `*/bias` matches a `bias` at any depth
+    except the top, where the path is `bias`. The first matching pattern gives the label.
 
     >>> import jax.numpy as jnp
     >>> import jaxsched as js
@@ -32,15 +32,15 @@ def label_by_path(rules: Sequence[tuple[str, str]]) -> Callable[[Any], Any]:
     >>> labels({"dense": {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)}})
     {'dense': {'bias': 'no_decay', 'kernel': 'decay'}}
 
-    A pattern that labels no parameter is refused as well. Otherwise a typo in one would give its parameters
-    to a later `*` without a word. Such patterns are allowed only where a branch of the parameters is `None`
-    or masked, because their parameters may have been there.
+    A pattern that labels no parameter is refused too. Otherwise, if you mistype a pattern, its parameters
+    silently go to a later `*`. Unused patterns are allowed only if a branch of the parameters is `None` or
+    masked, because their parameters may belong there.
 
     Args:
       rules: pairs of a pattern and a label, both strings.
 
     Returns:
-      A function from parameters to the same tree with a label in place of each.
+      A function that replaces each parameter in a tree with its label.
 
     Raises:
       TypeError: `rules` is not a list or tuple of pairs of strings.
@@ -96,12 +96,12 @@ def _holds_one(node: Any) -> bool:
 
 
 def layerwise(schedule: ScheduleLike, decay: Number, depth: int) -> dict[str, Schedule]:
-    r"""Schedules of layers, whose rates fall from the last layer to the first.
+    r"""A schedule for each layer, with rates that fall from the last layer to the first.
 
     $$f_i(t) = \text{decay}^{\,\text{depth} - 1 - i} \, s(t), \quad i = 0, \dots, \text{depth} - 1$$
 
-    The key of $f_i$ is `"layer0"` for the first layer, the one at the input, and so on. The last layer has
-    the rate of `schedule`.
+    The first layer, the one at the input, has the key `"layer0"`, and so on. The last layer follows
+    `schedule`.
 
     >>> import jaxsched as js
     >>> layers = js.layerwise(js.Linear(0.1, 0.0, 100), 0.5, 3)
@@ -110,7 +110,7 @@ def layerwise(schedule: ScheduleLike, decay: Number, depth: int) -> dict[str, Sc
 
     Args:
       schedule: the schedule of the last layer; a number is a constant.
-      decay: the factor from a layer to the one before it, above 0 and at most 1.
+      decay: the factor from each layer to the one before it, above 0 and at most 1.
       depth: the number of layers, at least 1. The embedding and the head count as layers.
 
     Raises:

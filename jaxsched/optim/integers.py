@@ -17,12 +17,12 @@ MOST = 2.0**31 - 128
 
 
 class as_integer(Value):
-    r"""A schedule of whole numbers, for arguments that count, such as batches in an update.
+    r"""A schedule of whole numbers, for arguments that count, such as the batches in an update.
 
     $$f(t) = \text{round}(s(t))$$
 
-    as an int32; halves are rounded to even numbers, and what is beyond int32 to its ends. Optax and JAX
-    refuse the floats of the schedule itself there: "cond branches must have equal output types".
+    as an int32. Halves are rounded to even, and numbers beyond int32 are clipped. Such arguments do not
+    accept the schedule itself, because it gives floats: "cond branches must have equal output types".
 
     >>> import jaxsched as js
     >>> import optax
@@ -31,7 +31,7 @@ class as_integer(Value):
     Array(4, dtype=int32)
     >>> tx = optax.MultiSteps(optax.sgd(0.1), every_k_schedule=every)
 
-    It is a value and a pytree, as a schedule is, but it is no schedule: its result is no rate.
+    Like a schedule, it is a value and a pytree. But it is not a schedule, because its result is not a rate.
 
     Args:
       schedule: the schedule; a number is a constant.

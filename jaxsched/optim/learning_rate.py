@@ -58,7 +58,7 @@ def scale_by_learning_rate(
     >>> js.learning_rate(state)
     Array(0.1, dtype=float32)
 
-    With `param_labels` each group of parameters has its own schedule; all share one clock:
+    With `param_labels` each parameter group has its own schedule; all share one clock:
 
     >>> groups = js.scale_by_learning_rate(
     ...     {"body": js.Linear(0.01, 0.0, 10), "head": 0.1}, param_labels={"dense": "body", "out": "head"}
@@ -72,10 +72,10 @@ def scale_by_learning_rate(
     `update(..., schedule=other)` uses another schedule for that call: one schedule, or a dict with the same
     labels. If it is an argument of your compiled step, a hundred schedules of one structure take one trace.
 
-    `update(..., step=clock)` takes the step of that call from you: the tokens, samples or hours so far, if
-    that is what your schedule counts. It is a scalar from 0 to 2^53, integer or floating, and a step of all
-    schedules. JAX's integers wider than int32 become floats. `count` goes on counting updates; `init` holds
-    the rate of step 0.
+    `update(..., step=clock)` sets the step for that call, for example to the tokens, samples or hours so far,
+    if your schedule counts these. It is an integer or floating scalar from 0 to 2^53, and all groups use it.
+    JAX's integers wider than int32 become floats. `count` still counts updates, and `init` stores the rate of
+    step 0.
 
     >>> tokens = js.scale_by_learning_rate(js.Linear(0.1, 0.0, 10e9))
     >>> _, state = tokens.update(jnp.ones(2), tokens.init(params), step=5e9)

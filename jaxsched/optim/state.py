@@ -48,7 +48,7 @@ Groups = dict[str | None, _Reading]
 
 
 def learning_rate(opt_state: Any) -> Any:
-    """Reads the rate that the latest update applied from an optimizer state.
+    """Reads the latest applied rate from an optimizer state.
 
     The rate is found at any depth: inside `chain`, `named_chain`, `partition`, `masked`, `MultiSteps`,
     `apply_if_finite`, `inject_hyperparams`, a Flax `TrainState` or an `nnx.Optimizer`. The scale of a plateau
@@ -57,7 +57,7 @@ def learning_rate(opt_state: Any) -> Any:
     A `learning_rate` of `inject_hyperparams` is a factor too, unless a `scale_by_learning_rate` is inside the
     same `inject_hyperparams`. Then the injected rate is assumed to be its input and counts once, because a
     state does not show what a factory does with its arguments. If yours applies two rates, put them side by
-    side in a chain, and their product is read:
+    side in a chain, and you get their product:
     `chain(inject_hyperparams(optax.sgd)(0.1), scale_by_learning_rate(schedule, flip_sign=False))`.
 
     Args:
@@ -164,8 +164,8 @@ def _joined(left: Groups, right: Groups) -> Groups:
 def get_count(opt_state: Any) -> Any:
     """Reads the clock of the schedules from an optimizer state: the number of updates made.
 
-    It is the pair of `set_count`, reads the same clocks, and goes as deep as `learning_rate` does. Clocks of
-    the same parameters, such as those of a rate and of a weight decay, are read as one.
+    It reads the clocks that `set_count` sets, at any depth, like `learning_rate`. Clocks of the same
+    parameters, such as those of a rate and a weight decay, are read as one.
 
     >>> import jax.numpy as jnp
     >>> import jaxsched as js
@@ -180,14 +180,14 @@ def get_count(opt_state: Any) -> Any:
       opt_state: any pytree with such clocks.
 
     Returns:
-      An int32 scalar; for the groups of `optax.partition`, which have clocks of their own, a dict of scalars
-      by label. The groups of `param_labels` share one. A state with leading axes gives arrays with these
+      An int32 scalar; for the groups of `optax.partition`, which have their own clocks, a dict of scalars by
+      label. The groups of `param_labels` share a clock. A state with leading axes gives arrays with these
       axes.
 
     Raises:
-      ValueError: there is no clock, or clocks of the same parameters differ, as after an update that only a
-        part of a chain left out; the message lists their paths. Traced clocks cannot be compared: the first
-        one is read.
+      ValueError: there is no clock, or clocks of the same parameters differ, as after an update that part of
+        a chain skipped; the message lists their paths. Traced clocks cannot be compared: the first one is
+        read.
     """
     counts: dict[str | None, jax.Array] = {}
     for label, reading in _clocks(opt_state, "").items():
