@@ -1,4 +1,4 @@
-"""What theory and logs say of a schedule before it is run.
+"""What theory and logs say about a schedule before it is run.
 
 Each function is the formula of a paper, which its docstring names. The functions are imported on first use.
 """

@@ -90,7 +90,7 @@ def bound(
     gradient_norms: Number | Numbers = 1.0,
     distance: Number = 1.0,
 ) -> Bound:
-    r"""The bound on the loss of the last iterate of a convex problem, for any schedule.
+    r"""A bound on the loss of the last iterate of a convex problem, for any schedule.
 
     $$\frac{D^2 + \sum_{t=1}^{T} \eta_t^2 G_t^2}{2 \sum_{t=1}^{T} \eta_t} + \frac{1}{2} \sum_{k=1}^{T-1}
     \frac{\eta_k}{\sum_{t=k+1}^{T} \eta_t} \cdot
@@ -99,18 +99,18 @@ def bound(
     where $T$ is `steps`, $D$ is `distance`, $G_t$ is an entry of `gradient_norms` and $\eta_t$ is the rate of
     the $t$-th update, `schedule(t - 1)`. It bounds the expected suboptimality of the iterate before update
     $T$ under the subgradient method, if the loss is convex and the expected squared norm of subgradient $t$
-    is at most $G_t^2$. Neural networks are not convex, yet the shape of their loss curves is close to that of
-    the bound. Multiplied by $c$, the schedule has the bound $a / c + b c$, where $a$ is the term with $D$ and
-    $b$ is the rest. So the best multiplier is $\sqrt{a / b}$, and its bound is $2 \sqrt{a b}$.
+    is at most $G_t^2$. Neural networks are not convex, but their loss curves have a similar shape. A schedule
+    multiplied by $c$ has the bound $a / c + b c$, where $a$ is the term with $D$ and $b$ is the rest. So the
+    best multiplier is $\sqrt{a / b}$, and its bound is $2 \sqrt{a b}$.
 
-    The last rate $\eta_T$ takes part in the bound, so a run that decays to 0 must end before the 0:
-    `Linear(0.3, 0, 1000)` is 0 at step 1000, the first step after `steps=1000`. If the last rates are 0, or
-    all are, the bound is infinite, the limit of the formula, and its gradient is 0. First rates of 0, as in a
+    The last rate $\eta_T$ is part of the bound, so a run that decays to 0 must end before the 0:
+    `Linear(0.3, 0, 1000)` is 0 at step 1000, the first step after `steps=1000`. If the last rate is 0, the
+    bound is infinite, which is the limit of the formula, and its gradient is 0. First rates of 0, as in a
     warmup, are fine.
 
     The sums are computed from the end, in float64 and in time proportional to `steps`. In a traced function
-    on a TPU they are float32, and `steps` and horizons above $2^{24}$ are rounded. The result can be
-    differentiated by the numbers of the schedule, `gradient_norms` and `distance`.
+    on a TPU they are float32, and `steps` and horizons above $2^{24}$ are rounded. You can differentiate the
+    result with respect to the numbers of the schedule, `gradient_norms` and `distance`.
 
     >>> import jaxsched as js
     >>> from jaxsched import forecast

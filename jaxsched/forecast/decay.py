@@ -43,8 +43,9 @@ def memory(schedule: ScheduleLike, weight_decay: Number, steps: int) -> Memory:
     $$\theta_T = \theta_0 \prod_{s=0}^{T-1} (1 - \eta_s \lambda) - \sum_{t=0}^{T-1} w_t u_t, \qquad
     w_t = \eta_t \prod_{s=t+1}^{T-1} (1 - \eta_s \lambda)$$
 
-    where $T$ is `steps` and $w_t$ is the weight of update $t$. $\lambda \sum_t w_t$ and what is left of the
-    initial weights sum to 1. At a constant rate the window of a long run is $1 / (\eta \lambda)$ steps.
+    where $T$ is `steps` and $w_t$ is the weight of update $t$. $\lambda \sum_t w_t$ and the fraction of the
+    initial weights that is left sum to 1. At a constant rate the window of a long run is $1 / (\eta \lambda)$
+    steps.
 
     The warmup is the stretch before the first boundary of the schedule, if the rate rises in it. The cooldown
     is the stretch after the last boundary, if the rate falls in it. Boundaries are those of `spans()`: the
@@ -103,17 +104,17 @@ def _phases(rates: np.ndarray, edges: tuple[int, ...]) -> tuple[int, int]:
 
 
 def merge_weights(schedule: ScheduleLike, checkpoints: Numbers) -> np.ndarray:
-    r"""The average of checkpoints of a run at a constant rate that imitates the decay of a schedule.
+    r"""Weights for averaging the checkpoints of a run at a constant rate, to imitate a decay.
 
     Checkpoint $j$ of $0, \dots, n$ is the weights after `checkpoints[j]` updates. Their average is
 
     $$\sum_{j=0}^{n} c_j \theta_j = \theta_0 + \sum_{j=1}^{n} w_j (\theta_j - \theta_{j-1}), \qquad
     c_0 = 1 - w_1, \quad c_j = w_j - w_{j+1}, \quad c_n = w_n$$
 
-    so it scales what the run did between two checkpoints by $w_j$. Here $w_j$ is the mean rate of the
-    schedule between the two, divided by the constant rate, which is that of the schedule at the last update
-    before the first checkpoint. It is what the schedule would do, if the updates had the same directions. A
-    linear decay to 0 over evenly spaced checkpoints gives nearly equal weights.
+    so it scales the change between checkpoints $j - 1$ and $j$ by $w_j$. Here $w_j$ is the mean rate of the
+    schedule between the two, divided by the constant rate: the schedule's rate at the last update before the
+    first checkpoint. The schedule would do the same if its updates had the same directions. A linear decay to
+    0 over evenly spaced checkpoints gives nearly equal weights.
 
     >>> import jaxsched as js
     >>> from jaxsched import forecast
@@ -121,7 +122,7 @@ def merge_weights(schedule: ScheduleLike, checkpoints: Numbers) -> np.ndarray:
     array([0.123, 0.25 , 0.25 , 0.25 , 0.128])
 
     Args:
-      schedule: a schedule that does not rise after the first checkpoint, as the end of
+      schedule: a schedule that does not rise after the first checkpoint, such as the end of
         `warmup_stable_decay`.
       checkpoints: the numbers of updates after which the checkpoints were saved, in ascending order.
 

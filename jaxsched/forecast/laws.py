@@ -35,13 +35,13 @@ MOST = 700.0
 
 @dataclasses.dataclass(frozen=True)
 class Fitted:
-    """What a fit knows of itself; `LossLaw.fit` makes it.
+    """What a law was fitted to, and how well; `LossLaw.fit` makes it.
 
     Attributes:
-      relative_errors: the standard error of each constant as a fraction of it, in the order of the law's
-        formula; of `decay` that of `-log(decay)`. Where one is near 1, the logs do not identify the constant;
-        1e6 says that they do not depend on it.
-      scatter: the standard deviation of the log loss about the law in runs that it was not fitted to.
+      relative_errors: the standard error of each constant as a fraction of the constant, in the order of the
+        law's formula; for `decay`, that of `-log(decay)`. If one is near 1, the logs do not determine the
+        constant; 1e6 means that they do not depend on it.
+      scatter: the standard deviation of the log loss around the law, in runs left out of the fit.
       correlation: the correlation of neighbouring residuals, from 0 for noise to 1 for a misfit.
       rival: the other law's constants, fitted to the same runs.
       steps: the first and the last step of the logs.
@@ -116,7 +116,7 @@ class Prediction:
 
     Attributes:
       loss: the predicted loss after the update at each step, float64, shape (n,). Far from the fit a law may
-        give no loss above 0; the band is then from 0 to infinity.
+        give no loss above 0; the band then goes from 0 to infinity.
       low: the lower end of the band, float64, shape (n,); NaN for a law that was not fitted here.
       high: the upper end, likewise.
       extrapolates: how the schedule leaves the range of the fit, one sentence each; empty if it does not.
@@ -133,10 +133,10 @@ class Comparison:
     """The difference between the losses that a law predicts for two schedules.
 
     Attributes:
-      difference: the loss of the first less that of the second; below 0 the first is better.
-      error: half the width of the band about it; NaN for a law that was not fitted here, and infinite where
-        the band of either is.
-      step: the step after whose update they are compared.
+      difference: the first loss minus the second; below 0, the first schedule is better.
+      error: half the width of the band about it; NaN for a law that was not fitted here, and infinite if the
+        band of either loss is.
+      step: the losses are compared after the update at this step.
       extrapolates: how either leaves the range of the fit.
     """
 
@@ -173,12 +173,12 @@ class LossLaw:
       + C \sum_{k=1}^{t} (r_k - r_{k-1}) \frac{1 - \lambda^{t-k+1}}{1 - \lambda}$$
 
     for `annealing` (Tissue et al., 2024, arXiv:2408.11029), where $\lambda$ is `decay`. The sums include the
-    warmup, where the rate rises: that adds almost the same to all later losses, so constants that were fitted
-    without it differ in `L0`. Rates are absolute: `A`, `B` and `C` belong to their unit. A rate of 0 is the
-    limit of small ones.
+    warmup, where the rate rises. It adds almost the same amount to all later losses, so constants that were
+    fitted without it differ in `L0`. Rates are absolute, so `A`, `B` and `C` depend on their unit. A rate of
+    0 is taken as the limit of small rates.
 
-    Nearby changes of the rate are summed as one, so the sums take a time proportional to the number of steps
-    that are asked for; that changes a loss by less than 1e-5 of itself.
+    Nearby changes of the rate are summed as one, so the time is proportional to the number of steps that you
+    ask for. This changes a loss by less than 1e-5 of itself.
 
     `LossLaw.fit` finds the constants. Published ones are given by name:
 
@@ -194,7 +194,7 @@ class LossLaw:
       L0, A, alpha, C: constants of both laws, above 0.
       B, beta, gamma: constants of `multi-power` alone, above 0.
       decay: the constant of `annealing` alone, above 0 and below 1.
-      fitted: what a fit knows of itself, for the band and the range; `None` for published constants.
+      fitted: the quality and the range of the fit, for the band; `None` for published constants.
       residuals: for each run of the fit `log(loss / predicted)` at its steps. They are not part of the text.
 
     Raises:
@@ -245,13 +245,13 @@ class LossLaw:
 
         It minimises the Huber loss of `log(loss / predicted)`, summed over all logged steps, in the
         logarithms of the constants, from several starts, and lowers Huber's threshold in stages to `delta`.
-        Runs of different courses are needed to tell what a decay does: a long decay, a constant rate and a
-        jump, for example. The other law is fitted too: where the two disagree, neither can be trusted.
+        To learn what a decay does, it needs different runs, such as a long decay, a constant rate and a jump.
+        The other law is fitted too: where the two disagree, you can trust neither.
 
         Args:
           runs: a list of `Run`.
           law: `multi-power` or `annealing`.
-          delta: the residual from which on a point counts linearly, above 0.
+          delta: the residual above which a point counts linearly, above 0.
 
         Returns:
           The law, with `fitted` and `residuals`.
@@ -316,10 +316,11 @@ class LossLaw:
 
         $$\sigma^2 = \left(s^2 + \rho\, (\log L - \log L')^2\right) \max(1, t / t_1)^2$$
 
-        Here $s$ is the scatter in runs that were left out of the fit in turn, $\rho$ the correlation of
-        neighbouring residuals, $L'$ what the other law predicts, and $t_1$ the last fitted step. Of rates
-        that the fit has not seen the like of, by `extrapolates`, residuals say nothing; there $\rho$ is 1.
-        The band is from 0 to infinity where the loss depends on a constant of which the logs say nothing.
+        Here $s$ is the scatter in runs left out of the fit in turn, $\rho$ the correlation of neighbouring
+        residuals, $L'$ the prediction of the other law, and $t_1$ the last fitted step. If, by
+        `extrapolates`, the rates are unlike all those of the fit, residuals say nothing about them, and
+        $\rho$ is 1. If the loss depends on a constant that the logs say nothing about, the band goes from 0
+        to infinity.
 
         Args:
           schedule: the schedule from step 0 on, warmup included, or a number.
@@ -342,10 +343,10 @@ class LossLaw:
         return Prediction(loss, low, high, tuple(beyond))
 
     def loss(self, schedule: ScheduleLike, step: int) -> Any:
-        """The loss after the update at a step, to differentiate: an objective of `optimize`.
+        """The loss after the update at a step, differentiable: an objective for `optimize`.
 
-        It is that of `predict`, but also in a traced function, where it is of JAX's float dtype and has a
-        gradient with respect to the numbers of the schedule. That by a rate of 0 is 0.
+        It is the loss of `predict`, but also works in a traced function. There it has JAX's float dtype, and
+        a gradient with respect to the numbers of the schedule. The gradient with respect to a rate of 0 is 0.
 
         Args:
           schedule: the schedule from step 0 on, warmup included, or a number.
@@ -367,8 +368,8 @@ class LossLaw:
     def compare(self, a: ScheduleLike, b: ScheduleLike, step: int, level: float = 0.9) -> Comparison:
         """The difference between the losses of two schedules after the update at a step, with its error.
 
-        The error is that of `predict`, except that the two laws count by how far they disagree about the
-        difference, because what they have in common in both schedules cancels.
+        The error is like that of `predict`, but counts only how far the two laws disagree about the
+        difference. A disagreement common to both schedules cancels.
 
         Args:
           a: the first schedule, or a number.

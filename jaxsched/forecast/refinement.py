@@ -25,7 +25,7 @@ def refine(
     smoothing: float = 0.1,
     knots: int | None = None,
 ) -> Schedule:
-    r"""The schedule that is best in theory for the gradients of a run.
+    r"""The schedule that is best in theory, given the gradients of a run.
 
     $$\eta_t = c \, w_t \sum_{p=t+1}^{T} w_p, \qquad
     w_t = \begin{cases} \hat G_t^{-1} & \text{adam} \\ \hat G_t^{-2} & \text{sgd} \end{cases}$$
@@ -34,8 +34,8 @@ def refine(
     the refined schedule the largest rate that `schedule` has in the run. Norms that stay the same give a
     linear decay. Norms that fall at first give a warmup. The last rate is 0.
 
-    The median is over $2 \lfloor \lfloor \text{smoothing} \cdot T \rfloor / 2 \rfloor + 1$ norms. Before the
-    first norm there are copies of it, and after the last one the norms are reflected.
+    The median is over $2 \lfloor \lfloor \text{smoothing} \cdot T \rfloor / 2 \rfloor + 1$ norms. At the
+    start the norms are padded with the first one, and at the end with their reflection.
 
     >>> import jaxsched as js
     >>> from jaxsched import forecast

@@ -31,7 +31,7 @@ KINDS = ("constant", "jump", "cooldown", "decay", "rise")
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Run:
-    """A logged training run: what was trained with, and the losses.
+    """A logged training run: its schedule and its losses.
 
     Args:
       schedule: the rate at each step from 0 on, warmup included. A number is a constant rate.

@@ -30,16 +30,15 @@ def optimize(
     leaves: Mapping[str, tuple[Number, Number]],
     iterations: int = 200,
 ) -> Schedule:
-    r"""Minimises an objective over some numbers of a schedule, by its gradient, within bounds.
+    r"""Minimises an objective over some numbers of a schedule, within bounds, using gradients.
 
-    L-BFGS varies a $z$ for each number $x$, without bounds:
+    L-BFGS varies an unbounded $z$ for each number $x$:
 
     $$x = \begin{cases}\text{low}^{1 - s} \, \text{high}^s & \text{low} > 0 \\
     \text{low} + (\text{high} - \text{low}) \, s & \text{low} \le 0\end{cases}, \qquad s = \sin^2 z$$
 
-    It computes in float64, starts at the numbers of `schedule` and finds a local minimum. A number that
-    starts at a bound starts a hundredth of its range inside. If nothing is lower than the start,
-    the result is the start.
+    It computes in float64, starts at the numbers of `schedule` and finds a local minimum. A number at a bound
+    starts a hundredth of its range inside. If nothing is lower than the start, you get the start back.
 
     >>> import jaxsched as js
     >>> from jaxsched import forecast
@@ -52,16 +51,16 @@ def optimize(
     '0.0486'
 
     Args:
-      schedule: where to start. Its other numbers stay as they are.
+      schedule: the start. Its other numbers do not change.
       objective: maps a schedule to a number, such as its bound, or its loss at a step by a law,
         `law.loss(schedule, step)`. It is differentiated and compiled, so write it with `jax.numpy`. It may
         build another schedule from the numbers of the one that it gets.
       leaves: the lowest and the highest value of each number to vary, by its field: `"peak_value"`. A field
-        that is there twice needs its path: `"schedule.value"`. All entries of a list are varied.
+        that occurs twice needs its path: `"schedule.value"`. For a list, all entries vary.
       iterations: the largest number of steps of L-BFGS, each with several evaluations.
 
     Returns:
-      The schedule with the numbers that were found.
+      The schedule with the best numbers.
 
     Raises:
       TypeError: an argument is of the wrong type, or traced.
