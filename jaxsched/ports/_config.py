@@ -22,7 +22,7 @@ OF_THE_WEIGHTS = re.compile(r"weight_?decay", re.IGNORECASE)
 
 
 class FromConfig(NamedTuple):
-    """What the `from_config` of a system returns. Called with a step, it gives the learning rate.
+    """The result of a system's `from_config`. Call it with a step for the learning rate.
 
     Attributes:
       learning_rate: the schedule.

@@ -70,9 +70,9 @@ def create_learning_rate_schedule(
     | `"rsqrt"`                    | `b / sqrt(1 + (max(t - W, 0) + shift) / timescale)`             |
     | `"stair"`                    | `b`, times `mults[i]` from step `steps[i]` on, up to the next   |
 
-    A duration is given in steps, examples, epochs or as a part of the run, such as `warmup_steps`,
-    `warmup_examples`, `warmup_epochs` or `warmup_percent`, which is from 0 to 1. All but steps are rounded to
-    the nearest whole step, half a step to the even one, but what is above 0 to at least 1.
+    A duration is in steps, examples, epochs or a part of the run: `warmup_steps`, `warmup_examples`,
+    `warmup_epochs` or `warmup_percent`, which is from 0 to 1. All except steps are rounded to whole steps,
+    half to even, and to at least 1 if above 0.
 
     >>> from jaxsched.ports import big_vision
     >>> big_vision.create_learning_rate_schedule(
@@ -91,8 +91,8 @@ def create_learning_rate_schedule(
       base: the rate that is multiplied.
       decay_type: see above.
       scale_with_batchsize: whether `base` is for a batch of 256.
-      **kw: any of the arguments below. Those that `decay_type` does not use are ignored. A negative duration,
-        or `None`, is one that is not given.
+      **kw: any of the arguments below. Those that `decay_type` does not use are ignored. A duration that is
+        negative or `None` counts as not given.
 
         - `warmup_*`: below `total_steps`, unless that is 0 or 1. By default 0.
         - `cooldown_*`: by default 0.
@@ -100,14 +100,13 @@ def create_learning_rate_schedule(
         - `end`, or `linear_end`: by default 0. It is not scaled by the batch.
         - `timescale`, or `timescale_*`: by default 10,000.
         - `shift`, or `shift_*`: above `-timescale`; by default 0.
-        - `steps` and `mults`: whole numbers, sorted, and as many factors; more are not used. The factors are
-          of `b`, not of the level before.
+        - `steps` and `mults`: sorted whole numbers, and a factor for each; further factors are not used. They
+          multiply `b`, not the previous level.
 
-    Deviations: the original ignores other arguments, and durations that lack the size of the batch or of the
-    data; the port refuses them. It also refuses a list of `mults` that is too short, for which the original
-    gives NaN. In a run that is as long as its warmup, of 0 or 1 steps, the original divides by 0; there the
-    decay of the port has ended. In one that is shorter, the decay goes back from its end to its start, in
-    both.
+    Deviations: the original ignores other arguments, and durations without the batch or data size that they
+    need; the port refuses them. It also refuses a list of `mults` that is too short, for which the original
+    gives NaN. If a run of 0 or 1 steps is as long as its warmup, the original divides by 0; the port's decay
+    has ended there. If it is shorter, the decay goes back from its end to its start, in both.
 
     Source: `create_learning_rate_schedule` in `utils.py` of google-research/big_vision at commit 0127fb6.
     """
@@ -153,8 +152,8 @@ def from_config(
 
     - `lr`: the rate that multiplies the schedule, also its `end`.
     - `schedule`: the arguments of `create_learning_rate_schedule` after `data_size`, with `mult` for `base`;
-      or a list of pairs of a pattern and such a dict, or `None` for frozen parameters. Those of the list that
-      are not frozen must be equal: for others, call this once for each.
+      or a list of pairs of a pattern and such a dict, or `None` for frozen parameters. The entries that are
+      not frozen must be equal. If they differ, call this once for each.
     - `total_steps`, `total_examples` or `total_epochs`.
     - `input.batch_size`, or `batch_size` in older configurations.
 

@@ -3,12 +3,12 @@ r"""The schedulers of MosaicML Composer, `composer.optim.scheduler`.
 
 A port takes the base rate `lr` first, then the arguments of the original. Its step is the number of batches
 before the update, `state.timestamp.batch`. Composer's trainer asks its scheduler for the next rate before it
-counts the batch: so update $n$, from 0, is made at the rate of step $\max(n - 1, 0)$, that of
+counts the batch. So update $n$, from 0, uses the rate of step $\max(n - 1, 0)$, as with
 `jaxsched.shift(schedule, 1)`.
 
 A time is a string: a whole number of epochs (`"10ep"`), batches (`"500ba"`), samples (`"4096sp"`) or tokens
-(`"1e9tok"`), or a fraction of the run (`"0.1dur"`). What the original learns from its trainer is given by
-name, and must be concrete:
+(`"1e9tok"`), or a fraction of the run (`"0.1dur"`). You pass what the original learns from its trainer by
+name. It must be concrete:
 
 - `max_duration`: the length of the run before it is scaled, a time, or a number of epochs. It is needed for
   times in `"dur"`.
@@ -16,7 +16,7 @@ name, and must be concrete:
 - `scale_schedule_ratio`: the factor on the length of the run and on the times of its schedule, above 0; by
   default 1.
 - `samples_per_batch`, `tokens_per_batch`: needed for times in `"sp"` and `"tok"`, above 0. All batches have
-  as many, also the last one of an epoch.
+  the same number, including the last of an epoch.
 
 As in the original, times are rounded down to whole batches, samples or tokens after they are scaled; epochs
 are scaled as batches.
@@ -30,8 +30,8 @@ The ports that warm up also take the arguments below. The rate rises from 0 on a
 - `scale_warmup`: whether `scale_schedule_ratio` also changes the slope of the warmup. Its end stays where it
   is: with a ratio below 1 the rate waits there, and with one above 1 it jumps.
 
-Deviations: a time that comes out as 0 where the original divides by it is refused. Refused are also wall
-clock times (`"sec"`) and iterations (`"iter"`), a negative time, and a negative `gamma`.
+Deviations: a time that comes out as 0 is refused if the original divides by it. Wall-clock times (`"sec"`),
+iterations (`"iter"`), negative times and a negative `gamma` are refused too.
 
 >>> from jaxsched.ports import composer
 >>> composer.CosineAnnealingWithWarmupScheduler(0.2, "10ba", max_duration="3ep", dataloader_len=30)
@@ -474,10 +474,10 @@ def from_config(
 ignored=('seed', 'optimizer.name', 'optimizer.betas'), weight_decay=None, momentum=None, plateau=None)
 
     Args:
-      config: the configuration. References such as `${max_seq_len}` must have been resolved.
+      config: the configuration. Resolve references such as `${max_seq_len}` first.
       dataloader_len: the number of batches in an epoch, which is not in the configuration.
-      tokens_per_batch: by default the product of `global_train_batch_size` and `max_seq_len`. Padding is not
-        counted by Composer, so give the mean number if there is much of it.
+      tokens_per_batch: by default the product of `global_train_batch_size` and `max_seq_len`. Composer does
+        not count padding, so if there is much, give the mean number.
 
     Source: `llmfoundry.optim` of LLM Foundry at commit 0c923c2, and `composer.Trainer` of mosaicml 0.32.1.
     """

@@ -2,8 +2,8 @@
 r"""The schedulers of DeepSpeed, `deepspeed.runtime.lr_schedules`, and its JSON.
 
 A port leaves out the optimizer. Its step $t$ is the number of updates made so far, that is the original's
-`last_batch_iteration + 1`. The first update sees the rate that the constructor writes into the optimizer,
-and so a warmup has one more step at its minimum.
+`last_batch_iteration + 1`. The first update uses the rate that the constructor writes into the optimizer, so
+a warmup has one more step at its minimum.
 
 In all ports, `last_batch_iteration` must be -1: to resume a run, call the schedule with the step of the whole
 run. Where the original takes a list with an entry for each parameter group, call the port once for each.
@@ -11,10 +11,10 @@ run. Where the original takes a list with an entry for each parameter group, cal
 The ports with a warmup take these arguments:
 
 - `warmup_num_steps`: the length $W$ of the warmup, a whole number of at least 1; 1 counts as 2.
-- `warmup_type`: the curve of the warmup, `"log"` or `"linear"`. The original takes any other text for
+- `warmup_type`: the curve of the warmup, `"log"` or `"linear"`. The original treats any other text as
   `"log"`, with a warning; the ports refuse it.
 
-At step 0, and then at step 1 again, the warmup is at its lowest rate. Later it has come the fraction
+At steps 0 and 1 the warmup is at its lowest rate. Later it has gone the fraction
 
 $$g(t) = \begin{cases}\ln t / \ln W & \text{for "log"} \\ (t - 1) / W & \text{for "linear"}\end{cases}$$
 
@@ -81,8 +81,8 @@ def WarmupLR(
     >>> deepspeed.WarmupLR(warmup_max_lr=0.1, warmup_num_steps=8)
     join([0, shift(warmup(0.1, 8, -48089834696.19879, partial(Polynomial, warp=1e-12)), -2)], [2])
 
-    The large number is the rate at which the power with a tiny exponent, which stands in for the logarithm,
-    would begin at step 0; it is not used.
+    A power with a tiny exponent stands in for the logarithm. The large number is the rate at which it would
+    begin at step 0; no step uses it.
 
     Args:
       warmup_min_lr: the first rate.
@@ -210,7 +210,7 @@ def LRRangeTest(
     >>> deepspeed.LRRangeTest(0.0001, 200)
     cycle(Linear(0.0001, 0.0002, 200), 200, 2, 2)
 
-    A line that goes on for ever is cycles that are twice as long and twice as high each time.
+    The endless line is written as cycles that are twice as long and twice as high each time.
 
     Args:
       lr_range_test_min_lr: the first rate.
@@ -281,7 +281,7 @@ def OneCycle(
     See the module for the other argument. With stairs, $A$ and $B$ must be concrete. A traced
     `decay_lr_rate` or `decay_step_size` must be above 0.
 
-    Source: `OneCycle` of DeepSpeed 0.19.8. Its documentation does not say that the decay is that of the
+    Source: `OneCycle` of DeepSpeed 0.19.8. Its documentation does not say that the decay starts from the
     lowest rate.
     """
     not_modelled(last_batch_iteration=last_batch_iteration)

@@ -1,7 +1,7 @@
 # ruff: noqa: N802 - the names are those of the originals.
 r"""The schedules of Detectron2, `detectron2.solver`, and the parameter schedulers of fvcore that they take.
 
-A scheduler of fvcore is a function of `where`, the fraction of the training that has passed. The ports of
+A scheduler of fvcore is a function of `where`, the fraction of training completed. The ports of
 `...ParamScheduler` take `total_steps`, the number of updates in the training, and give a function of the
 step, $\text{where} = t / \text{total\_steps}$. Without it, they give a function of `where`: a schedule over 1
 step, for `LRMultiplier`, `WarmupParamScheduler` and `CompositeParamScheduler`. Given both, `LRMultiplier`
@@ -10,8 +10,8 @@ would count twice.
 In all ports `total_steps` and `max_iter` are above 0, and `last_iter` and `last_epoch` must be -1. If `lr` is
 a list with a rate for each parameter group, the result is a list of schedules for `jaxsched.param_labels`.
 
-fvcore adds a millionth to `where` before it compares it. For each million of steps, levels and parts
-therefore begin a step early, and so they do here.
+fvcore adds a millionth to `where` before it compares it. So levels and parts begin one step early for every
+million steps. The ports do the same.
 
 Deviations: the ports of schedulers that fail at the end of the training, or past it, stay at their last rate.
 In a training of exactly one or more millions of steps, fvcore's floats move some of its changes by one step.
@@ -495,7 +495,7 @@ def from_config(config: Mapping[str, Any], *, world_size: int | None = None) -> 
 
     These keys of the section `SOLVER` are read: `LR_SCHEDULER_NAME`, `MAX_ITER`, `BASE_LR`, `BASE_LR_END`,
     `GAMMA`, `STEPS`, `NUM_DECAYS`, `WARMUP_FACTOR`, `WARMUP_ITERS`, `WARMUP_METHOD`, `RESCALE_INTERVAL`,
-    `REFERENCE_WORLD_SIZE` and `BIAS_LR_FACTOR`, which must be 1. What is left out has Detectron2's default.
+    `REFERENCE_WORLD_SIZE` and `BIAS_LR_FACTOR`, which must be 1. Missing keys have Detectron2's defaults.
 
     >>> from jaxsched.ports import detectron2
     >>> mask_rcnn = {"SOLVER": {"BASE_LR": 0.02, "STEPS": (60000, 80000), "MAX_ITER": 90000}, "VERSION": 2}

@@ -1,10 +1,10 @@
 # ruff: noqa: D417, N802 - the module describes the arguments in common; the names are those of the originals.
 r"""The schedules of fastai, `fastai.callback.schedule`.
 
-In fastai a schedule is a function of the position, the fraction of the training that has passed. `Sched...`
-and `combine...` take `total_steps`, the number of updates in the training, and give a function of the step,
-which counts them from 0. Without it, they give a function of the position: a schedule over 1 step, to be
-a part of `combine_scheds`.
+In fastai a schedule is a function of the position, the fraction of training completed. `Sched...` and
+`combine...` take `total_steps`, the number of updates in the training, and give a function of the step, which
+counts them from 0. Without it, they give a function of the position: a schedule over 1 step, for
+`combine_scheds`.
 
 The ports of the methods of a `Learner` take the length of an epoch, `batches_per_epoch`, by name. They have
 these arguments in common:
@@ -15,9 +15,9 @@ these arguments in common:
 - `start_epoch`: must be 0. To resume, call the schedule with the step of the whole run.
 - `wd`, `cbs` and `reset_opt` do not change the schedule, and may have any value.
 
-Deviations: fastai rounds the position to float32. Its rates are off by some millionths of the highest, and
-the ports' are not. But where this rounding makes a part of `combine_scheds` begin a batch late, as it does in
-`fit_sgdr`, so it does in the port, if the arguments are concrete.
+Deviations: fastai rounds the position to float32. Its rates are off by a few millionths of the highest; the
+ports' are not. But if this rounding makes a part of `combine_scheds` begin a batch late, as in `fit_sgdr`,
+the port does the same if the arguments are concrete.
 
 >>> from jaxsched.ports import fastai
 >>> fastai.combine_scheds([0.3, 0.7], [fastai.SchedNo(0.1, 0.1), fastai.SchedExp(0.1, 0.001)], total_steps=10)
@@ -273,7 +273,7 @@ def fit_one_cycle_momentum(
     join([Cosine(0.95, 0.85, 25), reflect(Cosine(0.85, 0.95, 75), 150)], [25])
 
     Args:
-      lr_max: no effect, nor have `div` and `div_final`.
+      lr_max: no effect, like `div` and `div_final`.
       pct_start: the fraction of the training before the peak of the rate, from 0 to 1.
       moms: the momenta at the start, at the peak of the rate and at the end; (0.95, 0.85, 0.95) by default,
         as for a `Learner`.

@@ -82,8 +82,8 @@ def lr_scheduler(
       learning_rate: the highest rate, at least 0.
       min_lr_ratio: the last rate of a decay as a fraction of the highest, at least 0; above 0 for `"inv"`.
       warmup: the length of the warmup of the first cycle, from 0.
-      decay: the length of each decay. By default it begins when the warmup ends. One that does not fit
-        behind the warmup cuts it off, and one that is longer than its cycle those before it, too.
+      decay: the length of each decay. By default it begins when the warmup ends. A decay that does not fit
+        after the warmup cuts it short. One that is longer than its cycle also cuts the cycles before it.
       rewarmup: the length of the warmup of each other cycle, from where the cycle before ended. With 0 the
         rate jumps up.
       cooldown: the length of a line to the lowest rate after all cycles, in steps or as a fraction of the
@@ -100,7 +100,7 @@ def lr_scheduler(
     Only `override_lr`, `learning_rate` and `min_lr_ratio` may be traced.
 
     Source: `OptimizerConfig.lr_scheduler` of Levanter at 9263f81e; `polynomial` and `inv_sqrt_decay` of
-    `lib/levanter` in Marin at 0f45aa1c. Newer versions shorten a decay that does not fit behind the warmup.
+    `lib/levanter` in Marin at 0f45aa1c. Newer versions shorten a decay that does not fit after the warmup.
     Deviations: `"cosine"` and `"power"` take a decay of 0 and are at the highest rate; in Levanter they fail.
     The tokens of `"power"` do not overflow int32.
     """

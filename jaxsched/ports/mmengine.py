@@ -329,10 +329,9 @@ def CosineRestartLR(
       periods: the number of steps of each period, whole numbers of at least 1.
       restart_weights: a factor for each period.
       eta_min: the lowest rate.
-      eta_min_ratio: the lowest rate as a fraction of `lr`. One of both must be given.
+      eta_min_ratio: the lowest rate as a fraction of `lr`. Give exactly one of the two.
 
-    See the module for the other arguments. In a list, the rate that the schedulers before have left does not
-    matter.
+    See the module for the other arguments. In a list, the rate that earlier schedulers left does not matter.
 
     Source: `CosineRestartLR` of MMEngine 0.10.7.
     """
@@ -516,10 +515,10 @@ def param_scheduler(
 ) -> Schedule:
     """The `param_scheduler` of a configuration: schedulers that act on one rate.
 
-    At each step, every scheduler that is between its `begin` and its `end` changes the rate that the one
-    before it left. What they do to it depends on the last rate, not on `lr`:
+    At each step, every scheduler between its `begin` and its `end` changes the rate that the previous one
+    left. The change depends on that rate, not on `lr`:
 
-    - Schedulers that follow each other continue: each begins at the rate that the one before left.
+    - Consecutive schedulers continue: each begins at the rate that the previous one left.
     - Schedulers that act at the same time and only multiply, such as a warmup and a `MultiStepLR`, give the
       product.
     - Otherwise their common steps are a table.

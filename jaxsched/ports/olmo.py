@@ -340,7 +340,7 @@ def CosWithWarmupAndLinearDecay(
     units: str = "steps",
     cosine_t_max: Number | None = None,
 ) -> Schedule:
-    r"""`CosWithWarmup`, left over the last steps for a straight line down.
+    r"""`CosWithWarmup`, with a straight line down over the last steps.
 
     $$f(t) = \text{decay\_min\_lr} + (f(T - D) - \text{decay\_min\_lr}) \, (T - t) / D, \quad t \ge T - D$$
 
@@ -349,8 +349,8 @@ def CosWithWarmupAndLinearDecay(
     Args:
       alpha_f: the last rate of the cosine as a fraction of the first.
       decay: at most `t_max`.
-      cosine_t_max: the class's own `t_max`, at which its cosine would end and of which `warmup_fraction` is a
-        fraction; by default `t_max`.
+      cosine_t_max: the class's own `t_max`, where its cosine would end; `warmup_fraction` is a fraction of
+        it. By default `t_max`.
 
     See the module for the other arguments and the deviations.
 
@@ -417,8 +417,8 @@ def WSDS(
 ) -> Schedule:
     """Periods that each end in a straight line down: WSD-S, for checkpoints along the way.
 
-    The warmup is the first part of the first period. A period ends at `decay_min_lr`; the next one is at its
-    full rate from the step after, not from the same. After the last the rate stays at `decay_min_lr`.
+    The warmup is the first part of the first period. A period ends at `decay_min_lr`, and the next one is at
+    its full rate from the following step on. After the last the rate stays at `decay_min_lr`.
 
     >>> from jaxsched.ports import olmo
     >>> olmo.WSDS(0.3, period_lengths=[50, 100], warmup=10, decay=20)
@@ -627,7 +627,7 @@ def from_config(
 ) -> FromConfig:
     """The schedule of a run from its configuration, as OLMo-core saves it or `as_config_dict()` gives it.
 
-    `config` is that of the whole run, its `train_module`, or the scheduler alone. These keys are read:
+    `config` is that of the whole run, its `train_module`, or only the scheduler. These keys are read:
 
     - `train_module.scheduler`: the class in `_CLASS_` or the registered name in `type`, and its arguments;
     - `train_module.optim.lr`: the base rate;
@@ -637,8 +637,8 @@ def from_config(
 
     A callback that schedules the batch size is refused, because it also changes the base rate.
 
-    OLMo-core leaves out what is None when it saves, and then refuses its own `decay` beside the default of
-    `decay_fraction`. Here a `decay` replaces that default.
+    OLMo-core omits values that are None when it saves, and then refuses its own `decay` because of the
+    default `decay_fraction`. Here a `decay` replaces that default.
 
     >>> from jaxsched.ports import olmo
     >>> config = {

@@ -60,15 +60,15 @@ def build_lr_schedulers(
     | `"sqrt"`     | `1 - sqrt(p)`                          |
     | `"cosine"`   | `0.5 * (1 + cos(pi * p))`              |
 
-    The last update, at step $T - 1$, is still above the last rate. In a run that is longer than $T$, $p$ goes
-    on above 1, as in the original: a linear decay and one with the square root go on falling, below 0, and a
-    cosine rises again. `jaxsched.warmup_stable_decay` stays at its last rate.
+    The last update, at step $T - 1$, is still above the last rate. In a run longer than $T$, $p$ grows above
+    1, as in the original: linear and square-root decays fall below 0, and a cosine rises again.
+    `jaxsched.warmup_stable_decay` stays at its last rate.
 
     >>> from jaxsched.ports import torchtitan
     >>> torchtitan.build_lr_schedulers(1, 100, 10, decay_ratio=0.2)
     join([cooldown(warmup(1, 10, first_step=1), 80, 20), 1 + cycle(Linear(-1, -2, 20), 20, 2, 2)], [100])
 
-    What begins at step 100, a line below 0 without an end, is only for a run longer than the schedule.
+    The part from step 100 on, an endless line below 0, matters only if the run is longer than the schedule.
 
     Args:
       lr: the base rate, that of the optimizer.
@@ -130,7 +130,7 @@ def from_config(config: Mapping[str, Any], *, lr: Number | None = None) -> FromC
 
     Args:
       config: the configuration.
-      lr: the base rate, if `config` has none, or another one for each group. Call this once for each then.
+      lr: the base rate, if `config` has none or has several. Call this once for each group.
 
     Returns:
       The schedule.

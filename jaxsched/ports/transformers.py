@@ -10,9 +10,9 @@ begin with a warmup, and share these arguments:
   once.
 - `last_epoch`: must be -1. To resume a run, call the schedule with the step of the whole run.
 
-What follows a metric is a rule for `jaxsched.scale_by_plateau` instead: `get_reduce_on_plateau_schedule`,
-`get_greedy_schedule` and `GreedyLR`.
-In Transformers a cosine does not end: past `num_training_steps` it rises again.
+Schedulers that follow a metric become rules for `jaxsched.scale_by_plateau`:
+`get_reduce_on_plateau_schedule`, `get_greedy_schedule` and `GreedyLR`. In Transformers a cosine does not end:
+past `num_training_steps` it rises again.
 
 >>> from jaxsched.ports import transformers
 >>> transformers.get_linear_schedule_with_warmup(0.1, num_warmup_steps=100, num_training_steps=1000)
@@ -392,7 +392,7 @@ def get_adafactor_schedule(initial_lr: Number = 0.0, *, warmup_init: bool = Fals
 
     The rate of update $t$, counted from 0, is $f(t + 1)$: train with `jaxsched.shift(schedule, -1)`. With
     `scale_parameter=True`, its default, Adafactor multiplies it by the size of each parameter, which no
-    function of the step can do; `multiply_by_parameter_scale` of `optax.adafactor` does.
+    function of the step can do. Use `multiply_by_parameter_scale` of `optax.adafactor`.
 
     >>> import jaxsched as js
     >>> from jaxsched.ports import transformers
@@ -438,8 +438,8 @@ def GreedyLR(
     """A rule for `jaxsched.scale_by_plateau` that raises the rate too: while the metric improves.
 
     More than `patience` improvements in a row divide the rate by `factor`. More than `patience` observations
-    in a row without one multiply it by `factor`. A relative threshold is a fraction of the best metric as it
-    is, also if that is negative.
+    in a row without one multiply it by `factor`. A relative threshold is a fraction of the best metric
+    itself, even if that is negative.
 
     Mind `min_lr`: it is 0.001 by default, and a rate below it is never cut, only raised.
 
@@ -457,14 +457,14 @@ def GreedyLR(
       lr: the base rate, above 0; `min_lr`, `max_lr` and `eps` become fractions of it.
       mode: "min" for a metric to minimise, "max" for one to maximise.
       factor: the factor of a cut and the divisor of a raise, above 0 and below 1.
-      patience: the number of observations in a row that change nothing yet, at least 0.
+      patience: the largest number of observations in a row that changes nothing, at least 0.
       threshold: the margin of an improvement, at least 0.
       threshold_mode: "rel" or "abs".
       cooldown: the number of observations to ignore after a cut.
       warmup: the number of observations to ignore after a raise.
       min_lr: the lowest rate that a cut makes, at least 0.
       max_lr: the highest rate that a raise makes, at least 0.
-      eps: a change of the rate by this or less is left out.
+      eps: a change of the rate by this much or less is skipped.
       verbose: must be False; print the rate yourself.
       smooth: whether the mean of the latest `window_size` metrics is observed instead of each.
       window_size: a whole number of at least 1.
@@ -477,7 +477,8 @@ def GreedyLR(
 
     Source: `GreedyLR` of Transformers 5.23; arXiv:2512.14527. Deviations: with `smooth`, a metric that is NaN
     or infinite is forgotten after `window_size` others; the mean of the original stays NaN. `min_lr` and
-    `max_lr` are one number: a list needs a rule for each parameter group, and each of them resets by itself.
+    `max_lr` are one number: instead of a list, use a rule for each parameter group; each one resets on its
+    own.
     """
     not_modelled(verbose=verbose)
     base = checked_number("lr", lr, above=0)
