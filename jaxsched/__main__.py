@@ -155,8 +155,8 @@ def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
     show = commands.add_parser(
         "show",
         help="show what a schedule does in a run",
-        description="Prints the key rates of a schedule and its likely mistakes, and draws it. The exit "
-        "status is 2 for wrong arguments, 1 for a warning with --strict, and otherwise 0.",
+        description="Prints the key rates and likely mistakes of a schedule, and draws it. The exit status "
+        "is 2 for wrong arguments, 1 for a warning with --strict, and 0 otherwise.",
     )
     show.add_argument(
         "schedules",
@@ -177,14 +177,15 @@ def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
         help=f"write a picture or a table: {', '.join(SUFFIXES)} (.png needs Matplotlib)",
     )
     show.add_argument(
-        "--every", metavar="K", type=_steps, default=1, help="the steps from one line of a table to the next"
+        "--every", metavar="K", type=_steps, default=1, help="the number of steps between lines of a table"
     )
     show.add_argument("--log", choices=LOGS[1:], default="", help="the logarithmic axes of the picture")
     show.add_argument("--strict", action="store_true", help="exit with status 1 if there is a warning")
     forecast = commands.add_parser(
         "forecast",
-        help="tell schedules apart before a run",
-        description="Prints what theory says of schedules, and with --fit the loss that logged runs predict.",
+        help="compare schedules before a run",
+        description="Prints what theory says about schedules and, with --fit, the loss that logs of runs "
+        "predict.",
     )
     forecast.add_argument(
         "schedules", metavar="EXPR", type=_schedules, nargs="+", help="a schedule, as for `show`"
@@ -202,14 +203,14 @@ def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
         type=Path,
         nargs="+",
         default=[],
-        help="the logs of runs, such as runs/*/metrics.jsonl, with the schedule in config.json beside each",
+        help="the logs of runs, such as runs/*/metrics.jsonl, each next to a config.json with the schedule",
     )
     forecast.add_argument(
         "--weight-decay",
         metavar="X",
         type=_at_least_0,
         default=0.0,
-        help="the weight decay of AdamW, for what the final weights remember; by default 0",
+        help="the weight decay of AdamW, which determines what the final weights remember; by default 0",
     )
     forecast.add_argument(
         "--out",
@@ -219,14 +220,14 @@ def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
     )
     refine = commands.add_parser(
         "refine",
-        help="make the next schedule from the gradient norms of a run",
-        description="Prints the schedule that theory would take for the gradients of a run, as text.",
+        help="compute the next schedule from the gradient norms of a run",
+        description="Prints, as text, the schedule that theory suggests for the gradients of a run.",
     )
     refine.add_argument(
         "run",
         metavar="FILE",
         type=Path,
-        help="the log of the run, such as runs/digits-1/metrics.jsonl, with config.json beside it",
+        help="the log of the run, such as runs/digits-1/metrics.jsonl, next to its config.json",
     )
     refine.add_argument(
         "--optimizer",

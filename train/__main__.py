@@ -227,8 +227,8 @@ def compare(
 ) -> None:
     """Train the book's seven schedules, side by side.
 
-    They are from the chapter Learning Rate Scheduling of Dive into Deep Learning (d2l.ai). What the bound of
-    convex theory says of them before the run is shown beside what happened.
+    They are from the chapter Learning Rate Scheduling of Dive into Deep Learning (d2l.ai). The results
+    are shown beside the convex bound, which is known before the run.
     """
     session = Session(options, held_out=True, logdir=logdir)
     epochs = session.epochs(epochs)
@@ -275,7 +275,7 @@ def sweep(
 ) -> None:
     """Train a grid of schedules, side by side.
 
-    Each --over varies one number of the schedule. Several of them make a grid of all combinations.
+    Each --over varies one number of the schedule. With several, all combinations are trained.
     """
     from train.step import Plan
 
@@ -322,9 +322,8 @@ def cooldown(
 ) -> None:
     """Branch decays off checkpoints of a run, and compare them.
 
-    RUN is the folder of a run, usually one with a constant rate. It stays as it is, and its data set, batch
-    size and momentum are those of the branches. Steps and shapes that are given several times make all
-    combinations.
+    RUN is the folder of a run, usually one with a constant rate. The run does not change. Its branches have
+    the same data set, batch size and momentum. Several steps or shapes are run in all combinations.
     """
     join(options)
     config = _config_in(run, "RUN")

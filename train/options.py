@@ -180,7 +180,7 @@ AT = option(
     metavar="STEP",
     multiple=True,
     required=True,
-    help="Step at which a decay starts. The run must have a checkpoint of it.",
+    help="Step at which a decay starts. The run must have a checkpoint there.",
 )
 DECAY_STEPS = option(
     "--steps",
@@ -189,7 +189,7 @@ DECAY_STEPS = option(
     metavar="N",
     multiple=True,
     required=True,
-    help="Steps of a decay, which are whole epochs.",
+    help="Length of a decay in steps, a multiple of an epoch.",
 )
 SHAPE = option(
     "--shape",
