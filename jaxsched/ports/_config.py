@@ -96,7 +96,7 @@ def ignored(
       path: where `config` is in the whole configuration, such as `"scheduler.params."`.
 
     Raises:
-      ValueError: another key looks like one of a schedule.
+      ValueError: an unknown key looks schedule-related.
     """
     others = [key for key in config if key not in used]
     for key in others:

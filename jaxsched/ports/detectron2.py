@@ -300,11 +300,11 @@ def CompositeParamScheduler(
     join([0.42, shift(reflect(Cosine(0.42, 0.0001, 100), 200), -30)], [30])
 
     Args:
-      schedulers: schedulers made without `total_steps`. A function of `where`, in `jax.numpy`, is one.
-      lengths: their fractions, each at least 0. Their sum differs from 1 by less than 0.001; the last one is
-        what the others leave.
+      schedulers: schedulers made without `total_steps`, or functions of `where` in `jax.numpy`.
+      lengths: their fractions, each at least 0. Their sum differs from 1 by less than 0.001; the last one
+        takes the rest.
       interval_scaling: for each, `"rescaled"` to run all of it in its fraction, or `"fixed"` to run the part
-        of it that falls there.
+        that falls there.
       total_steps: see the module.
 
     Deviations: a last scheduler without length, `"rescaled"`, is left out, where fvcore divides by 0.
@@ -510,7 +510,7 @@ def from_config(config: Mapping[str, Any], *, world_size: int | None = None) -> 
 
     Raises:
       TypeError: a value is of the wrong type.
-      ValueError: a value is out of range, or another key looks like one of a schedule.
+      ValueError: a value is out of range, or an unknown key looks schedule-related.
 
     Source: `build_lr_scheduler` of Detectron2, commit 02b5c4e2.
     """

@@ -166,8 +166,8 @@ def combine_scheds(
 
     Args:
       pcts: the fractions, each at least 0, with a sum of 1.
-      scheds: schedules made without `total_steps`, as many as `pcts`. A function of the position, in
-        `jax.numpy`, is one.
+      scheds: schedules made without `total_steps`, or functions of the position in `jax.numpy`; as many as
+        `pcts`.
       total_steps: the updates in the training, above 0; see the module.
 
     Deviations: see the module. fastai asserts that the floats add up to exactly 1; a millionth is allowed

@@ -174,7 +174,7 @@ def from_config(config: Mapping[str, Any], *, num_train_steps: int | None = None
 
     Raises:
       TypeError: a part of `config` is not a mapping, or has a value of the wrong type.
-      ValueError: `config` has another key that looks like one of a schedule, or its length is not known; or
+      ValueError: `config` has an unknown key that looks schedule-related, or its length is not known; or
         `lr_scheduler` refuses a value.
 
     Source: `levanter.optim.AdamConfig` and `TrainerConfig` of Levanter at 9263f81e.

@@ -158,7 +158,7 @@ def from_config(config: Mapping[str, Any]) -> FromConfig:
 
     Raises:
       TypeError: a value is of the wrong type.
-      ValueError: a value is outside its range, or another key looks like one of a schedule.
+      ValueError: a value is outside its range, or an unknown key looks schedule-related.
     """
     config = section(config)
     names = ignored(config, KEYS, HARMLESS)

@@ -263,9 +263,9 @@ HARMLESS = (
 def from_config(config: Mapping[str, Any]) -> FromConfig:
     """The two schedules of a run from the arguments of Megatron's command line, in samples.
 
-    Write the names without dashes: `--min-lr 6e-6` is `{"min_lr": 6e-6}`. The `vars(args)` of a run will do,
-    too, without the `train_iters` that a run in samples adds. What is left out or None has Megatron's
-    default. These keys are read:
+    Write the names without dashes: `--min-lr 6e-6` is `{"min_lr": 6e-6}`. You can also pass the `vars(args)`
+    of a run, without the `train_iters` that a run in samples adds. Missing keys, and keys that are None, have
+    Megatron's defaults. These keys are read:
 
     - `lr`, which is required, `min_lr`, `lr_decay_style`, `lr_wsd_decay_style` and `lr_warmup_init`;
     - `train_iters`, with `lr_decay_iters`, `lr_wsd_decay_iters`, `lr_warmup_iters` and `global_batch_size`,
@@ -284,8 +284,8 @@ def from_config(config: Mapping[str, Any]) -> FromConfig:
     Raises:
       TypeError: a value is of the wrong type.
       ValueError: a value is outside its range, a required key is missing, two keys contradict each other, or
-        another key looks like one of a schedule. `decoupled_lr` does: it is the rate of some groups of
-        parameters, for which you call this again with that rate as `lr`.
+        an unknown key looks schedule-related. `decoupled_lr` does: it is the rate of some parameter groups.
+        For these, call this again with that rate as `lr`.
 
     Source: `get_optimizer_param_scheduler` and `validate_args` of Megatron-LM core_v0.16.1.
     """

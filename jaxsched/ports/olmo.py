@@ -663,8 +663,8 @@ def from_config(
 
     Raises:
       TypeError: a part of `config` is not a mapping, or has a value of the wrong type.
-      ValueError: `config` has another key that looks like one of a schedule, or does not say something that
-        the rate depends on; or a port refuses a value.
+      ValueError: `config` has an unknown key that looks schedule-related, or does not say something that the
+        rate depends on; or a port refuses a value.
 
     Source: `olmo_core.config` and `olmo_core.train.Trainer` of OLMo-core 3.0.0.
     """
