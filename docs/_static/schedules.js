@@ -9,7 +9,8 @@
 const jaxsched = (() => {
   const LARGEST = 3.4028234663852886e38;
   const LARGEST_STEP = 2 ** 53;
-  const FOREVER = 1e18;
+  const SMALLEST = 2 ** -126;
+  const LOG_LARGEST = 88.7;
   const MOST_MARKS = 1000;
 
   /** A mistake in a text: what is wrong, and where. */
@@ -155,14 +156,16 @@ const jaxsched = (() => {
 
   function checked(name, value, limits = {}) {
     if (!(value instanceof Num)) {
-      const hint = value instanceof Schedule || value instanceof Shape ? "; call it with a step for its number there" : "";
+      const hint =
+        value instanceof Schedule || value instanceof Shape ? "; call it with a step for its number there" : "";
       throw new Mistake(`\`${name}\` must be a number, got ${describe(value)}${hint}.`);
     }
     return within(name, value.value, limits);
   }
 
   function within(name, number, { atLeast, above, atMost, below } = {}) {
-    if (!(Math.abs(number) <= LARGEST)) throw new Mistake(`\`${name}\` must be a finite float32 number, got ${show(number)}.`);
+    if (!(Math.abs(number) <= LARGEST))
+      throw new Mistake(`\`${name}\` must be a finite float32 number, got ${show(number)}.`);
     const known = [
       ["at least", atLeast, number >= atLeast],
       ["above", above, number > above],
@@ -181,7 +184,11 @@ const jaxsched = (() => {
     for (const [i, each] of value.entries()) {
       if (!(each instanceof Num)) checked(`${name}[${i}]`, each);
     }
-    const numbers = value.map((each, i) => within(`${name}[${i}]`, each.value, limits));
+    const numbers = value.map((each) => each.value);
+    for (const extreme of [Math.min(...numbers), Math.max(...numbers)]) {
+      const i = numbers.findIndex((each) => Object.is(each, extreme));
+      if (i >= 0) within(`${name}[${i}]`, extreme, limits);
+    }
     if (ascending) {
       const i = numbers.findIndex((each, i) => i > 0 && each < numbers[i - 1]);
       if (i > 0) {
@@ -226,7 +233,8 @@ const jaxsched = (() => {
   const part = (name) => field(name, asSchedule);
   const shape = (name, byDefault) => field(name, asShape, { default: new Shape(byDefault) });
   /** An argument of a preset, which checks it itself. */
-  const plain = (name, ...byDefault) => field(name, (name, value) => value, byDefault.length ? { default: byDefault[0] } : {});
+  const plain = (name, ...byDefault) =>
+    field(name, (name, value) => value, byDefault.length ? { default: byDefault[0] } : {});
 
   // Transitions: the weights of the start and of the end, whose sum is 1, after a part `e` of the way, with `l` left.
 
@@ -268,9 +276,12 @@ const jaxsched = (() => {
   function checkEnds(name, init, end) {
     if (name !== "Geometric") return;
     for (const [field, value] of Object.entries({ init_value: init, end_value: end })) {
-      if (value === 0) throw new Mistake(`\`${field}\` must not be 0 on a geometric path, got 0.`);
+      if (Math.abs(value) < SMALLEST) {
+        const tiny = value === 0 ? "" : ", which XLA flushes to 0";
+        throw new Mistake(`\`${field}\` must not be 0 on a geometric path, got ${show(value)}${tiny}.`);
+      }
     }
-    if (init * end < 0) {
+    if (init > 0 !== end > 0) {
       throw new Mistake(`\`end_value\` must have the same sign as \`init_value\` (${show(init)}), got ${show(end)}.`);
     }
   }
@@ -286,7 +297,7 @@ const jaxsched = (() => {
 
   const rate = (name, value) => {
     const kept = checked(name, value, { above: 0, below: 1 });
-    return within(name, kept, { atLeast: 2 ** -126, atMost: 1 - 2 ** -24 });
+    return within(name, kept, { atLeast: SMALLEST, atMost: 1 - 2 ** -24 });
   };
 
   function transition(name, ...more) {
@@ -341,16 +352,17 @@ const jaxsched = (() => {
     }
     const most = cycles === null ? Infinity : cycles;
     const start = (k) => (growth === 1 ? k * steps : snapped(steps * ((growth ** k - 1) / (growth - 1))));
-    const scaled = (value, k) => limited(value * factor ** k);
+    const scaled = (value, k) => limited(value * Math.min(factor ** k, 1e77));
 
     function at(t) {
+      if (t >= start(most)) return scaled(schedule.at(steps), most - 1);
       if (growth === 1) {
         const [count, passed] = periods(t, steps);
-        return count >= most ? scaled(schedule.at(steps), most - 1) : scaled(schedule.at(passed), count);
+        return scaled(schedule.at(passed), count);
       }
       const gained = Math.max((t / steps) * (growth - 1), 2 ** -20 - 1);
       let k = Math.min(Math.max(Math.floor(Math.log1p(gained) / Math.log(growth)) - 1, 0), most - 1);
-      while (k + 1 < most && start(k + 1) <= t && start(k + 1) > start(k)) k += 1;
+      while (k + 1 < most && start(k + 1) <= t) k += 1;
       return scaled(schedule.at(Math.min(Math.max(t - start(k), 0) / growth ** k, steps)), k);
     }
 
@@ -364,6 +376,33 @@ const jaxsched = (() => {
     }
 
     return { at, marks, end: cycles === null ? null : start(cycles) };
+  }
+
+  /** Values that a clock has one after the other, as far as its numbers tell. */
+  function times({ name, values, parts }) {
+    if (name === "Constant") return [values.value];
+    if (TRANSITIONS.includes(name)) return [values.init_value, values.end_value];
+    if (["knots", "Piecewise", "Table"].includes(name)) return values.values;
+    if (["shift", "stretch", "staircase", "per_epoch", "warmup"].includes(name)) return times(values.schedule);
+    if (name === "cooldown") return [...times(values.schedule).slice(0, 1), values.end_value];
+    if (!parts || parts.filter((each) => !isConstant(each)).length > 1) return [];
+    const varying = parts.find((each) => !isConstant(each)) ?? parts[0];
+    const fold = FOLDS[name];
+    return times(varying).map((time) => parts.map((each) => (each === varying ? time : each.at(0))).reduce(fold));
+  }
+
+  function checkClock(clock) {
+    const all = times(clock);
+    const i = all.findIndex((each, i) => each < all[i - 1]);
+    if (i > 0) {
+      const falls = `got ${brief(clock)}, which goes from ${show(all[i - 1])} to ${show(all[i])}.`;
+      throw new Mistake(`\`clock\` must be a schedule that does not fall, ${falls}`);
+    }
+    const highest = Math.max(...all);
+    if (highest > LARGEST_STEP) {
+      const grows = `got ${brief(clock)}, which goes up to ${show(highest)}. Count in a larger unit.`;
+      throw new Mistake(`\`clock\` must be at most ${show(LARGEST_STEP)}, ${grows}`);
+    }
   }
 
   // Every class of a text: its fields, and what it makes of their values.
@@ -397,12 +436,18 @@ const jaxsched = (() => {
         number("transition_steps", { byDefault: 1, above: 0 }),
       ],
       make: ({ init_value: init, decay_rate: rate, transition_steps: steps }) => ({
-        at: (t) => (t <= 0 ? init : limited(init * rate ** (t / steps))),
+        at(t) {
+          if (t <= 0 || init === 0) return init;
+          const exponent = Math.log(Math.abs(init)) + (Math.log(rate) * t) / steps;
+          return Math.sign(init) * Math.exp(Math.min(exponent, LOG_LARGEST));
+        },
       }),
     },
     InversePower: {
       fields: [number("init_value"), number("timescale", { above: 0 }), number("power", { atLeast: 0, atMost: 1e6 })],
-      make: ({ init_value: init, timescale, power }) => ({ at: (t) => init * Math.exp(-power * Math.log1p(t / timescale)) }),
+      make: ({ init_value: init, timescale, power }) => ({
+        at: (t) => init * Math.exp(-power * Math.log1p(t / timescale)),
+      }),
     },
     Logistic: {
       fields: [number("init_value"), number("end_value"), number("midpoint"), number("timescale", { above: 0 })],
@@ -490,7 +535,8 @@ const jaxsched = (() => {
     join: {
       fields: [
         field("schedules", (name, value) => {
-          if (!Array.isArray(value)) throw new Mistake(`\`${name}\` must be a list of schedules, got ${describe(value)}.`);
+          if (!Array.isArray(value))
+            throw new Mistake(`\`${name}\` must be a list of schedules, got ${describe(value)}.`);
           if (!value.length) throw new Mistake(`\`${name}\` must have at least one schedule, got none.`);
           return value.map((each, i) => asSchedule(`${name}[${i}]`, each));
         }),
@@ -512,7 +558,10 @@ const jaxsched = (() => {
           end: last === null ? null : starts.at(-1) + last,
           marks: (until) => {
             const own = schedules.map((each, k) => later(each, starts[k])(Math.min(until, starts[k + 1] ?? until)));
-            return inside([...boundaries, ...own.flat()].sort((a, b) => a - b), until);
+            return inside(
+              [...boundaries, ...own.flat()].sort((a, b) => a - b),
+              until,
+            );
           },
         };
       },
@@ -572,16 +621,19 @@ const jaxsched = (() => {
     },
     reclock: {
       fields: [part("schedule"), part("clock")],
-      make: ({ schedule, clock }) => ({
-        at: (t) => {
-          const time = clock.at(t);
-          const whole = Math.round(time);
-          const near = Math.abs(whole - time) <= 2 * Number.EPSILON * Math.abs(time);
-          return schedule.at(Math.max(0, Math.min(near ? whole : time, LARGEST_STEP)));
-        },
-        end: clock.end,
-        marks: clock.marks,
-      }),
+      make({ schedule, clock }) {
+        checkClock(clock);
+        return {
+          at(t) {
+            const time = clock.at(t);
+            const whole = Math.round(time);
+            const near = Math.abs(whole - time) <= 2 * Number.EPSILON * Math.abs(time);
+            return schedule.at(Math.max(0, Math.min(near ? whole : time, LARGEST_STEP)));
+          },
+          end: clock.end,
+          marks: clock.marks,
+        };
+      },
     },
     clip: {
       fields: [part("schedule"), optional("min_value"), optional("max_value")],
@@ -598,7 +650,9 @@ const jaxsched = (() => {
     },
   };
 
-  const TRANSITIONS = Object.keys(CALLS).filter((name) => CALLS[name].fields[2]?.name === "transition_steps" && name !== "Exponential");
+  const TRANSITIONS = Object.keys(CALLS).filter(
+    (name) => CALLS[name].fields[2]?.name === "transition_steps" && name !== "Exponential",
+  );
 
   /** Makes a schedule of converted values, with the defaults for those that are missing. */
   function make(name, values) {
@@ -624,16 +678,22 @@ const jaxsched = (() => {
   const num = (value) => new Num(value);
   const nums = (values) => values.map(num);
 
+  const FOLDS = { Product: (x, y) => x * y, Sum: (x, y) => x + y };
+
   function combined(name, a, b) {
     const flat = [a, b].flatMap((each) => (each.name === name ? each.parts : [each]));
-    const fold = name === "Product" ? (x, y) => x * y : (x, y) => x + y;
     const ends = flat.map((each) => each.end);
-    return new Schedule(name, [], {}, {
-      parts: flat,
-      at: (t) => limited(flat.map((each) => each.at(t)).reduce(fold)),
-      end: ends.includes(null) ? null : Math.max(...ends),
-      marks: (until) => flat.flatMap((each) => each.marks(until)),
-    });
+    return new Schedule(
+      name,
+      [],
+      {},
+      {
+        parts: flat,
+        at: (t) => limited(flat.map((each) => each.at(t)).reduce(FOLDS[name])),
+        end: ends.includes(null) ? null : Math.max(...ends),
+        marks: (until) => flat.flatMap((each) => each.marks(until)),
+      },
+    );
   }
 
   function operate(sign, left, right) {
@@ -652,8 +712,12 @@ const jaxsched = (() => {
     return checked(name, value, { atLeast: 0, atMost: total });
   }
 
-  function upAndDown({ total_steps: total, peak_fraction: fraction, shape, three_phases: three }, [first, middle, last]) {
-    if (typeof three !== "boolean") throw new Mistake(`\`three_phases\` must be True or False, got ${describe(three)}.`);
+  function upAndDown(
+    { total_steps: total, peak_fraction: fraction, shape, three_phases: three },
+    [first, middle, last],
+  ) {
+    if (typeof three !== "boolean")
+      throw new Mistake(`\`three_phases\` must be True or False, got ${describe(three)}.`);
     const most = three ? 0.5 : 1;
     const share = checked("peak_fraction", fraction, { atLeast: 0, atMost: most });
     const steps = checked("total_steps", total, { atLeast: 0 });
@@ -663,7 +727,12 @@ const jaxsched = (() => {
     return build("knots", { values: nums(values), steps: nums(at), shape });
   }
 
-  const ONE_CYCLE = [plain("total_steps"), plain("peak_fraction", num(0.3)), plain("shape", new Shape("Cosine")), { ...plain("three_phases", false), keyword: true }];
+  const ONE_CYCLE = [
+    plain("total_steps"),
+    plain("peak_fraction", num(0.3)),
+    plain("shape", new Shape("Cosine")),
+    { ...plain("three_phases", false), keyword: true },
+  ];
 
   function triangles(values, name) {
     const rise = checked("rise_steps", values.rise_steps, { atLeast: 0 });
@@ -676,11 +745,17 @@ const jaxsched = (() => {
     const cycles = build("cycle", { schedule: triangle, cycle_steps: num(period), value_factor: values.value_factor });
     const height = operate("*", num(within("peak_value - init_value", peak - init)), cycles);
     const { decay_rate: decay } = values;
-    const scaled = decay === null ? height : operate("*", height, build("Exponential", { init_value: num(1), decay_rate: decay }));
+    const scaled =
+      decay === null ? height : operate("*", height, build("Exponential", { init_value: num(1), decay_rate: decay }));
     return operate("+", num(init), scaled);
   }
 
-  const CYCLIC = [plain("rise_steps"), plain("fall_steps", null), { ...plain("value_factor", num(1)), keyword: true }, { ...plain("decay_rate", null), keyword: true }];
+  const CYCLIC = [
+    plain("rise_steps"),
+    plain("fall_steps", null),
+    { ...plain("value_factor", num(1)), keyword: true },
+    { ...plain("decay_rate", null), keyword: true },
+  ];
 
   const PRESETS = {
     step_decay: {
@@ -692,12 +767,20 @@ const jaxsched = (() => {
       build({ init_value, decay_rate, boundaries }) {
         const [init, rate] = [checked("init_value", init_value), checked("decay_rate", decay_rate)];
         if (!Array.isArray(boundaries)) checkedList("boundaries", boundaries);
-        const levels = [...boundaries, null].map((_, cut) => num(within(`init_value * decay_rate ** ${cut}`, init * rate ** cut)));
+        const levels = [...boundaries, null].map((_, cut) =>
+          num(within(`init_value * decay_rate ** ${cut}`, init * rate ** cut)),
+        );
         return build("Piecewise", { values: levels, boundaries });
       },
     },
     warmup_cosine: {
-      fields: [plain("peak_value"), plain("total_steps"), plain("warmup_steps"), plain("init_value", num(0)), plain("end_value", num(0))],
+      fields: [
+        plain("peak_value"),
+        plain("total_steps"),
+        plain("warmup_steps"),
+        plain("init_value", num(0)),
+        plain("end_value", num(0)),
+      ],
       build({ peak_value, total_steps, warmup_steps, init_value, end_value }) {
         const peak = checked("peak_value", peak_value);
         const total = checked("total_steps", total_steps, { atLeast: 0 });
@@ -728,7 +811,11 @@ const jaxsched = (() => {
     },
     one_cycle: {
       fields: [plain("init_value"), plain("peak_value"), plain("end_value"), ...ONE_CYCLE],
-      build: (values) => upAndDown(values, ["init_value", "peak_value", "end_value"].map((name) => checked(name, values[name]))),
+      build: (values) =>
+        upAndDown(
+          values,
+          ["init_value", "peak_value", "end_value"].map((name) => checked(name, values[name])),
+        ),
     },
     one_cycle_momentum: {
       fields: [plain("init_value"), plain("trough_value"), ...ONE_CYCLE],
@@ -758,7 +845,10 @@ const jaxsched = (() => {
         plain("cycles", null),
       ],
       build({ peak_value, end_value, cycle_steps, length_factor, value_factor, cycles }) {
-        const [peak, steps] = [num(checked("peak_value", peak_value)), num(checked("cycle_steps", cycle_steps, { above: 0 }))];
+        const [peak, steps] = [
+          num(checked("peak_value", peak_value)),
+          num(checked("cycle_steps", cycle_steps, { above: 0 })),
+        ];
         const falling = build("Cosine", { init_value: peak, end_value: num(0), transition_steps: steps });
         const rising = build("Cosine", { init_value: num(0), end_value, transition_steps: steps });
         const down = build("cycle", { schedule: falling, cycle_steps: steps, length_factor, value_factor, cycles });
@@ -778,10 +868,18 @@ const jaxsched = (() => {
       fields: [plain("model_size"), plain("warmup_steps"), plain("scale", num(1))],
       build({ model_size, warmup_steps, scale }) {
         const factor = checked("scale", scale);
-        const [size, steps] = [checked("model_size", model_size, { above: 0 }), checked("warmup_steps", warmup_steps, { above: 0 })];
+        const [size, steps] = [
+          checked("model_size", model_size, { above: 0 }),
+          checked("warmup_steps", warmup_steps, { above: 0 }),
+        ];
         const product = within("model_size * warmup_steps", size * steps, { above: 0 });
         const peak = within("scale * (model_size * warmup_steps) ** -0.5", factor * product ** -0.5);
-        const decay = PRESETS.inverse_sqrt.build({ peak_value: num(peak), warmup_steps: num(steps), init_value: num(0), timescale: null });
+        const decay = PRESETS.inverse_sqrt.build({
+          peak_value: num(peak),
+          warmup_steps: num(steps),
+          init_value: num(0),
+          timescale: null,
+        });
         return build("shift", { schedule: decay, steps: num(-1) });
       },
     },
@@ -792,9 +890,11 @@ const jaxsched = (() => {
   const LONGEST_TEXT = 100_000;
   const MOST_ENTRIES = 10_000;
   const DEEPEST = 100;
-  const CONSTANTS = { None: null, True: true, False: false };
-  const TIGHTNESS = { "+": 1, "-": 1, "*": 2, "/": 2 };
-  const FUNCTIONS = { ...Object.fromEntries(Object.keys(CALLS).map((name) => [name, CALLS[name].fields])), ...Object.fromEntries(Object.keys(PRESETS).map((name) => [name, PRESETS[name].fields])) };
+  const SEVERAL = ["stack", "select"];
+  const CONSTANTS = { __proto__: null, None: null, True: true, False: false };
+  const TIGHTNESS = { __proto__: null, "+": 1, "-": 1, "*": 2, "/": 2 };
+  const FUNCTIONS = { __proto__: null };
+  for (const [name, { fields }] of Object.entries({ ...CALLS, ...PRESETS })) FUNCTIONS[name] = fields;
 
   const TOKEN = new RegExp(
     String.raw`\s*(?:` +
@@ -844,7 +944,8 @@ const jaxsched = (() => {
     let [best, found] = [0.6, null];
     for (const each of known) {
       const score = similarity(each.toLowerCase(), wanted);
-      if (score > best || (score === best && (found === null || each.toLowerCase() > found.toLowerCase()))) [best, found] = [score, each];
+      if (score > best || (score === best && (found === null || each.toLowerCase() > found.toLowerCase())))
+        [best, found] = [score, each];
     }
     return found === null ? "." : `; did you mean \`${found}\`?`;
   }
@@ -919,7 +1020,8 @@ const jaxsched = (() => {
         read.tuple = true;
         return read;
       }
-      if (kind !== "number" && kind !== "string" && kind !== "name") this.fail(start, "Expected a schedule, a number or a list.");
+      if (kind !== "number" && kind !== "string" && kind !== "name")
+        this.fail(start, "Expected a schedule, a number or a list.");
       this.advance();
       if (kind === "number") return this.number(start, token);
       if (kind === "string") return token.slice(1, -1);
@@ -939,7 +1041,10 @@ const jaxsched = (() => {
       this.bracketed(closing, (place) => {
         this.entriesRead += 1;
         if (this.entriesRead > MOST_ENTRIES) {
-          this.fail(place, `Lists must have at most ${MOST_ENTRIES} entries in total, got ${this.entriesRead} up to here.`);
+          this.fail(
+            place,
+            `Lists must have at most ${MOST_ENTRIES} entries in total, got ${this.entriesRead} up to here.`,
+          );
         }
         read.push(this.expression());
         comma = this.next.text === ",";
@@ -953,14 +1058,16 @@ const jaxsched = (() => {
       const places = [];
       this.items.set(opening, places);
       this.depth += 1;
-      if (this.depth > DEEPEST) this.fail(opening, `Brackets must be nested at most ${DEEPEST} deep, got ${this.depth}.`);
+      if (this.depth > DEEPEST)
+        this.fail(opening, `Brackets must be nested at most ${DEEPEST} deep, got ${this.depth}.`);
       this.advance();
       while (this.next.text !== closing) {
         if (this.next.kind === "end") this.fail(opening, `\`${bracket}\` was never closed.`);
         places.push(this.next.start);
         item(this.next.start);
         if (this.next.text === ",") this.advance();
-        else if (this.next.text !== closing && this.next.kind !== "end") this.fail(this.next.start, `Expected \`,\` or \`${closing}\`.`);
+        else if (this.next.text !== closing && this.next.kind !== "end")
+          this.fail(this.next.start, `Expected \`,\` or \`${closing}\`.`);
       }
       this.advance();
       this.depth -= 1;
@@ -973,15 +1080,20 @@ const jaxsched = (() => {
     }
 
     call(place, name) {
-      if (!Object.hasOwn(FUNCTIONS, name)) {
-        this.fail(place, `Unknown schedule \`${cut(name)}\`${nearest(name, Object.keys(FUNCTIONS))}`);
+      if (SEVERAL.includes(name)) {
+        this.fail(place, `\`${name}\` holds several schedules; here, type each on a line of its own.`);
+      }
+      if (!(name in FUNCTIONS)) {
+        this.fail(place, `Unknown schedule \`${cut(name)}\`${nearest(name, [...Object.keys(FUNCTIONS), ...SEVERAL])}`);
       }
       const { values, places } = this.arguments(name, FUNCTIONS[name]);
       const missing = required(name).filter((each) => !(each in values));
       if (missing.length) this.fail(place, `\`${name}\` is missing \`${missing.join("`, `")}\`.`);
       return this.placed(place, places, () => {
         if (name in CALLS) return build(name, values);
-        const defaults = Object.fromEntries(FUNCTIONS[name].filter((each) => "default" in each).map((each) => [each.name, each.default]));
+        const defaults = Object.fromEntries(
+          FUNCTIONS[name].filter((each) => "default" in each).map((each) => [each.name, each.default]),
+        );
         return PRESETS[name].build({ ...defaults, ...values });
       });
     }
@@ -989,13 +1101,18 @@ const jaxsched = (() => {
     partial(place) {
       let [first, name] = [place, null];
       let read = null;
-      const { values, places } = this.arguments((shape) => `partial(${shape})`, null, (start) => {
-        first = start;
-        read = this.expression();
-        if (!(read instanceof Shape) || read.keywords) this.fail(start, "The first argument of `partial` must be the name of a shape.");
-        name = read.name;
-        return [name, FUNCTIONS[name].slice(3).map((each) => ({ ...each, keyword: true }))];
-      });
+      const { values, places } = this.arguments(
+        (shape) => `partial(${shape})`,
+        null,
+        (start) => {
+          first = start;
+          read = this.expression();
+          if (!(read instanceof Shape) || read.keywords)
+            this.fail(start, "The first argument of `partial` must be the name of a shape.");
+          name = read.name;
+          return [name, FUNCTIONS[name].slice(3).map((each) => ({ ...each, keyword: true }))];
+        },
+      );
       if (name === null) this.fail(first, "The first argument of `partial` must be the name of a shape.");
       return this.placed(place, places, () => {
         const keywords = {};
@@ -1023,7 +1140,8 @@ const jaxsched = (() => {
           named = true;
           name = this.next.text;
           const known = parameters.map((each) => each.name);
-          if (!known.includes(name)) this.fail(start, `\`${callee}\` has no argument \`${cut(name)}\`${nearest(name, known)}`);
+          if (!known.includes(name))
+            this.fail(start, `\`${callee}\` has no argument \`${cut(name)}\`${nearest(name, known)}`);
           if (name in values) this.fail(start, `\`${callee}\` has two values for \`${name}\`.`);
           this.advance();
         } else if (named) {
@@ -1050,7 +1168,8 @@ const jaxsched = (() => {
 
     combine(place, sign, left, right) {
       if (sign === "/") {
-        if (left instanceof Schedule || right instanceof Schedule) this.fail(place, "`/` must divide numbers; multiply the schedule by `1 / number`.");
+        if (left instanceof Schedule || right instanceof Schedule)
+          this.fail(place, "`/` must divide numbers; multiply the schedule by `1 / number`.");
         if (right.value === 0) this.fail(place, "Division by zero.");
       }
       return this.placed(place, {}, () => operate(sign, left, right));
@@ -1076,7 +1195,8 @@ const jaxsched = (() => {
 
   /** The schedule of a text. Throws a `Mistake`, whose `place` is an index into the text. */
   function parse(text) {
-    if (text.length > LONGEST_TEXT) throw new Mistake(`\`text\` must have at most ${LONGEST_TEXT} characters, got ${text.length}.`);
+    if (text.length > LONGEST_TEXT)
+      throw new Mistake(`\`text\` must have at most ${LONGEST_TEXT} characters, got ${text.length}.`);
     return new Reader(text).schedule();
   }
 
