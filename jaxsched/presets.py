@@ -24,6 +24,10 @@ def step_decay(init_value: Number, decay_rate: Number, transition_steps: Number)
 
     $$f(t) = \text{init\_value} \cdot \text{decay\_rate}^{\lfloor t / \text{transition\_steps} \rfloor}$$
 
+    | step                       | 0   | 9   | 10   | 11   |
+    |----------------------------|-----|-----|------|------|
+    | `step_decay(0.3, 0.5, 10)` | 0.3 | 0.3 | 0.15 | 0.15 |
+
     >>> import jaxsched as js
     >>> js.step_decay(0.1, 0.5, 30)
     staircase(Exponential(0.1, 0.5, 30), 30)
@@ -32,6 +36,10 @@ def step_decay(init_value: Number, decay_rate: Number, transition_steps: Number)
       init_value: the first rate.
       decay_rate: the factor of each cut, at least 0.
       transition_steps: the steps between two cuts, above 0.
+
+    Raises:
+      TypeError: an argument is not a number.
+      ValueError: an argument is not finite or out of range.
 
     Source: `StepLR` of PyTorch, `exponential_decay(staircase=True)` of Optax.
     """
@@ -43,6 +51,10 @@ def multi_step(init_value: Number, decay_rate: Number, boundaries: Sequence[floa
 
     $$f(t) = \text{init\_value} \cdot \text{decay\_rate}^{\#\{b \in \text{boundaries}:\ b \le t\}}$$
 
+    | step                             | 0   | 29  | 30   | 31   |
+    |----------------------------------|-----|-----|------|------|
+    | `multi_step(0.3, 0.1, [30, 60])` | 0.3 | 0.3 | 0.03 | 0.03 |
+
     >>> import jaxsched as js
     >>> js.multi_step(0.1, 0.5, [30, 60])
     Piecewise([0.1, 0.05, 0.025], [30, 60])
@@ -51,6 +63,10 @@ def multi_step(init_value: Number, decay_rate: Number, boundaries: Sequence[floa
       init_value: the first rate.
       decay_rate: the factor of each cut.
       boundaries: the steps of the cuts, sorted; one listed twice cuts twice.
+
+    Raises:
+      TypeError: an argument is not a number, or `boundaries` is not a list of numbers.
+      ValueError: a number or a rate is not finite, or a boundary is negative or below the previous one.
 
     Source: `MultiStepLR` of PyTorch.
     """
@@ -84,6 +100,10 @@ def warmup_cosine(
     \text{end} & t \ge T
     \end{cases}$$
 
+    | step                                        | 0 | 29      | 30   | 31   |
+    |---------------------------------------------|---|---------|------|------|
+    | `warmup_cosine(0.3, 30, 5, end_value=0.01)` | 0 | 0.01114 | 0.01 | 0.01 |
+
     >>> import jaxsched as js
     >>> js.warmup_cosine(0.3, 30, 5, end_value=0.01)
     warmup(Cosine(0.3, 0.01, 25), 5)
@@ -94,6 +114,10 @@ def warmup_cosine(
       warmup_steps: the length of the warmup, at most `total_steps`.
       init_value: the first rate.
       end_value: the last rate.
+
+    Raises:
+      TypeError: an argument is not a number.
+      ValueError: an argument is not finite or out of range.
 
     Source: Loshchilov and Hutter, *SGDR*, arXiv:1608.03983; Goyal et al., *Accurate, Large Minibatch SGD*,
     arXiv:1706.02677.
@@ -124,6 +148,10 @@ def warmup_stable_decay(
     \text{end} & t \ge T
     \end{cases}$$
 
+    | step                                       | 0 | 999    | 1000 | 1001 |
+    |--------------------------------------------|---|--------|------|------|
+    | `warmup_stable_decay(0.3, 1000, 100, 200)` | 0 | 0.0015 | 0    | 0    |
+
     >>> import jaxsched as js
     >>> js.warmup_stable_decay(0.3, 1000, 100, 200, shape=js.OneMinusSqrt)
     cooldown(warmup(0.3, 100), 800, 200, shape=OneMinusSqrt)
@@ -137,6 +165,10 @@ def warmup_stable_decay(
       init_value: the first rate.
       end_value: the last rate.
       shape: the shape of the cooldown: `Linear`, `Cosine`, `OneMinusSqrt` or any other transition.
+
+    Raises:
+      TypeError: an argument is of the wrong type.
+      ValueError: an argument is not finite or out of range, or `shape` refuses its ends.
 
     Source: Hu et al., *MiniCPM*, arXiv:2404.06395; the tails, Hägele et al., *Scaling Laws and
     Compute-Optimal Training Beyond Fixed Training Durations*, arXiv:2405.18392.
@@ -163,9 +195,19 @@ def one_cycle(
 ) -> Schedule:
     r"""Rises to a peak and falls again over one run, usually to below the first rate.
 
-    The knots are `init_value` at step 0, `peak_value` at `peak_fraction * total_steps` and `end_value` at
-    `total_steps`. With three phases there is another `init_value` at `2 * peak_fraction * total_steps`.
-    Between knots the rate follows `shape`.
+    With $T$ = `total_steps`, $P$ = `peak_fraction` times $T$ and $w$ the weight of the start of `shape`,
+
+    $$f(t) = \begin{cases}
+    \text{peak} + (\text{init} - \text{peak}) \, w(t / P) & t < P \\
+    \text{end} + (\text{peak} - \text{end}) \, w((t - P) / (T - P)) & P \le t < T \\
+    \text{end} & t \ge T
+    \end{cases}$$
+
+    With three phases the rate falls to `init_value` from step $P$ to $2 P$, and from there to `end_value`.
+
+    | step                            | 0    | 99        | 100   | 101   |
+    |---------------------------------|------|-----------|-------|-------|
+    | `one_cycle(0.04, 1, 4e-6, 100)` | 0.04 | 0.0005075 | 4e-06 | 4e-06 |
 
     >>> import jaxsched as js
     >>> js.one_cycle(0.04, 1.0, 4e-6, 100)
@@ -179,6 +221,10 @@ def one_cycle(
       peak_fraction: the fraction of the run before the peak, from 0 to 1; with three phases at most 0.5.
       shape: `Cosine`, `Linear` or any other transition.
       three_phases: whether the rate first falls back to `init_value`, in as many steps as it rose.
+
+    Raises:
+      TypeError: an argument is of the wrong type.
+      ValueError: an argument is not finite or out of range, or `shape` refuses its ends.
 
     Source: Smith and Topin, *Super-Convergence*, arXiv:1708.07120; `OneCycleLR` of PyTorch, whose last
     knot is at `total_steps - 1`.
@@ -196,11 +242,21 @@ def one_cycle_momentum(
     *,
     three_phases: bool = False,
 ) -> Schedule:
-    """The momentum for `one_cycle`: it falls while the rate rises, and rises again.
+    r"""The momentum for `one_cycle`: it falls while the rate rises, and rises again.
 
-    The knots are `init_value` at step 0, `trough_value` at `peak_fraction * total_steps` and `init_value` at
-    `total_steps`. With three phases there is another `init_value` at `2 * peak_fraction * total_steps`.
-    Between knots the momentum follows `shape`.
+    With $T$ = `total_steps`, $P$ = `peak_fraction` times $T$ and $w$ the weight of the start of `shape`,
+
+    $$f(t) = \begin{cases}
+    \text{trough} + (\text{init} - \text{trough}) \, w(t / P) & t < P \\
+    \text{init} + (\text{trough} - \text{init}) \, w((t - P) / (T - P)) & P \le t < T \\
+    \text{init} & t \ge T
+    \end{cases}$$
+
+    With three phases the momentum is back at `init_value` at step $2 P$, and stays there.
+
+    | step                                  | 0    | 99     | 100  | 101  |
+    |---------------------------------------|------|--------|------|------|
+    | `one_cycle_momentum(0.95, 0.85, 100)` | 0.95 | 0.9499 | 0.95 | 0.95 |
 
     >>> import jaxsched as js
     >>> js.one_cycle_momentum(0.95, 0.85, 100)
@@ -213,6 +269,10 @@ def one_cycle_momentum(
       peak_fraction: as in `one_cycle`.
       shape: as in `one_cycle`.
       three_phases: as in `one_cycle`.
+
+    Raises:
+      TypeError: an argument is of the wrong type.
+      ValueError: an argument is not finite or out of range, or `shape` refuses its ends.
 
     Source: Smith, *A disciplined approach to neural network hyper-parameters*, arXiv:1803.09820.
     """
@@ -258,6 +318,10 @@ def cyclic(
     The default is PyTorch's mode `triangular`; `value_factor=0.5` is `triangular2`, and `decay_rate=gamma` is
     `exp_range`.
 
+    | step                                     | 0   | 9    | 10  | 11   |
+    |------------------------------------------|-----|------|-----|------|
+    | `cyclic(0.1, 0.3, 10, value_factor=0.5)` | 0.1 | 0.28 | 0.3 | 0.28 |
+
     >>> import jaxsched as js
     >>> triangles = js.cyclic(0.1, 0.3, 10, value_factor=0.5)
     >>> float(triangles(10)), float(triangles(30))
@@ -270,6 +334,10 @@ def cyclic(
       fall_steps: the steps from peak to end, at least 0; by default `rise_steps`.
       value_factor: the ratio of a triangle's height to the one before, above 0.
       decay_rate: the factor of the height per step, above 0; by default none.
+
+    Raises:
+      TypeError: an argument is not a number.
+      ValueError: an argument is not finite or out of range, or `rise_steps` and `fall_steps` are both 0.
 
     Source: Smith, *Cyclical Learning Rates for Training Neural Networks*, arXiv:1506.01186.
     """
@@ -294,9 +362,20 @@ def cyclic_momentum(
     value_factor: Number = 1.0,
     decay_rate: Number | None = None,
 ) -> Schedule:
-    """The momentum for `cyclic`: it falls while the rate rises, and rises again.
+    r"""The momentum for `cyclic`: it falls while the rate rises, and rises again.
 
-    The formula is that of `cyclic`, with `trough_value` instead of `peak_value`.
+    With $P$, $k$ and $h$ as in `cyclic`,
+
+    $$f(t) = \text{init} + (\text{trough} - \text{init}) \, h(t - k P) \, \text{value\_factor}^k \,
+    \text{decay\_rate}^t$$
+
+    | step                            | 0   | 9    | 10  | 11   |
+    |---------------------------------|-----|------|-----|------|
+    | `cyclic_momentum(0.9, 0.8, 10)` | 0.9 | 0.81 | 0.8 | 0.81 |
+
+    >>> import jaxsched as js
+    >>> js.cyclic_momentum(0.9, 0.8, 10)(10)
+    Array(0.8, dtype=float32)
 
     Args:
       init_value: the momentum at which every triangle starts and ends; 0.9 is common.
@@ -306,6 +385,10 @@ def cyclic_momentum(
         `rise_steps`.
       value_factor: as in `cyclic`.
       decay_rate: as in `cyclic`.
+
+    Raises:
+      TypeError: an argument is not a number.
+      ValueError: as in `cyclic`.
 
     Source: `CyclicLR` of PyTorch.
     """
@@ -330,6 +413,10 @@ def warm_restarts(
 
     $$f = \text{peak} \cdot \text{value\_factor}^k \, w + \text{end} \, (1 - w)$$
 
+    | step                                   | 0   | 9      | 10   | 11     |
+    |----------------------------------------|-----|--------|------|--------|
+    | `warm_restarts(0.3, 0.01, 10, 2, 0.8)` | 0.3 | 0.0171 | 0.24 | 0.2386 |
+
     >>> import jaxsched as js
     >>> js.warm_restarts(0.3, 0.01, 10, 2, 0.8)
     cycle(Cosine(0.3, 0, 10), 10, 2, 0.8) + cycle(Cosine(0, 0.01, 10), 10, 2)
@@ -341,6 +428,11 @@ def warm_restarts(
       length_factor: the ratio of a cycle's length to the one before, above 0; below 1 it needs `cycles`.
       value_factor: the ratio of a peak to the one before, above 0.
       cycles: the number of cycles, after which the rate is constant; by default they are endless.
+
+    Raises:
+      TypeError: an argument is not a number.
+      ValueError: an argument is not finite or out of range, `cycles` is not a whole number, or it is `None`
+        and `length_factor` is below 1.
 
     Source: Loshchilov and Hutter, *SGDR*, arXiv:1608.03983; the decaying peak, timm's `CosineLRScheduler`.
     """
@@ -361,6 +453,10 @@ def inverse_sqrt(
 
     With the default $\tau = W$ this is `peak_value * sqrt(W / t)`.
 
+    | step                     | 0 | 99    | 100 | 101    |
+    |--------------------------|---|-------|-----|--------|
+    | `inverse_sqrt(0.1, 100)` | 0 | 0.099 | 0.1 | 0.0995 |
+
     >>> import jaxsched as js
     >>> js.inverse_sqrt(0.1, 100)
     warmup(InversePower(0.1, 100, 0.5), 100)
@@ -370,6 +466,10 @@ def inverse_sqrt(
       warmup_steps: the length of the warmup, above 0 without `timescale`.
       init_value: the first rate.
       timescale: the steps in which the rate falls to 0.71 of its peak; by default `warmup_steps`.
+
+    Raises:
+      TypeError: an argument is not a number.
+      ValueError: an argument is not finite or out of range.
 
     Source: Vaswani et al., *Attention Is All You Need*, arXiv:1706.03762, in the form of Raffel et al., *T5*,
     arXiv:1910.10683.
@@ -386,6 +486,10 @@ def noam(model_size: Number, warmup_steps: Number, scale: Number = 1.0) -> Sched
     $$f(t) = \text{scale} \cdot \text{model\_size}^{-1/2} \min\left((t + 1)^{-1/2},\
     (t + 1) \, \text{warmup\_steps}^{-3/2}\right)$$
 
+    | step              | 0         | 3999      | 4000      | 4001      |
+    |-------------------|-----------|-----------|-----------|-----------|
+    | `noam(512, 4000)` | 1.747e-07 | 0.0006988 | 0.0006987 | 0.0006986 |
+
     >>> import jaxsched as js
     >>> js.noam(512, 4000)(3999)
     Array(0.00069877, dtype=float32)
@@ -394,6 +498,10 @@ def noam(model_size: Number, warmup_steps: Number, scale: Number = 1.0) -> Sched
       model_size: the width of the model, above 0.
       warmup_steps: the length of the warmup, above 0.
       scale: a factor on the rate.
+
+    Raises:
+      TypeError: an argument is not a number.
+      ValueError: an argument is not finite or out of range.
 
     Source: Vaswani et al., *Attention Is All You Need*, arXiv:1706.03762, section 5.3.
     """

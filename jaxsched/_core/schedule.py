@@ -375,6 +375,10 @@ class Constant(Schedule):
     |-----------------|-----|-----|-----|-----|
     | `Constant(0.3)` | 0.3 | 0.3 | 0.3 | 0.3 |
 
+    >>> import jaxsched as js
+    >>> js.Constant(0.3)(1000)
+    Array(0.3, dtype=float32)
+
     Args:
       value: the rate.
 
@@ -405,6 +409,14 @@ class Lambda(Schedule):
 
     It compares by the identity of `fn` and has no text form. `fn` gets a float64 step, or a float32 step on
     a platform without float64. The rate is as accurate as `fn`.
+
+    | step                              | 0   | 9    | 10      | 11    |
+    |-----------------------------------|-----|------|---------|-------|
+    | `Lambda(lambda t: 0.3 / (1 + t))` | 0.3 | 0.03 | 0.02727 | 0.025 |
+
+    >>> import jaxsched as js
+    >>> js.Lambda(lambda step: 0.3 / (1 + step))(2)
+    Array(0.1, dtype=float32)
 
     Args:
       fn: maps the step, a floating scalar, to a scalar. It is traced, so write it with `jax.numpy`. If it

@@ -19,6 +19,10 @@ class clip(Schedule):
 
     $$f(t) = \min(\max(s(t), \text{min}), \text{max})$$
 
+    | step                                | 0   | 9    | 10   | 11   |
+    |-------------------------------------|-----|------|------|------|
+    | `clip(Linear(1, 0, 10), 0.25, 0.8)` | 0.8 | 0.25 | 0.25 | 0.25 |
+
     >>> import jax.numpy as jnp
     >>> import jaxsched as js
     >>> js.clip(js.Linear(1.0, 0.0, 4), 0.25, 0.8)(jnp.arange(5))

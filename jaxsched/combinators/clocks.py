@@ -14,6 +14,10 @@ from jaxsched._core.span import Span
 class shift(Schedule):
     """A schedule delayed by a number of steps: `shift(s, n)(t) == s(t - n)`.
 
+    | step                           | 0   | 14   | 15 | 16 |
+    |--------------------------------|-----|------|----|----|
+    | `shift(Linear(0.3, 0, 10), 5)` | 0.3 | 0.03 | 0  | 0  |
+
     >>> import jaxsched as js
     >>> [float(js.shift(js.Linear(1.0, 0.0, 4), 10)(step)) for step in (0, 10, 12, 14)]
     [1.0, 1.0, 0.5, 0.0]
@@ -43,6 +47,10 @@ class stretch(Schedule):
 
     `stretch(s, steps_per_epoch)` turns a schedule in epochs into a smooth one in steps.
 
+    | step                            | 0   | 19    | 20 | 21 |
+    |---------------------------------|-----|-------|----|----|
+    | `stretch(Linear(0.3, 0, 4), 5)` | 0.3 | 0.015 | 0  | 0  |
+
     >>> import jaxsched as js
     >>> [float(js.stretch(js.Linear(1.0, 0.0, 4), 10)(step)) for step in (0, 5, 10, 40)]
     [1.0, 0.875, 0.75, 0.0]
@@ -70,6 +78,10 @@ class staircase(Schedule):
     r"""A schedule evaluated every $n$ steps, and held constant in between.
 
     $$f(t) = s(n \lfloor t / n \rfloor)$$
+
+    | step                               | 0   | 11  | 12 | 13 |
+    |------------------------------------|-----|-----|----|----|
+    | `staircase(Linear(0.3, 0, 12), 4)` | 0.3 | 0.1 | 0  | 0  |
 
     >>> import jaxsched as js
     >>> [float(js.staircase(js.Linear(1.0, 0.0, 4), 2)(step)) for step in range(5)]
@@ -101,6 +113,10 @@ class per_epoch(Schedule):
 
     where $n$ is `steps_per_epoch`. The rate in epoch $k$ is $s(k)$. If the rate should change within an
     epoch, use `stretch`.
+
+    | step                              | 0   | 11    | 12 | 13 |
+    |-----------------------------------|-----|-------|----|----|
+    | `per_epoch(Linear(0.3, 0, 4), 3)` | 0.3 | 0.075 | 0  | 0  |
 
     >>> import jaxsched as js
     >>> [float(js.per_epoch(js.Linear(1.0, 0.0, 4), 3)(step)) for step in (0, 2, 3, 5, 6)]

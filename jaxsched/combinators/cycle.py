@@ -31,6 +31,10 @@ class reflect(Schedule):
 
     where $P$ is `period`, the number of steps of one run forwards and backwards.
 
+    | step                                | 0   | 9    | 10  | 11   |
+    |-------------------------------------|-----|------|-----|------|
+    | `reflect(Linear(0.1, 0.3, 10), 20)` | 0.1 | 0.28 | 0.3 | 0.28 |
+
     >>> import jaxsched as js
     >>> triangle = js.reflect(js.Linear(0.0, 1.0, 2), 4)
     >>> [float(triangle(step)) for step in range(7)]
@@ -83,6 +87,10 @@ class cycle(Schedule):
     the numbers are known; with traced numbers, a late restart may be off by some steps.
 
     Source: Loshchilov and Hutter, *SGDR: Stochastic Gradient Descent with Warm Restarts*, arXiv:1608.03983.
+
+    | step                                    | 0   | 9        | 10   | 11     |
+    |-----------------------------------------|-----|----------|------|--------|
+    | `cycle(Cosine(0.3, 0, 10), 10, 2, 0.5)` | 0.3 | 0.007342 | 0.15 | 0.1491 |
 
     >>> import jaxsched as js
     >>> restarts = js.cycle(js.Linear(1.0, 0.0, 2), 2, length_factor=2, value_factor=0.5)

@@ -26,6 +26,10 @@ class join(Schedule):
 
     A boundary is step 0 of the next part. The last part has no end.
 
+    | step                                  | 0    | 9    | 10  | 11     |
+    |---------------------------------------|------|------|-----|--------|
+    | `join([0.05, Rex(0.3, 0, 20)], [10])` | 0.05 | 0.05 | 0.3 | 0.2923 |
+
     >>> import jaxsched as js
     >>> freeze_then_train = js.join([0.0, js.Cosine(0.1, 0.0, 100)], [50])
     >>> float(freeze_then_train(49)), round(float(freeze_then_train(50)), 3)

@@ -27,6 +27,10 @@ class warmup(Schedule):
     where the ramp goes from `init_value` to $s(0)$ over $W$ = `warmup_steps`, and $a$ is `first_step`.
     The warmup adds to the length of the schedule. `warmup(s, 0)` equals `s`.
 
+    | step                               | 0 | 4    | 5   | 6      |
+    |------------------------------------|---|------|-----|--------|
+    | `warmup(Cosine(0.3, 0.01, 15), 5)` | 0 | 0.24 | 0.3 | 0.2968 |
+
     >>> import jax.numpy as jnp
     >>> import jaxsched as js
     >>> schedule = js.warmup(js.Cosine(0.3, 0.01, 15), 5)
@@ -80,6 +84,10 @@ class cooldown(Schedule):
     it stays at `end_value`. `start_step` is a leaf, so one compiled training step can start the cooldown at
     any time.
 
+    | step                                        | 0   | 19  | 20  | 21     |
+    |---------------------------------------------|-----|-----|-----|--------|
+    | `cooldown(0.3, 20, 10, shape=OneMinusSqrt)` | 0.3 | 0.3 | 0.3 | 0.2051 |
+
     >>> import jaxsched as js
     >>> [float(js.cooldown(1.0, 10, 4)(step)) for step in (9, 10, 12, 14, 15)]
     [1.0, 1.0, 0.5, 0.0, 0.0]
@@ -132,6 +140,10 @@ class knots(Schedule):
 
     where $x_i$ are `steps` and ramp $i$ goes from `values[i]` to `values[i + 1]`. The rate is the first value
     before the first step, and the last value from the last step on. It jumps where two steps are equal.
+
+    | step                                | 0   | 9    | 10  | 11    |
+    |-------------------------------------|-----|------|-----|-------|
+    | `knots([0.1, 0.3, 0], [0, 10, 30])` | 0.1 | 0.28 | 0.3 | 0.285 |
 
     >>> import jaxsched as js
     >>> triangle = js.knots([0.1, 1.0, 0.1], [0, 10, 30])

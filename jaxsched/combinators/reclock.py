@@ -39,6 +39,10 @@ class reclock(Schedule):
     step that reaches its number of tokens. Times are clipped to the range from 0 to 2^53. Without float64, as
     on a TPU, a time has 24 bits.
 
+    | step                                                           | 0   | 9      | 10    | 11     |
+    |----------------------------------------------------------------|-----|--------|-------|--------|
+    | `reclock(Linear(0.3, 0, 40), knots([0, 10, 40], [0, 10, 20]))` | 0.3 | 0.2325 | 0.225 | 0.2025 |
+
     >>> import jaxsched as js
     >>> tokens = js.knots([0, 4e9, 10e9], [0, 2000, 3000])    # 2M a step, then 6M
     >>> schedule = js.reclock(js.Linear(0.5, 0.0, 10e9), tokens)

@@ -69,6 +69,10 @@ def stack(schedules: Sequence[ScheduleLike]) -> Schedule:
     a `select` with such leaves. Call the result only under `jax.vmap`. For nested `jax.vmap`, stacks of equal
     length and of one kind can be stacked again.
 
+    | step                                         | 0        | 9         | 10     | 11     |
+    |----------------------------------------------|----------|-----------|--------|--------|
+    | `stack([Linear(0.1, 0, 10), Constant(0.3)])` | 0.1, 0.3 | 0.01, 0.3 | 0, 0.3 | 0, 0.3 |
+
     >>> import jax
     >>> import jaxsched as js
     >>> rates = js.stack([js.Linear(0.1, 0.0, 10), js.Linear(0.2, 0.0, 10), 0.3])

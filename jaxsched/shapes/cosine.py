@@ -25,6 +25,10 @@ class Cosine(Transition):
     |-------------------------|-----|---------|------|------|
     | `Cosine(0.3, 0.01, 15)` | 0.3 | 0.01317 | 0.01 | 0.01 |
 
+    >>> import jaxsched as js
+    >>> js.Cosine(0.3, 0.0, 1000)(500)
+    Array(0.15, dtype=float32)
+
     Args:
       init_value: the rate at step 0.
       end_value: the rate from step `transition_steps` on.

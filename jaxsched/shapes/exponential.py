@@ -27,6 +27,10 @@ class Geometric(Transition):
     |------------------------------|-----|-----------|--------|--------|
     | `Geometric(0.3, 0.0003, 10)` | 0.3 | 0.0005986 | 0.0003 | 0.0003 |
 
+    >>> import jaxsched as js
+    >>> js.Geometric(0.1, 0.001, 10)(5)
+    Array(0.01, dtype=float32)
+
     Args:
       init_value: the rate at step 0. Its absolute value is at least 1.18e-38, the smallest normal float32.
       end_value: the rate from step `transition_steps` on, with the same limit and the sign of `init_value`.
@@ -83,6 +87,10 @@ class Exponential(Schedule):
     |----------------------------|-----|---------|-------|---------|
     | `Exponential(0.1, 0.5)`    | 0.1 | 0.05    | 0.025 | 0.0125  |
     | `Exponential(0.1, 0.5, 2)` | 0.1 | 0.07071 | 0.05  | 0.03536 |
+
+    >>> import jaxsched as js
+    >>> js.Exponential(0.1, 0.5, 1000)(2000)
+    Array(0.025, dtype=float32)
 
     Args:
       init_value: the rate at step 0.

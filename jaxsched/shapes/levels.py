@@ -23,6 +23,10 @@ class Piecewise(Schedule):
     |-----------------------------------------|-----|-----|-----|------|
     | `Piecewise([0.3, 0.1, 0.03], [10, 20])` | 0.3 | 0.3 | 0.1 | 0.03 |
 
+    >>> import jaxsched as js
+    >>> js.Piecewise([0.3, 0.1, 0.03], [10, 20])(10)
+    Array(0.1, dtype=float32)
+
     Args:
       values: the levels, shape (n + 1,).
       boundaries: the steps at which they change, shape (n,), sorted, at least 0.
@@ -63,6 +67,10 @@ class Table(Schedule):
     | step                     | 0   | 1   | 2   | 3   |
     |--------------------------|-----|-----|-----|-----|
     | `Table([0.1, 0.2, 0.3])` | 0.1 | 0.2 | 0.3 | 0.3 |
+
+    >>> import jaxsched as js
+    >>> js.Table([0.1, 0.2, 0.3])(2)
+    Array(0.3, dtype=float32)
 
     Args:
       values: the rates, shape (n,), n at least 1.

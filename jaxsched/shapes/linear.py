@@ -19,6 +19,10 @@ class Linear(Transition):
     |----------------------|-----|------|----|----|
     | `Linear(0.3, 0, 10)` | 0.3 | 0.03 | 0  | 0  |
 
+    >>> import jaxsched as js
+    >>> js.Linear(0.3, 0.0, 10)(5)
+    Array(0.15, dtype=float32)
+
     Args:
       init_value: the rate at step 0.
       end_value: the rate from step `transition_steps` on.

@@ -22,6 +22,10 @@ class Polynomial(Transition):
     | `Polynomial(0.3, 0, 10, power=2)`   | 0.3 | 0.003   | 0  | 0  |
     | `Polynomial(0.3, 0, 10, 2, warp=2)` | 0.3 | 0.01083 | 0  | 0  |
 
+    >>> import jaxsched as js
+    >>> js.Polynomial(0.3, 0.0, 10, power=2)(5)
+    Array(0.075, dtype=float32)
+
     Args:
       init_value: the rate at step 0.
       end_value: the rate from step `transition_steps` on.
@@ -60,6 +64,10 @@ class OneMinusSqrt(Transition):
     | step                       | 0   | 9      | 10 | 11 |
     |----------------------------|-----|--------|----|----|
     | `OneMinusSqrt(0.3, 0, 10)` | 0.3 | 0.0154 | 0  | 0  |
+
+    >>> import jaxsched as js
+    >>> js.OneMinusSqrt(0.4, 0.0, 100)(25)
+    Array(0.2, dtype=float32)
 
     Args:
       init_value: the rate at step 0.

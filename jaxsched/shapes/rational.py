@@ -27,6 +27,10 @@ class Rex(Transition):
     |-------------------|-----|---------|----|----|
     | `Rex(0.3, 0, 10)` | 0.3 | 0.05455 | 0  | 0  |
 
+    >>> import jaxsched as js
+    >>> js.Rex(0.3, 0.0, 10)(5)
+    Array(0.2, dtype=float32)
+
     Args:
       init_value: the rate at step 0.
       end_value: the rate from step `transition_steps` on.
@@ -62,6 +66,10 @@ class InversePower(Schedule):
     | step                         | 0   | 10     | 30   | 990  |
     |------------------------------|-----|--------|------|------|
     | `InversePower(0.3, 10, 0.5)` | 0.3 | 0.2121 | 0.15 | 0.03 |
+
+    >>> import jaxsched as js
+    >>> js.InversePower(0.3, 10, 0.5)(30)
+    Array(0.15, dtype=float32)
 
     Args:
       init_value: the rate at step 0.

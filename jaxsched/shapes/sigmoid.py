@@ -28,6 +28,10 @@ class Tanh(Transition):
     |--------------------|-----|----------|----|----|
     | `Tanh(0.3, 0, 10)` | 0.3 | 0.004666 | 0  | 0  |
 
+    >>> import jaxsched as js
+    >>> js.Tanh(0.3, 0.0, 10)(7)
+    Array(0.14962831, dtype=float32)
+
     Args:
       init_value: the rate at step 0.
       end_value: the rate from step `transition_steps` on.
@@ -82,6 +86,10 @@ class Relaxation(Transition):
     |--------------------------|-----|----------|----|----|
     | `Relaxation(0.3, 0, 10)` | 0.3 | 0.008631 | 0  | 0  |
 
+    >>> import jaxsched as js
+    >>> js.Relaxation(0.33, 0.0, 10, rate=0.1)(5)
+    Array(0.07928351, dtype=float32)
+
     Args:
       init_value: the rate at step 0.
       end_value: the rate from step `transition_steps` on.
@@ -116,6 +124,10 @@ class Logistic(Schedule):
     | step                         | 0      | 40     | 50  | 1000 |
     |------------------------------|--------|--------|-----|------|
     | `Logistic(0.3, 0.1, 50, 10)` | 0.2987 | 0.2462 | 0.2 | 0.1  |
+
+    >>> import jaxsched as js
+    >>> js.Logistic(0.3, 0.1, 50, 10)(50)
+    Array(0.2, dtype=float32)
 
     Args:
       init_value: the rate long before the midpoint. The rate at step 0 already differs from it.
