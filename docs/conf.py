@@ -26,6 +26,7 @@ import gallery  # noqa: E402
 import jaxsched as js  # noqa: E402
 from benchmarks.report import RESULTS, markdown  # noqa: E402
 from catalogue import cases, ports  # noqa: E402
+from jaxsched._core.evaluate import batch_shape  # noqa: E402
 from jaxsched._inspect.plot import svg  # noqa: E402
 
 project = "jaxsched"
@@ -98,19 +99,24 @@ class Name(ReferenceRole):
 
 
 class Curve(SphinxDirective):
-    """Draws the expressions in its lines as one picture with their texts below, as in a notebook."""
+    """Draws the expressions in its lines as one picture with their texts below, as in a notebook.
+
+    What is alone may be a stack, whose members are drawn.
+    """
 
     has_content = True
     option_spec: ClassVar[dict[str, Any]] = {"steps": int}
 
     def run(self) -> list[nodes.Node]:
-        schedules = [js.parse(line) for line in self.content if line]
-        picture = svg(schedules, self.options.get("steps"), standalone=False)
+        schedules = {line: api.schedule(line) for line in self.content if line}
+        first = next(iter(schedules.values()))
+        drawn = first if batch_shape(first) else schedules
+        picture = svg(drawn, self.options.get("steps"), standalone=False)
         return [nodes.raw("", f'<div class="curve">{picture}</div>', format="html")]
 
 
 class Listing(SphinxDirective):
-    """Lists and describes every public name of a kind, as `docs/api.py` finds them in the package."""
+    """Lists the public names of a kind, as `docs/api.py` finds them in the package."""
 
     required_arguments = 1
     option_spec: ClassVar[dict[str, Any]] = {}
@@ -118,7 +124,7 @@ class Listing(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         for path in (api.__file__, js.__file__):
             self.env.note_dependency(path)
-        return self.parse_text_to_nodes(api.listing(self.arguments[0]))
+        return self.parse_text_to_nodes(api.listing(self.arguments[0]), allow_section_headings=True)
 
 
 class Gallery(SphinxDirective):
@@ -175,6 +181,11 @@ class Benchmark(SphinxDirective):
         versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
         made = f"Made by `{record['command']}` on {record['cores']} cores ({record['device']}), {versions}."
         return self.parse_text_to_nodes(f"{made}\n\n{markdown(record['rows'])}\n")
+
+
+def write_pages(app: Sphinx) -> None:
+    """Writes the pages of the schedules before Sphinx looks for pages."""
+    api.write_pages(api.PAGES)
 
 
 def to_rst(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
@@ -250,6 +261,7 @@ def setup(app: Sphinx) -> None:
     app.add_directive("sweeps", Sweeps)
     app.add_directive("forecast", Forecast)
     app.add_directive("benchmark", Benchmark)
+    app.connect("builder-inited", write_pages)
     app.connect("autodoc-process-docstring", to_rst, priority=400)
     app.connect("autodoc-process-signature", short_signature)
     app.connect("autodoc-skip-member", without_types)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
 import os
@@ -12,22 +13,20 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import api
+import jax
 import numpy as np
 import pytest
+from modules import public_functions
 
 import jaxsched as js
 from benchmarks.report import RESULTS, markdown
+from jaxsched._core.evaluate import batch_shape
 
 ROOT = Path(__file__).parents[2]
-SHAPES = {
-    name: value
-    for name, value in vars(js).items()
-    if inspect.isclass(value) and issubclass(value, js.Schedule) and name[0].isupper()
-} | {"Product": type(js.Constant(1) * 2), "Sum": type(js.Constant(1) + 2)}
-SHAPES = {name: cls for name, cls in SHAPES.items() if not inspect.isabstract(cls)}
 PUBLIC = {name: getattr(js, name) for name in js.__all__ if callable(getattr(js, name))}
-WITHOUT_FORMULA = {"Schedule", "Transition", "parse", "stack", "table", "number", "numbers", "part", "parts"}
-WITHOUT_FORMULA |= {"optional_number", "learning_rate", "scale_by_learning_rate", "LearningRateState"}
+SCHEDULES = {name: getattr(js, name) for kind in api.KINDS for name in api.names(kind)}
+COMPOSITIONS = api.names("combinators") + api.names("presets")
+WITHOUT_FORMULA = {"stack", "table"}
 
 
 def rows(cls):
@@ -37,23 +36,35 @@ def rows(cls):
     return cells[0], cells[1:]
 
 
-@pytest.mark.parametrize("name", [name for name in SHAPES if name not in ("Lambda", "Product", "Sum")])
+@pytest.mark.parametrize("name", [name for name in SCHEDULES if name != "table"])
 def test_table_of_rates(name):
-    (title, *steps), lines = rows(SHAPES[name])
+    (title, *steps), lines = rows(SCHEDULES[name])
     assert title == "step"
     assert lines
+    at = np.array(steps, np.int32)
     for expression, *rates in lines:
-        schedule = js.parse(expression.strip("`"))
-        assert type(schedule) is SHAPES[name]
-        actual = [f"{rate:.4g}" for rate in np.asarray(schedule(np.array(steps, np.int32)), float)]
-        assert actual == rates, expression
+        assert expression.startswith(f"`{name}(")
+        schedule = api.schedule(expression.strip("`"))
+        actual = jax.vmap(lambda each: each(at))(schedule) if batch_shape(schedule) else schedule(at)
+        columns = np.atleast_2d(np.asarray(actual, float)).T
+        assert [", ".join(f"{rate:.4g}" for rate in column) for column in columns] == rates, expression
 
 
-@pytest.mark.parametrize("name", [name for name, cls in SHAPES.items() if issubclass(cls, js.Transition)])
+@pytest.mark.parametrize("name", api.names("transitions"))
 def test_table_of_a_transition_covers_its_end(name):
-    (_, *steps), lines = rows(SHAPES[name])
+    (_, *steps), lines = rows(SCHEDULES[name])
     length = int(js.parse(lines[0][0].strip("`")).transition_steps)
     assert [int(step) for step in steps] == [0, length - 1, length, length + 1]
+
+
+@pytest.mark.parametrize("name", COMPOSITIONS)
+def test_table_of_a_composition_covers_its_end_or_one_of_its_numbers(name):
+    (_, *steps), lines = rows(SCHEDULES[name])
+    before, turn, after = map(int, steps[1:])
+    assert (int(steps[0]), before, after) == (0, turn - 1, turn + 1)
+    for expression, *_ in lines:
+        known = re.findall(r"\d+", expression)
+        assert str(turn) in known or turn == js.parse(expression.strip("`")).duration()
 
 
 @pytest.mark.parametrize("name", PUBLIC)
@@ -61,15 +72,12 @@ def test_public_names_are_documented(name):
     doc = inspect.getdoc(PUBLIC[name])
     assert doc
     assert doc.splitlines()[0].endswith((".", ":", "$$"))
-    if (
-        inspect.isclass(PUBLIC[name])
-        and issubclass(PUBLIC[name], js.Schedule)
-        and name not in WITHOUT_FORMULA
-    ):
-        assert "$$" in doc or "==" in doc, "no formula"
+    if name in SCHEDULES:
+        assert "$$" in doc or "==" in doc or name in WITHOUT_FORMULA, "no formula"
+        assert "\n>>> " in doc, "no example"
         assert "Raises:" in doc
-        for field in PUBLIC[name].__dataclass_fields__:
-            assert f"  {field}:" in doc, f"`{field}` is not explained"
+        for argument in inspect.signature(PUBLIC[name]).parameters:
+            assert f"  {argument}:" in doc, f"`{argument}` is not explained"
 
 
 @pytest.mark.parametrize("name", [path.stem for path in RESULTS.glob("*.json")])
@@ -103,15 +111,29 @@ def test_the_schedules_of_the_readme_are_drawn_as_they_are(tmp_path):
 
 
 def test_every_public_name_is_in_the_reference():
-    pages = "".join(path.read_text() for path in (ROOT / "docs/reference").glob("*.md"))
-    listed = "".join(api.listing(kind) for kind in re.findall(r"^```\{listing\} (\w+)$", pages, re.MULTILINE))
-    documented = set(re.findall(r"^\.\. auto\w+:: ([\w.]+)$", pages + listed, re.MULTILINE))
-    documented |= {name.rpartition(".")[2] for name in documented}
-    inner = {
-        f"jaxsched.{each}.{name}" for each in ("forecast", "ports") for name in getattr(js, each).__all__
-    }
-    types = {"Number", "Numbers", "ScheduleLike"}
-    assert set(js.__all__) - types - {"forecast", "ports"} | inner <= documented
+    described = {name for page in api.reference_pages() for name in api.documented(page)}
+    public = {*js.__all__, "ports.FromConfig", *(f"forecast.{name}" for name in js.forecast.__all__)}
+    for system in js.ports.SYSTEMS:
+        module = importlib.import_module(f"jaxsched.ports.{system}")
+        public |= {f"ports.{system}.{name}" for name in public_functions(module)}
+    assert public <= described
+    index, types = api.everything(), api.names("types")
+    for name in public:
+        last = name.rpartition(".")[2]
+        link = f"[{last}](testing.md#types)" if name in types else f"{{py:obj}}`{last} <jaxsched.{name}>`"
+        assert f"| {link} |" in index
+
+
+def test_the_pages_of_schedules_are_those_of_the_package(tmp_path):
+    (tmp_path / "Gone.md").write_text("# Gone\n")
+    api.write_pages(tmp_path)
+    pages = {path.stem: path.read_text() for path in tmp_path.iterdir()}
+    assert set(pages) == SCHEDULES.keys() - {"table"}, "`table` is on the page of `Table`"
+    for name in SCHEDULES:
+        page = pages["Table" if name == "table" else name]
+        assert re.search(rf"^\.\. auto(class|function):: {name}$", page, re.MULTILINE)
+        assert f"{{curve}}\n{name}(" in page or name == "table"
+    assert "playground.html#e=Linear%280.3%2C%200%2C%2010%29" in pages["Linear"]
 
 
 def test_the_readme_names_every_shape():

@@ -84,7 +84,8 @@ def test_what_the_package_exports_needs_no_row_in_the_docs(monkeypatch):
     reference = api.listing("shapes")
     formula = r"$f(t) = \begin{cases} \text{init} & t < T \\ \text{end} & t \ge T \end{cases}$"
     assert f"| {{py:obj}}`Step <jaxsched.Step>` | One rate, then another. | {formula} |" in reference
-    assert "\n.. autoclass:: Step\n" in reference
+    assert "\nschedules/Step\n" in reference
+    assert "\n.. autoclass:: Step\n" in api.page("Step", ["Step"])
     assert gallery.panels("Shapes")[-1] == ("Step", "js.Step(0.3, 0, 800)", Step(0.3, 0, 800), 1000)
 
 

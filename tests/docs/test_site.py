@@ -57,6 +57,8 @@ def test_pages(browser, site, width):
     for path, seen in pages.items():
         for link in seen["links"]:
             address, anchor = urldefrag(link)
+            if anchor.startswith("e="):
+                anchor = ""  # an expression for the playground
             if address.startswith("https://"):
                 continue
             target = Path(unquote(urlsplit(address).path)).resolve()
