@@ -29,6 +29,57 @@ KINDS = ("transitions", "shapes", "combinators", "presets")
 ONLY_IN_PYTHON = ("Lambda", "stack")
 """The schedules that the playground cannot draw."""
 
+SYNONYMS = {
+    "Constant": "constant learning rate, fixed learning rate, flat",
+    "Cosine": "cosine annealing, cosine decay, CosineAnnealingLR, half cosine",
+    "Exponential": "exponential decay, ExponentialLR, half-life",
+    "Geometric": "geometric decay, log-linear decay",
+    "InversePower": "inverse time decay, inverse square root, rsqrt, hyperbolic decay",
+    "Lambda": "LambdaLR, custom schedule",
+    "Linear": "linear decay, linear schedule, LinearLR, linear decay to zero, D2Z",
+    "Logistic": "sigmoid decay, logistic decay",
+    "OneMinusSqrt": "1-sqrt, one minus square root, square root decay",
+    "Piecewise": "piecewise constant, MultiStepLR, levels, milestones",
+    "Polynomial": "polynomial decay, PolynomialLR, poly",
+    "Relaxation": "exponential approach, exponential cooldown",
+    "Rex": "reflected exponential, budgeted training",
+    "Table": "lookup table, list of rates",
+    "Tanh": "hyperbolic tangent decay, HTD",
+    "clip": "minimum learning rate, maximum learning rate, min_lr, eta_min, floor",
+    "cooldown": "decay phase, final decay, anneal at the end",
+    "cycle": "warm restarts, SGDR, CosineAnnealingWarmRestarts, periodic",
+    "cyclic": "triangular, triangular2, exp_range, cyclical learning rate, CLR, CyclicLR",
+    "cyclic_momentum": "cyclical momentum",
+    "forecast": "predict the loss, scaling law",
+    "index": "learning rate, learning rate scheduler, learning rate schedule, scheduler, API",
+    "inverse_sqrt": "inverse square root, rsqrt, T5",
+    "join": "SequentialLR, join_schedules, chain schedules",
+    "knots": "piecewise linear, piecewise_interpolate_schedule, interpolation",
+    "multi_step": "MultiStepLR, milestones, multi-step decay",
+    "noam": "Noam, Transformer schedule, Attention Is All You Need",
+    "one_cycle": "one-cycle, one cycle, 1cycle, OneCycleLR, one-cycle policy, super-convergence",
+    "one_cycle_momentum": "one-cycle momentum, momentum schedule",
+    "per_epoch": "epochs, steps per epoch",
+    "plateau": "ReduceLROnPlateau, reduce on plateau, patience",
+    "range-test": "lr finder, learning rate finder, LR range test, lr_find",
+    "reclock": "batch size warmup, tokens, samples",
+    "reflect": "triangle wave, zigzag",
+    "shift": "delay, offset",
+    "stack": "vmap, sweep",
+    "staircase": "stepwise, StepLR",
+    "step_decay": "step decay, StepLR, drop every n epochs",
+    "stretch": "time scale, fractional epochs",
+    "testing": "custom scheduler, own schedule, subclass",
+    "text": "config file, parse, plot, draw, serialize",
+    "transforms": "optimizer, inject_hyperparams, layer-wise decay, parameter groups",
+    "trees": "pytree, filter_jit",
+    "warm_restarts": "warm restarts, SGDR, CosineAnnealingWarmRestarts, cosine annealing with warm restarts",
+    "warmup": "linear warmup, gradual warmup, WarmupLR, ramp up",
+    "warmup_cosine": "cosine with warmup, warmup and cosine annealing, get_cosine_schedule_with_warmup",
+    "warmup_stable_decay": "WSD, WSD schedule, trapezoidal, trapezoid, warmup-stable-decay",
+}
+"""What else readers call what a page is about, by its name: the search finds these words."""
+
 
 def kind(value: Any) -> str | None:
     """What a public value is: one of `KINDS`, or of the `types`; most functions are none."""
@@ -172,3 +223,16 @@ def write_pages(folder: Path) -> None:
         path = folder / name
         if not path.exists() or path.read_text() != text:
             path.write_text(text)
+
+
+def with_synonyms(page: str, text: str) -> str:
+    """A page with the words of `SYNONYMS` for the search: as phrases, and each for itself."""
+    if page not in SYNONYMS:
+        return text
+    phrases = SYNONYMS[page].split(", ")
+    words = sorted({word for phrase in phrases for word in re.findall(r"\w+", phrase)})
+    title, _, rest = text.partition("\n")
+    return (
+        f'---\nmyst:\n  html_meta:\n    keywords: "{", ".join(words)}"\n---\n'
+        f"{title}\n\n```{{index}} {', '.join(f'! {phrase}' for phrase in phrases)}\n```\n{rest}"
+    )

@@ -188,6 +188,13 @@ def write_pages(app: Sphinx) -> None:
     api.write_pages(api.PAGES)
 
 
+def with_synonyms(app: Sphinx, docname: str, content: list[str]) -> None:
+    """Adds the synonyms for the search to a page of the reference."""
+    if docname.startswith("reference/"):
+        app.env.note_dependency(api.__file__)
+        content[0] = api.with_synonyms(docname.rpartition("/")[2], content[0])
+
+
 def to_rst(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Converts the formulas and tables of a docstring from Markdown to reStructuredText."""
     text = re.sub(r"((?:^ *\|.*\|\n?)+)", lambda match: table(match[1]), "\n".join(lines), flags=re.MULTILINE)
@@ -262,6 +269,7 @@ def setup(app: Sphinx) -> None:
     app.add_directive("forecast", Forecast)
     app.add_directive("benchmark", Benchmark)
     app.connect("builder-inited", write_pages)
+    app.connect("source-read", with_synonyms)
     app.connect("autodoc-process-docstring", to_rst, priority=400)
     app.connect("autodoc-process-signature", short_signature)
     app.connect("autodoc-skip-member", without_types)

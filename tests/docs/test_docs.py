@@ -136,6 +136,10 @@ def test_the_pages_of_schedules_are_those_of_the_package(tmp_path):
     assert "playground.html#e=Linear%280.3%2C%200%2C%2010%29" in pages["Linear"]
 
 
+def test_a_synonym_is_of_a_page():
+    assert api.SYNONYMS.keys() <= SCHEDULES.keys() | set(api.reference_pages()) | {"index"}
+
+
 def test_the_readme_names_every_shape():
     readme = (ROOT / "README.md").read_text()
     listed = re.search(r"\*\*Shapes\*\* have a formula: (.*?)\.\n", readme, re.DOTALL)[1]
