@@ -1,8 +1,8 @@
 // The text form of jaxsched's schedules and their formulas, in float64. `tests/docs/test_playground.py`
 // compares every shape, combinator and preset with the library.
 //
-// A schedule is an object with `name`, `arguments`, `at(t)` for t >= 0, `end` (the number of steps until it
-// stays as it is, or null) and `marks(until)`, the steps at which one part goes over to the next.
+// A schedule has a `name`, the `values` of its fields, `at(t)` for t >= 0, `end`, the number of steps until it stays
+// as it is (null if it never does), and `marks(until)`, the steps at which one part goes over to the next.
 
 "use strict";
 
@@ -12,6 +12,7 @@ const jaxsched = (() => {
   const SMALLEST = 2 ** -126;
   const LOG_LARGEST = 88.7;
   const MOST_MARKS = 1000;
+  const MOST_TERMS = 1000;
 
   /** A mistake in a text: what is wrong, and where. */
   class Mistake extends Error {
@@ -96,7 +97,8 @@ const jaxsched = (() => {
 
     toString() {
       if (!this.keywords) return this.name;
-      return `partial(${[this.name, ...Object.entries(this.keywords).map(([key, value]) => `${key}=${show(value)}`)].join(", ")})`;
+      const texts = Object.entries(this.keywords).map(([key, value]) => `${key}=${show(value)}`);
+      return `partial(${[this.name, ...texts].join(", ")})`;
     }
   }
 
@@ -164,8 +166,9 @@ const jaxsched = (() => {
   }
 
   function within(name, number, { atLeast, above, atMost, below } = {}) {
-    if (!(Math.abs(number) <= LARGEST))
+    if (!(Math.abs(number) <= LARGEST)) {
       throw new Mistake(`\`${name}\` must be a finite float32 number, got ${show(number)}.`);
+    }
     const known = [
       ["at least", atLeast, number >= atLeast],
       ["above", above, number > above],
@@ -464,7 +467,8 @@ const jaxsched = (() => {
       make({ values, boundaries }) {
         if (values.length !== boundaries.length + 1) {
           throw new Mistake(
-            `\`values\` must have one more entry than \`boundaries\`, which has ${boundaries.length}, got ${values.length}.`,
+            "`values` must have one more entry than `boundaries`, " +
+              `which has ${boundaries.length}, got ${values.length}.`,
           );
         }
         return {
@@ -535,8 +539,9 @@ const jaxsched = (() => {
     join: {
       fields: [
         field("schedules", (name, value) => {
-          if (!Array.isArray(value))
+          if (!Array.isArray(value)) {
             throw new Mistake(`\`${name}\` must be a list of schedules, got ${describe(value)}.`);
+          }
           if (!value.length) throw new Mistake(`\`${name}\` must have at least one schedule, got none.`);
           return value.map((each, i) => asSchedule(`${name}[${i}]`, each));
         }),
@@ -545,7 +550,8 @@ const jaxsched = (() => {
       make({ schedules, boundaries }) {
         if (boundaries.length !== schedules.length - 1) {
           throw new Mistake(
-            `\`boundaries\` must have one fewer entry than \`schedules\`, which has ${schedules.length}, got ${boundaries.length}.`,
+            "`boundaries` must have one fewer entry than `schedules`, " +
+              `which has ${schedules.length}, got ${boundaries.length}.`,
           );
         }
         const starts = [0, ...boundaries];
@@ -682,6 +688,7 @@ const jaxsched = (() => {
 
   function combined(name, a, b) {
     const flat = [a, b].flatMap((each) => (each.name === name ? each.parts : [each]));
+    if (flat.length > MOST_TERMS) throw new Mistake(`A sum or product must have at most ${MOST_TERMS} terms here.`);
     const ends = flat.map((each) => each.end);
     return new Schedule(
       name,
@@ -716,8 +723,9 @@ const jaxsched = (() => {
     { total_steps: total, peak_fraction: fraction, shape, three_phases: three },
     [first, middle, last],
   ) {
-    if (typeof three !== "boolean")
+    if (typeof three !== "boolean") {
       throw new Mistake(`\`three_phases\` must be True or False, got ${describe(three)}.`);
+    }
     const most = three ? 0.5 : 1;
     const share = checked("peak_fraction", fraction, { atLeast: 0, atMost: most });
     const steps = checked("total_steps", total, { atLeast: 0 });
@@ -944,8 +952,9 @@ const jaxsched = (() => {
     let [best, found] = [0.6, null];
     for (const each of known) {
       const score = similarity(each.toLowerCase(), wanted);
-      if (score > best || (score === best && (found === null || each.toLowerCase() > found.toLowerCase())))
+      if (score > best || (score === best && (found === null || each.toLowerCase() > found.toLowerCase()))) {
         [best, found] = [score, each];
+      }
     }
     return found === null ? "." : `; did you mean \`${found}\`?`;
   }
@@ -1020,8 +1029,9 @@ const jaxsched = (() => {
         read.tuple = true;
         return read;
       }
-      if (kind !== "number" && kind !== "string" && kind !== "name")
+      if (kind !== "number" && kind !== "string" && kind !== "name") {
         this.fail(start, "Expected a schedule, a number or a list.");
+      }
       this.advance();
       if (kind === "number") return this.number(start, token);
       if (kind === "string") return token.slice(1, -1);
@@ -1058,8 +1068,9 @@ const jaxsched = (() => {
       const places = [];
       this.items.set(opening, places);
       this.depth += 1;
-      if (this.depth > DEEPEST)
+      if (this.depth > DEEPEST) {
         this.fail(opening, `Brackets must be nested at most ${DEEPEST} deep, got ${this.depth}.`);
+      }
       this.advance();
       while (this.next.text !== closing) {
         if (this.next.kind === "end") this.fail(opening, `\`${bracket}\` was never closed.`);
@@ -1107,8 +1118,9 @@ const jaxsched = (() => {
         (start) => {
           first = start;
           read = this.expression();
-          if (!(read instanceof Shape) || read.keywords)
+          if (!(read instanceof Shape) || read.keywords) {
             this.fail(start, "The first argument of `partial` must be the name of a shape.");
+          }
           name = read.name;
           return [name, FUNCTIONS[name].slice(3).map((each) => ({ ...each, keyword: true }))];
         },
@@ -1124,7 +1136,7 @@ const jaxsched = (() => {
       });
     }
 
-    /** Reads the arguments of a call, by name; `leading` reads the first of a `partial`, which says what the others are. */
+    /** Reads the arguments of a call, by name; `leading` reads a `partial`'s shape and says which others it has. */
     arguments(callee, parameters, leading = null) {
       const [values, places] = [{}, {}];
       let [named, count] = [false, 0];
@@ -1140,8 +1152,9 @@ const jaxsched = (() => {
           named = true;
           name = this.next.text;
           const known = parameters.map((each) => each.name);
-          if (!known.includes(name))
+          if (!known.includes(name)) {
             this.fail(start, `\`${callee}\` has no argument \`${cut(name)}\`${nearest(name, known)}`);
+          }
           if (name in values) this.fail(start, `\`${callee}\` has two values for \`${name}\`.`);
           this.advance();
         } else if (named) {
@@ -1168,8 +1181,9 @@ const jaxsched = (() => {
 
     combine(place, sign, left, right) {
       if (sign === "/") {
-        if (left instanceof Schedule || right instanceof Schedule)
+        if (left instanceof Schedule || right instanceof Schedule) {
           this.fail(place, "`/` must divide numbers; multiply the schedule by `1 / number`.");
+        }
         if (right.value === 0) this.fail(place, "Division by zero.");
       }
       return this.placed(place, {}, () => operate(sign, left, right));
@@ -1195,8 +1209,9 @@ const jaxsched = (() => {
 
   /** The schedule of a text. Throws a `Mistake`, whose `place` is an index into the text. */
   function parse(text) {
-    if (text.length > LONGEST_TEXT)
+    if (text.length > LONGEST_TEXT) {
       throw new Mistake(`\`text\` must have at most ${LONGEST_TEXT} characters, got ${text.length}.`);
+    }
     return new Reader(text).schedule();
   }
 
