@@ -220,7 +220,7 @@ def _growing(t: Clock, cycle_steps: Any, length_factor: Any, cycles: Any) -> tup
     growing = factor != 1
     growth = jnp.where(growing, factor - 1, 1)
     passed = t.ratio(cycle_steps)
-    gained = jnp.maximum(jnp.minimum(passed, 2.0**62) * growth, 2.0**-20 - 1)
+    gained = jnp.maximum(jnp.minimum(passed, 2.0**62) * growth, jnp.finfo(t.dtype).eps - 1)
     # The count may be off by one, so begin one cycle early and compare the starts.
     early = jnp.floor(jnp.where(growing, jnp.log1p(gained) / jnp.log1p(growth), passed)) - 1
     index = lax.stop_gradient(jnp.clip(early, 0, last))
@@ -249,6 +249,10 @@ def _growing(t: Clock, cycle_steps: Any, length_factor: Any, cycles: Any) -> tup
         index = jnp.where(begun, index + 1, index)
         start = start.select(begun, next_begin, start, nonnegative=True)
         scale = jnp.where(begun, next_scale, scale)
+    if cycles is not None:
+        # Shrinking cycles end at a step from which the logarithm cannot tell their number.
+        end = _snapped(length * (jnp.minimum(factor, 1) ** (last + 1) - 1) / growth, jnp)
+        index = jnp.where((factor < 1) & (t >= t.like(end)), lax.stop_gradient(last), index)
     return index, start, scale
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from selection import by_default
 
 import jaxsched as js
+from catalogue import reference
 
 lengths = st.integers(0, 40)
 periods = st.integers(1, 12)
@@ -202,3 +203,16 @@ def test_shrinking_cycles_end():
     rates = np.asarray(schedule(np.arange(20)))
     np.testing.assert_allclose(rates[[0, 4, 8, 10, 12, 13]], [1, 0.625, 0.5, 0.3125, 0.25, 0.15625])
     np.testing.assert_allclose(rates[14:], 0.0625)
+
+
+@pytest.mark.parametrize(
+    ("first", "factor", "cycles"),
+    [(50, 0.5, 25), (50, 0.9, 600), (10**8, 0.5, 40), (1000, 0.99, 700), (7, 0.3, 30), (64, 0.75, 2)],
+)
+def test_shrinking_cycles_end_in_the_last_one(first, factor, cycles):
+    schedule = js.cycle(js.Linear(0.3, 0.5, first), first, factor, value_factor=0.9995, cycles=cycles)
+    limit = round(first / (1 - factor))
+    steps = np.array([first, limit - 5, limit - 1, limit, limit + 1, 2 * limit, 2**31 - 1], np.int32)
+    expected = [reference.rate(schedule, step) for step in steps.tolist()]
+    for built in (schedule, reference.without_shortcuts(schedule)):
+        assert max(map(reference.ulps, built(steps), expected)) <= 4
