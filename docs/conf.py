@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any, ClassVar
 
+import jax
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import ReferenceRole, SphinxDirective
@@ -28,6 +29,8 @@ from benchmarks.report import RESULTS, markdown  # noqa: E402
 from catalogue import cases, ports  # noqa: E402
 from jaxsched._core.evaluate import batch_shape  # noqa: E402
 from jaxsched._inspect.plot import svg  # noqa: E402
+
+jax.config.update("jax_disable_most_optimizations", True)  # The program of a picture runs once.
 
 project = "jaxsched"
 author = "the jaxsched authors"
