@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import jaxsched as js
 from jaxsched.ports import big_vision
 
-
-def _made(decay_type: str, **more: Any) -> js.Schedule:
-    return big_vision.create_learning_rate_schedule(
-        12, base=0.3, decay_type=decay_type, warmup_steps=3, **more
-    )
-
-
 PORTS: dict[str, Callable[[], js.Schedule]] = {
-    "big_vision create_learning_rate_schedule linear": lambda: _made("linear", end=0.01),
-    "big_vision create_learning_rate_schedule polynomial": lambda: _made("polynomial", power=2.0),
-    "big_vision create_learning_rate_schedule cosine": lambda: _made("cosine", cooldown_steps=4),
-    "big_vision create_learning_rate_schedule rsqrt": lambda: _made(
-        "rsqrt", timescale=5, shift=2, cooldown_steps=4
+    "big_vision create_learning_rate_schedule linear": lambda: big_vision.create_learning_rate_schedule(
+        12, base=0.3, decay_type="linear", warmup_steps=3, end=0.01
     ),
-    "big_vision create_learning_rate_schedule stair": lambda: _made("stair", steps=[2, 7], mults=[0.5, 0.1]),
+    "big_vision create_learning_rate_schedule polynomial": lambda: big_vision.create_learning_rate_schedule(
+        12, base=0.3, decay_type="polynomial", warmup_steps=3, power=2.0
+    ),
+    "big_vision create_learning_rate_schedule cosine": lambda: big_vision.create_learning_rate_schedule(
+        12, base=0.3, decay_type="cosine", warmup_steps=3, cooldown_steps=4
+    ),
+    "big_vision create_learning_rate_schedule rsqrt": lambda: big_vision.create_learning_rate_schedule(
+        12, base=0.3, decay_type="rsqrt", warmup_steps=3, timescale=5, shift=2, cooldown_steps=4
+    ),
+    "big_vision create_learning_rate_schedule stair": lambda: big_vision.create_learning_rate_schedule(
+        12, base=0.3, decay_type="stair", warmup_steps=3, steps=[2, 7], mults=[0.5, 0.1]
+    ),
 }

@@ -7,8 +7,6 @@ from collections.abc import Callable
 import jaxsched as js
 from jaxsched.ports import mmengine
 
-WARMUP = {"type": "LinearLR", "start_factor": 0.1, "end": 4}
-
 PORTS: dict[str, Callable[[], js.Schedule]] = {
     "mmengine ConstantLR": lambda: mmengine.ConstantLR(0.3, 0.5, begin=2, end=6),
     "mmengine LinearLR": lambda: mmengine.LinearLR(0.3, 0.1, end=6, epoch_length=2),
@@ -30,9 +28,17 @@ PORTS: dict[str, Callable[[], js.Schedule]] = {
         0.9, [4, 6], [1, 0.5], eta_min_ratio=0.5
     ),
     "mmengine param_scheduler": lambda: mmengine.param_scheduler(
-        0.3, [WARMUP, {"type": "CosineAnnealingLR", "eta_min": 0.01, "end": 12}]
+        0.3,
+        [
+            {"type": "LinearLR", "start_factor": 0.1, "end": 4},
+            {"type": "CosineAnnealingLR", "eta_min": 0.01, "end": 12},
+        ],
     ),
     "mmengine param_scheduler product": lambda: mmengine.param_scheduler(
-        0.3, [WARMUP, {"type": "MultiStepLR", "milestones": [2, 8], "gamma": 0.5}]
+        0.3,
+        [
+            {"type": "LinearLR", "start_factor": 0.1, "end": 4},
+            {"type": "MultiStepLR", "milestones": [2, 8], "gamma": 0.5},
+        ],
     ),
 }
