@@ -97,7 +97,7 @@ def plot(schedules: Drawable, steps: int | None = None, ax: Axes | None = None, 
     """
     named, _ = labelled(schedules)
     steps = _checked_steps(steps, named)
-    curves = _curves(named, steps, log, FINE, drawn=len(_curve_lines(ax)) if ax else 0)
+    curves = curves_of(named, steps, log, FINE, drawn=len(_curve_lines(ax)) if ax else 0)
     ax = ax or new_axes()
     for curve in curves:
         known = np.where(np.isfinite(curve.rates), curve.rates, np.nan)
@@ -109,7 +109,7 @@ def plot(schedules: Drawable, steps: int | None = None, ax: Axes | None = None, 
             ls="--" if curve.dashed else "-",
             label="\n".join(wrapped(curve.label, 70)),
         )
-    for mark in _marks(named, steps):
+    for mark in marks_of(named, steps):
         ax.axvline(mark, color="#555555", ls=":", lw=0.8, zorder=1)
     if "x" in log:
         ax.set_xscale("log")
@@ -254,9 +254,9 @@ def _svg(
     standalone: bool,
 ) -> str:
     total = _checked_steps(steps, named)
-    curves = _curves(named, total, log, COARSE)
+    curves = curves_of(named, total, log, COARSE)
     note = f"and {left_out} more" if left_out else ""
-    return picture(curves, total, _marks(named, total), log, labels, note, standalone)
+    return picture(curves, total, marks_of(named, total), log, labels, note, standalone)
 
 
 def labelled(schedules: Drawable, most: int | None = None) -> tuple[list[tuple[str, Schedule]], int]:
@@ -328,7 +328,7 @@ def sampled_steps(schedule: Schedule, steps: int, most: int, log: str = "") -> n
     return np.unique(np.concatenate([[first, steps - 1], spread.astype(np.int64), turns - 1, turns]))
 
 
-def _curves(
+def curves_of(
     named: Sequence[tuple[str, Schedule]], steps: int, log: str, most: int, drawn: int = 0
 ) -> list[Curve]:
     """The curves to draw, where `drawn` others already have their colours."""
@@ -346,7 +346,7 @@ def _curves(
     return curves
 
 
-def _marks(named: Sequence[tuple[str, Schedule]], steps: int) -> list[int]:
+def marks_of(named: Sequence[tuple[str, Schedule]], steps: int) -> list[int]:
     """The boundaries to mark; none if there are too many."""
     marks = {mark for _, schedule in named for mark in boundaries(schedule, steps)}
     return sorted(marks) if len(marks) <= MOST_MARKS else []

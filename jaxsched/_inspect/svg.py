@@ -22,7 +22,10 @@ HEIGHT = 150
 """The height of the axes with their numbers, in pixels; the labels come below."""
 
 TOP, RIGHT, BOTTOM = 22, 12, 34
-"""The margins around the curves, in pixels; the left one depends on the width of the numbers."""
+"""The least margins around the curves, in pixels; the numbers at the left and the right may need more."""
+
+SMALL_WIDTH, SMALL_HEIGHT, SMALL_TOP, SMALL_BOTTOM = 180, 84, 8, 18
+"""The size and the margins of a small picture, in pixels."""
 
 CHARACTER = 6.1
 """The width of one character of a label at the font size `FONT`, in pixels."""
@@ -73,6 +76,8 @@ def picture(
     standalone: bool = False,
     names: tuple[str, str] = ("step", "learning rate"),
     held: bool = True,
+    small: bool = False,
+    title: str = "",
 ) -> str:
     """The curves as an `<svg>` element.
 
@@ -87,28 +92,36 @@ def picture(
       names: the names of the axes.
       held: whether each rate is held until the next step; otherwise straight lines join the points, and the
         axis begins and ends with them.
+      small: whether it is a thumbnail, with fewer numbers and no names at its axes.
+      title: the text alternative, by default the labels.
     """
+    width, height, top, bottom, most = WIDTH, HEIGHT, TOP, BOTTOM, 5
+    if small:
+        width, height, top, bottom, most = SMALL_WIDTH, SMALL_HEIGHT, SMALL_TOP, SMALL_BOTTOM, 4
     low, high = _limits([curve.rates for curve in curves], "y" in log)
-    left = 12 + CHARACTER * max(len(_number(tick)) for tick in _ticks(low, high, "y" in log))
+    rows = _ticks(low, high, "y" in log, most)
     begin, stop = float("x" in log), float(max(end, 2 if "x" in log else 1))
     if not held:
         begin, stop = (float(of(of(curve.steps) for curve in curves)) for of in (min, max))
-    x = _Scale(begin, stop, left, WIDTH - RIGHT, "x" in log)
-    y = _Scale(low, high, HEIGHT - BOTTOM, TOP, "y" in log)
+    columns = [tick for tick in _ticks(begin, stop, "x" in log, most) if not held or tick == int(tick)]
+    left = 12 + CHARACTER * max(len(_number(tick)) for tick in rows)
+    right = max(RIGHT, 2 + CHARACTER / 2 * len(_number(columns[-1])))
+    x = _Scale(begin, stop, left, width - right, "x" in log)
+    y = _Scale(low, high, height - bottom, top, "y" in log)
     indent = 28 if len(curves) > 1 else 4
-    columns = int((WIDTH - 4 - indent) / CHARACTER)
-    labels = [wrapped(curve.label, columns) for curve in curves] if labelled else []
+    characters = int((width - 4 - indent) / CHARACTER)
+    labels = [wrapped(curve.label, characters) for curve in curves] if labelled else []
     labels += [[note]] if note else []
-    height = HEIGHT + LINE * sum(map(len, labels))
-    title = "; ".join(_cut(curve.label, 200) for curve in curves)
+    title = title or "; ".join(_cut(curve.label, 200) for curve in curves)
+    titles = ("", "") if small else (names[0], f"{names[1]}{_unknown(curves)}")
     return "\n".join(
         [
-            opening(WIDTH, height),
+            opening(width, height + LINE * sum(map(len, labels))),
             f"{FILE_STYLE if standalone else ''}<title>{escaped(title)}</title>",
-            *_axes(x, y, names[0], f"{names[1]}{_unknown(curves)}", whole=held),
+            *_axes(x, y, columns, rows, titles),
             *(_mark(x(mark), y) for mark in marks if x.low <= mark <= x.high),
             *(_curve(curve, end, x, y, held) for curve in curves),
-            *_labels(curves, labels, indent),
+            *_labels(curves, labels, indent, height + 4),
             "</svg>",
         ]
     )
@@ -169,18 +182,18 @@ def _limits(rates: Sequence[np.ndarray], log: bool) -> tuple[float, float]:
     return low - margin * (low != 0), high + margin * (high != 0)
 
 
-def _ticks(low: float, high: float, log: bool) -> list[float]:
-    """About four round numbers from `low` to `high`."""
+def _ticks(low: float, high: float, log: bool, most: int) -> list[float]:
+    """About `most` round numbers from `low` to `high`."""
     if log:
         powers = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
         if len(powers) > 2:
-            return [10.0**power for power in powers[:: math.ceil(len(powers) / 5)]]
+            return [10.0**power for power in powers[:: math.ceil(len(powers) / most)]]
         around = range(math.floor(math.log10(low)), math.ceil(math.log10(high)))
         values = [digit * 10.0**power for power in around for digit in (1, 2, 5)]
         if len(inside := [value for value in values if low <= value <= high]) > 1:
             return inside
-    unit = 10.0 ** math.floor(math.log10((high - low) / 4))
-    step = next(unit * k for k in (1, 2, 5, 10) if (high - low) / (unit * k) <= 5)
+    unit = 10.0 ** math.floor(math.log10((high - low) / (most - 1)))
+    step = next(unit * k for k in (1, 2, 5, 10) if (high - low) / (unit * k) <= most)
     return [step * k for k in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
@@ -195,10 +208,10 @@ def _unknown(curves: Sequence[Curve]) -> str:
     return f", not finite at step {steps.min()}" if steps.size else ""
 
 
-def _axes(x: _Scale, y: _Scale, name: str, title: str, whole: bool) -> list[str]:
-    """The grid, its tick labels and the names of the axes."""
-    columns = [tick for tick in _ticks(x.low, x.high, x.log) if not whole or tick == int(tick)]
-    rows = _ticks(y.low, y.high, y.log)
+def _axes(
+    x: _Scale, y: _Scale, columns: Sequence[float], rows: Sequence[float], names: tuple[str, str]
+) -> list[str]:
+    """The grid, its tick labels and the names of the axes, if they have any."""
     grid = "".join(f"M{x.start:.1f} {y(tick):.1f}H{x.stop:.1f}" for tick in rows)
     grid += "".join(f"M{x(tick):.1f} {y.start:.1f}V{y.stop:.1f}" for tick in columns)
     at_columns = "".join(
@@ -207,12 +220,13 @@ def _axes(x: _Scale, y: _Scale, name: str, title: str, whole: bool) -> list[str]
     at_rows = "".join(
         f'<text x="{x.start - 5:.1f}" y="{y(tick) + 3.5:.1f}">{_number(tick)}</text>' for tick in rows
     )
+    if names[0]:
+        at_columns += f'<text x="{(x.start + x.stop) / 2:.1f}" y="{y.start + 27:.1f}">{names[0]}</text>'
     return [
         f'<path d="{grid}" stroke="currentColor" stroke-opacity="0.15" fill="none"/>',
-        f'<g text-anchor="middle" opacity="0.8">{at_columns}'
-        f'<text x="{(x.start + x.stop) / 2:.1f}" y="{y.start + 27:.1f}">{name}</text></g>',
+        f'<g text-anchor="middle" opacity="0.8">{at_columns}</g>',
         f'<g text-anchor="end" opacity="0.8">{at_rows}</g>',
-        f'<text x="4" y="12" opacity="0.8">{title}</text>',
+        *([f'<text x="4" y="12" opacity="0.8">{names[1]}</text>'] if names[1] else []),
     ]
 
 
@@ -266,10 +280,9 @@ def wrapped(label: str, columns: int) -> list[str]:
     return textwrap.wrap(short, columns, break_on_hyphens=False, max_lines=MOST_LINES, placeholder=" …")
 
 
-def _labels(curves: Sequence[Curve], labels: Sequence[list[str]], left: int) -> list[str]:
-    """The labels below the axes; several curves each get a sample of their line."""
+def _labels(curves: Sequence[Curve], labels: Sequence[list[str]], left: int, y: int) -> list[str]:
+    """The labels below the axes from `y` on; several curves each get a sample of their line."""
     elements = []
-    y = HEIGHT + 4
     for i, lines in enumerate(labels):
         if i < len(curves) > 1:
             elements.append(f'<path d="M4 {y - 3.5}H22" {_stroke(curves[i])}/>')

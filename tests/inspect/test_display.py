@@ -22,7 +22,8 @@ from catalogue.cases import CASES, SHORT
 from jaxsched._core.versions import enable_x64
 from jaxsched._figures import new_axes
 from jaxsched._inspect.horizon import horizon
-from jaxsched._inspect.plot import COLOURS, plot, save, svg, to_html
+from jaxsched._inspect.plot import COLOURS, curves_of, labelled, marks_of, plot, save, svg, to_html
+from jaxsched._inspect.svg import picture
 from jaxsched._inspect.timeline import boundaries
 
 mpl.use("agg")
@@ -92,6 +93,30 @@ def test_the_notebook_shows_each_rate(name):
 def test_any_rates_are_shown(values):
     seen, pixel = shown_rates(svg(js.Table(values), len(values)), len(values))
     np.testing.assert_allclose(seen, np.float32(values), rtol=0, atol=pixel)
+
+
+@pytest.mark.parametrize("name", ["cosine", "geometric negative", "warmup"])
+def test_a_thumbnail_shows_each_rate_and_has_no_names(name):
+    named, _ = labelled(CASES[name](SHORT))
+    curves = curves_of(named, 200, "", 200)
+    text = picture(curves, 200, marks_of(named, 200), labelled=False, small=True, title="as a thumbnail")
+    seen, pixel = shown_rates(text, 200)
+    np.testing.assert_allclose(seen, curves[0].rates, rtol=0, atol=pixel)
+    root = parsed(text)
+    assert root.find(f"{SVG}title").text == "as a thumbnail"
+    assert not any(each.text[0].isalpha() for each in root.iter(f"{SVG}text"))
+
+
+WIDE_DIGIT = 6.4
+"""The width of a digit of DejaVu Sans, which is wider than most, in pixels."""
+
+
+@pytest.mark.parametrize("steps", [999, 1000, 20_000, 100_000, 1_000_000])
+def test_the_last_number_of_an_axis_is_not_cut_off(steps):
+    root = parsed(svg(js.Constant(0.1), steps))
+    for text in root.iter(f"{SVG}text"):
+        if not text.text[0].isalpha():
+            assert float(text.get("x")) + WIDE_DIGIT / 2 * len(text.text) < float(root.get("width"))
 
 
 @pytest.mark.parametrize(
