@@ -131,16 +131,16 @@ class Listing(SphinxDirective):
 
 
 class Gallery(SphinxDirective):
-    """Draws a section of the gallery."""
+    """Draws a section of the gallery or, without an argument, the form that filters its cards."""
 
-    required_arguments = 1
-    final_argument_whitespace = True
+    optional_arguments = 1
     option_spec: ClassVar[dict[str, Any]] = {}
 
     def run(self) -> list[nodes.Node]:
         for path in (gallery.__file__, cases.__file__, ports.__file__, js.__file__):
             self.env.note_dependency(path)
-        return [nodes.raw("", gallery.section(self.arguments[0]), format="html")]
+        text = gallery.section(self.arguments[0]) if self.arguments else gallery.filters()
+        return [nodes.raw("", text, format="html")]
 
 
 class Sweeps(SphinxDirective):

@@ -1,20 +1,23 @@
-"""The gallery of the site: a picture of every public schedule, with the call that makes it."""
+"""The gallery of the site: a card of every public schedule, with its picture and the call that makes it."""
 
 from __future__ import annotations
 
 import ast
 import html
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 import api
 import jax.numpy as jnp
+import numpy as np
 
 import jaxsched as js
 from catalogue import cases, ports
-from jaxsched._inspect.plot import svg
+from jaxsched._inspect.plot import curves_of, labelled, marks_of
+from jaxsched._inspect.svg import Curve, picture
 from jaxsched.ports import keras, mmengine, optax, paddle, timm, torch, transformers
 
 STEPS, PORT_STEPS = 1000, 24
@@ -96,15 +99,22 @@ PLATEAUS: dict[str, Callable[[], js.Plateau]] = {
     "transformers get_greedy_schedule": lambda: transformers.get_greedy_schedule(0.3, patience=0),
 }
 
+REFERENCE = Path(__file__).parent / "reference"
+TITLE = "# Ports of "
+"""How the page of a system's ports in `REFERENCE` begins."""
+
+SYSTEMS = {
+    system: (REFERENCE / f"ports-{system}.md").read_text().partition("\n")[0].removeprefix(TITLE)
+    for system in js.ports.SYSTEMS
+}
+"""The name of each system, as its page has it."""
+
 SECTIONS: dict[str, Mapping[str, Callable[[], Any]]] = {
     "Shapes": SHAPES,
     "Combinators": COMBINATORS,
     "Presets": PRESETS,
     "Plateaus": PLATEAUS,
-    **{
-        f"Ports: {system}": {name: build for name, build in ports.PORTS.items() if name.split()[0] == system}
-        for system in sorted({name.split()[0] for name in ports.PORTS})
-    },
+    "Ports": dict(sorted(ports.PORTS.items(), key=lambda item: SYSTEMS[item[0].split()[0]].casefold())),
 }
 
 KINDS = {"Shapes": ("transitions", "shapes"), "Combinators": ("combinators",)}
@@ -115,6 +125,9 @@ SHORT = ("Plateaus", "Ports")
 
 COMPOSED = ("Presets", "Ports")
 """The sections that also show what a schedule is composed of."""
+
+LONGEST_LINK = 1000
+"""The most characters of an expression in a link to the playground."""
 
 METRICS = [max(1 - step / 6, 0.0) for step in range(PORT_STEPS)]
 """The metrics that the plateaus observe: a loss that falls for six evaluations and then stays."""
@@ -139,6 +152,17 @@ class Panel(NamedTuple):
     def schedule(self) -> js.Schedule:
         """The schedule to draw."""
         return self.value if isinstance(self.value, js.Schedule) else under_plateau(self.value)
+
+    @property
+    def system(self) -> str:
+        """The system whose port it is, or `""`."""
+        first = self.name.split()[0]
+        return first if first in SYSTEMS else ""
+
+    @property
+    def title(self) -> str:
+        """The name without the system."""
+        return self.name.removeprefix(self.system).strip()
 
 
 def calls(path: Path) -> dict[str, str]:
@@ -193,15 +217,66 @@ def from_the_catalogue(name: str) -> Panel:
 
 def drawn(panel: Panel) -> str:
     """The picture of a panel, in the colours of the page."""
-    return svg(panel.schedule, panel.steps, labels=False, standalone=False)
+    named, _ = labelled(panel.schedule)
+    curves = curves_of(named, panel.steps, "", panel.steps)
+    description = f"{panel.title}: {described(curves, panel.steps)}"
+    return picture(
+        curves, panel.steps, marks_of(named, panel.steps), labelled=False, small=True, title=description
+    )
 
 
-def caption(panel: Panel, composed: bool) -> str:
-    """The call as HTML, with `composed` followed by the expression that it returns."""
-    text = repr(panel.value)
-    short = text if len(text) <= 100 else f"{text[:97]}..."
-    parts = f" is <code>{html.escape(short)}</code>" if composed else ""
-    return f"<code>{html.escape(panel.call)}</code>{parts}"
+def described(curves: Sequence[Curve], steps: int) -> str:
+    """What a picture shows, for those who do not see it."""
+    rates = np.array([curve.rates for curve in curves])
+    ends = f"{rates[0, 0]:.3g} at step 0, {rates[0, -1]:.3g} at step {steps - 1}"
+    first = ends if len(curves) == 1 else f"{len(curves)} curves"
+    return f"{first}, from {rates.min():.3g} to {rates.max():.3g}"
+
+
+def in_the_playground(panel: Panel) -> str:
+    """The address that draws a panel in the playground, or `""` if it is no text there."""
+    if not isinstance(panel.value, js.Schedule):
+        return ""
+    members, _ = labelled(panel.value)
+    text = panel.call.replace("js.", "")
+    if len(members) > 1 or not readable(text, panel.value):
+        text = "\n".join(label for label, _ in members)
+    if len(text) > LONGEST_LINK or not all(readable(label, each) for label, each in members):
+        return ""
+    return f"playground.html#{urlencode({'e': text, 'steps': panel.steps})}"
+
+
+def readable(text: str, value: js.Schedule) -> bool:
+    """Whether `text` is the expression of a schedule."""
+    try:
+        return js.parse(text) == value
+    except ValueError:
+        return False
+
+
+def breakable(text: str, end: str = "") -> str:
+    """Text as HTML that may break after `(` and between the words of a name before `end`."""
+    rest = rf"(?=\w+{re.escape(end)})"
+    return re.sub(
+        rf"(?<=\()|(?<=[a-z])(?=[A-Z]){rest}|(?<=_){rest}|(?<=\w{{3}}\.){rest}", "<wbr/>", html.escape(text)
+    )
+
+
+def code(text: str) -> str:
+    """A block of code. The class is that of the blocks that have a button to copy them."""
+    return f'<div class="highlight"><pre>{breakable(text, "(")}</pre></div>'
+
+
+def card(panel: Panel, composed: bool) -> str:
+    """A panel as HTML, with `composed` also the expression that its call returns."""
+    system = f" <span>{SYSTEMS[panel.system]}</span>" if panel.system else ""
+    parts = [f"<h3>{breakable(panel.title)}{system}</h3>", drawn(panel), code(panel.call)]
+    if composed:
+        parts.append(f"<details><summary>As an expression</summary>{code(repr(panel.value))}</details>")
+    if address := in_the_playground(panel):
+        name = html.escape(f"Open in the playground: {panel.title}")
+        parts.append(f'<a href="{html.escape(address)}" aria-label="{name}">Open in the playground</a>')
+    return f'<li data-system="{panel.system}">{"".join(parts)}</li>'
 
 
 def section(title: str) -> str:
@@ -210,9 +285,25 @@ def section(title: str) -> str:
     Raises:
       KeyError: no section has this title.
     """
-    composed = title.startswith(COMPOSED)
-    figures = (
-        f"<figure>{drawn(panel)}<figcaption>{caption(panel, composed)}</figcaption></figure>"
-        for panel in panels(title)
+    cards = (card(panel, title in COMPOSED) for panel in panels(title))
+    return f'<ul class="gallery" role="list">{"".join(cards)}</ul>'
+
+
+def filters() -> str:
+    """The form that chooses among the cards. Its script shows it; without a script there are all cards."""
+    families = "".join(
+        f'<label><input type="checkbox" name="family" value="{title.lower()}"> {title}</label>'
+        for title in SECTIONS
     )
-    return f'<div class="gallery">{"".join(figures)}</div>'
+    systems = "".join(
+        f'<option value="{system}">{name}</option>'
+        for system, name in sorted(SYSTEMS.items(), key=lambda item: item[1].casefold())
+    )
+    return (
+        '<form class="gallery-filters" autocomplete="off" hidden="">'
+        f"<fieldset><legend>Family</legend>{families}</fieldset>"
+        f'<label>System <select name="system"><option value="">All</option>{systems}</select></label>'
+        '<label>Name or expression <input type="search" name="text" spellcheck="false"></label>'
+        '<button type="reset">Clear</button><p role="status"></p></form>'
+        '<script src="_static/gallery.js" defer=""></script>'
+    )
