@@ -2,7 +2,7 @@
 
 `benchmarks/results/forecast/compare.json` is the log of these runs, as
 `python -m train compare --as-published --seeds 3` leaves it: 30 epochs of scikit-learn's digits. What the
-same runs gave on Fashion-MNIST is in `benchmarks/results/chapter.json`, the table of the README.
+same runs gave on Fashion-MNIST is in `benchmarks/results/chapter.json`, the table of `docs/training.md`.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -269,6 +269,27 @@ def measure(part: str) -> dict[str, list[Row]]:
     return tables
 
 
+def in_short(tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Row]:
+    """The table of the README: warmup and cosine, then a join of 1,000 parts."""
+    cells = (
+        ("warmup(Cosine)", "tpu", "closed over", "instructions on a TPU"),
+        ("warmup(Cosine)", "gpu", "closed over", "kernels on a GPU"),
+        ("warmup(Cosine)", "cpu", "in a step", "operations in a step of SGD on a CPU"),
+        ("warmup(Cosine)", "cpu", "trace, lower, compile", "to trace, lower and compile"),
+        ("warmup(Cosine)", "cpu", "an eager call", "an eager call"),
+        ("warmup(Cosine)", "cpu", "many rates", "10^6 rates in one call"),
+        ("join of 1,000", "tpu", "closed over", "instructions on a TPU"),
+        ("join of 1,000", "cpu", "trace, lower, compile", "to trace, lower and compile"),
+    )
+    rows = []
+    for schedule, table, column, what in cells:
+        (row,) = (each for each in tables[table] if each["schedule"] == schedule)
+        cost = row[column]
+        beside = cost if isinstance(cost, Mapping) else f"{cost:,} to {row['Optax']:,}"
+        rows.append({"schedule": f"`{schedule}`", "what": what, "ours to Optax's": beside})
+    return rows
+
+
 def measured_by(python: str, part: str) -> dict[str, list[Row]]:
     """Measures a part in another environment."""
     subprocess.run([python, "-m", "benchmarks.cost", "--part", part], check=True, cwd=ROOT)
@@ -292,6 +313,8 @@ def main() -> None:
         if python:
             tables |= measured_by(python, part)
     publish("cost/bounds", judged(tables), COMMAND)
+    if {"tpu", "gpu"} <= tables.keys():
+        publish("cost/short", in_short(tables), COMMAND)
 
 
 if __name__ == "__main__":

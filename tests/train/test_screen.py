@@ -112,10 +112,10 @@ def test_the_default_has_no_finding(peak, length):
     assert schedule.peak() == peak
 
 
-def test_the_retarget_of_the_readme_trains_on_with_more_than_the_last_rate():
+def test_the_retarget_of_the_page_trains_on_with_more_than_the_last_rate():
     found = re.search(
         r'--resume runs/digits-1 --epochs (\d+) --schedule "(.*)" --retarget "?(.*?)"?$',
-        (ROOT / "README.md").read_text(),
+        (ROOT / "docs" / "training.md").read_text(),
         re.MULTILINE,
     )
     epochs, text, policy = found.groups()
