@@ -22,7 +22,9 @@ All ports take these arguments:
 - `lr_field`, `initial_lr_field`: where OLMo-core writes and reads rates; no effect.
 
 In the formulas, $T$, $W$ and $D$ are `t_max` and the lengths of the warmup and the decay, and $b$ is
-`initial_lr`. The warmup is $\text{warmup\_min\_lr} + (b - \text{warmup\_min\_lr}) \, t / W$ while $t < W$.
+`initial_lr`. The warmup, while $t < W$, is
+
+$$\text{warmup\_min\_lr} + (b - \text{warmup\_min\_lr}) \, t / W$$
 
 A linear decay that ends at `t_max` does not stop there: past it OLMo-core's line goes on, below
 `decay_min_lr` and below 0, and so does the port's. `jaxsched.clip(schedule, decay_min_lr)` stops it.
