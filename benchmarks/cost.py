@@ -36,7 +36,7 @@ from benchmarks.bounds import Row, judged
 from benchmarks.peers import PAIRS, PARTS, Pair, T, W
 from benchmarks.report import RESULTS, publish
 from benchmarks.targets import Target
-from benchmarks.timing import Times, calls_in, paired
+from benchmarks.timing import Times, calls_in, in_words, paired
 
 ROOT = Path(__file__).parents[1]
 COMMAND = "python -m benchmarks.cost"
@@ -285,8 +285,14 @@ def in_short(tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Row]:
     for schedule, table, column, what in cells:
         (row,) = (each for each in tables[table] if each["schedule"] == schedule)
         cost = row[column]
-        beside = cost if isinstance(cost, Mapping) else f"{cost:,} to {row['Optax']:,}"
-        rows.append({"schedule": f"`{schedule}`", "what": what, "ours to Optax's": beside})
+        if isinstance(cost, Mapping):
+            ours, theirs, (low, high) = in_words(cost["ours"]), in_words(cost["theirs"]), cost["spread"]
+            ratio = f"{cost['factor']:.2f} ({low:.2f} to {high:.2f})"
+        else:
+            ours, theirs, ratio = f"{cost:,}", f"{row['Optax']:,}", None
+        rows.append(
+            {"schedule": f"`{schedule}`", "what": what, "ours": ours, "Optax": theirs, "ratio": ratio}
+        )
     return rows
 
 

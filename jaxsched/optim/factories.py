@@ -70,7 +70,10 @@ def with_schedule(
         cannot be made. The message has the first difference.
     """
     if not callable(factory):
-        raise TypeError(f"`factory` must be a function such as `optax.adamw`, got {describe(factory)}.")
+        raise TypeError(
+            "`factory` must be a function such as `optax.adamw`, which is not called yet, "
+            f"got {describe(factory)}."
+        )
     try:
         parameters = [*inspect.signature(factory).parameters.values()]
     except ValueError:  # A builtin such as `dict` has no signature.

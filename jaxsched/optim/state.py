@@ -87,7 +87,7 @@ def learning_rate(opt_state: Any) -> Any:
     if not rates:
         raise ValueError(
             "There is no learning rate in this optimizer state. Instead of `optax.adamw(schedule)` use "
-            "`optax.chain(optax.adamw(1.0), jaxsched.scale_by_learning_rate(schedule, flip_sign=False))`."
+            "`jaxsched.with_schedule(optax.adamw, schedule)`."
         )
     return _by_label(rates)
 

@@ -157,7 +157,7 @@ def test_the_message_has_the_difference():
 BAD_TYPES = {
     "no factory": (
         lambda: js.with_schedule(optax.adamw(0.1), 0.1),
-        "`factory` must be a function such as `optax.adamw`, got GradientTransformation",
+        "`factory` must be a function such as `optax.adamw`, which is not called yet, got Gradient",
     ),
     "no rate": (
         lambda: js.with_schedule(optax.scale_by_adam, 0.1),
