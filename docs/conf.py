@@ -44,16 +44,20 @@ extensions = [
 ]
 exclude_patterns = ["**.ipynb_checkpoints"]
 
+highlight_language = "bash"
+
 html_theme = "furo"
 html_title = "jaxsched"
 html_static_path = ["_static"]
+templates_path = ["_templates"]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 html_show_copyright = False
 html_show_sphinx = False
 html_copy_source = False
 html_use_index = False
 html_domain_indices = False
-pygments_style = "friendly"
+pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "github-dark"
 
 myst_enable_extensions = ["dollarmath"]
@@ -66,6 +70,8 @@ nb_merge_streams = True
 
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
+# A shell may not know comments: zsh does not when it is typed to. Shell code has neither names nor keys.
+copybutton_exclude = ".linenos, pre:not(:has(.n, .nt)) .c1"
 
 default_role = "name"
 add_module_names = False
@@ -250,6 +256,12 @@ def without_last_line(app: Sphinx, doctree: nodes.document) -> None:
         block.children = [nodes.Text(block.rawsource)]
 
 
+def with_heading_levels(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Gives the captions of Sphinx's tables of contents the level that a heading must have."""
+    for part in {"body", "furo_navigation_tree"} & context.keys():
+        context[part] = context[part].replace('role="heading"', 'role="heading" aria-level="2"')
+
+
 def copy_mathjax(app: Sphinx) -> list[Any]:
     """Copies MathJax to the site from the package `sphinx-mathjax-offline`."""
     spec = importlib.util.find_spec("sphinx-mathjax-offline")
@@ -277,4 +289,5 @@ def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-signature", short_signature)
     app.connect("autodoc-skip-member", without_types)
     app.connect("doctree-read", without_last_line)
+    app.connect("html-page-context", with_heading_levels, priority=900)  # after the theme
     app.connect("html-collect-pages", copy_mathjax)

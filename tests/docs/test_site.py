@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
+import doctest
+import re
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
 
-WIDTHS = {"desktop": 1280, "phone": 390}
+VISITS = {"desktop": (1280, "light"), "phone": (360, "dark")}
+"""The widths and colour schemes of the windows that visit every page."""
+
+RULES = {
+    "light": {"resultTypes": ["violations"], "preload": False},
+    "dark": {"resultTypes": ["violations"], "preload": False, "runOnly": ["color-contrast"]},
+}
+"""The options of axe: the other scheme changes colours alone, and files cannot be loaded twice."""
+
+UNSEEN = [["mjx-container"], ["th:has(> p > .math)"]]
+"""What axe leaves out: it does not read the MathML that stands behind the picture of a formula."""
+
+SIDEBAR = [[".sidebar-drawer"]]
+"""What it leaves out of every page but the first, as it is the same."""
 
 LOOK = """async () => {
     if (window.MathJax?.startup) await MathJax.startup.promise;
+    // Twice: the site's script looks at the sizes of boxes at the end of a frame.
+    for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
     const all = (selector) => [...document.querySelectorAll(selector)];
     const boxes = [document.documentElement, ...all(".content")];
     return {
         overflow: Math.max(...boxes.map((box) => box.scrollWidth - box.clientWidth)),
+        unnamed: all(".content :is(img, svg)").filter((picture) => {
+            if (picture.closest("mjx-container, a, button, label, [role=img][aria-label]")) return false;
+            const name = picture.alt ?? picture.querySelector("title")?.textContent;
+            return picture.checkVisibility() && (!name || name === picture.getAttribute("src"));
+        }).map((picture) => picture.outerHTML.slice(0, 200)),
         broken: all("img").filter((image) => !image.naturalWidth).map((image) => image.src),
         untypeset: all(".math:not(:has(mjx-container))").map((formula) => formula.innerText),
         mistyped: all("mjx-merror").map((error) => error.innerText),
@@ -26,9 +48,13 @@ LOOK = """async () => {
 pytestmark = pytest.mark.thorough
 
 
-def look_at(browser, site, width):
-    """What a browser window of this width shows on each page, and the errors while it loads."""
-    context = browser.new_context(viewport={"width": width, "height": 900}, offline=True)
+def look_at(browser, site, width, scheme):
+    """What a browser window shows on each page, the errors while it loads, and what axe finds."""
+    package = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install .[test]")
+    axe = package.Axe()
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True, reduced_motion="reduce"
+    )
     page = context.new_page()
     wrong = []
     page.on("console", lambda said: said.type in ("error", "warning") and wrong.append(said.text))
@@ -38,18 +64,26 @@ def look_at(browser, site, width):
     for path in sorted(site.rglob("*.html")):
         wrong.clear()
         page.goto(path.as_uri(), wait_until="load")
-        yield path, page.evaluate(LOOK) | {"wrong": [*wrong]}
+        seen = page.evaluate(LOOK) | {"wrong": [*wrong]}
+        left_out = {"exclude": UNSEEN + SIDEBAR * (path.name != "index.html")}
+        found = axe.run(page, left_out, RULES[scheme]).response["violations"]
+        seen["axe"] = [
+            (rule["id"], node["html"][:200], node["failureSummary"])
+            for rule in found
+            for node in rule["nodes"]
+        ]
+        yield path, seen
     context.close()
 
 
-@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
-def test_pages(browser, site, width):
+@pytest.mark.parametrize(("width", "scheme"), VISITS.values(), ids=VISITS)
+def test_pages(browser, site, width, scheme):
     problems, pages = [], {}
-    for path, seen in look_at(browser, site, width):
+    for path, seen in look_at(browser, site, width, scheme):
         name = str(path.relative_to(site))
         problems += [
             (name, what, seen[what])
-            for what in ("wrong", "broken", "untypeset", "mistyped", "overflow")
+            for what in ("wrong", "broken", "unnamed", "untypeset", "mistyped", "overflow", "axe")
             if seen[what]
         ]
         pages[path.resolve()] = seen
@@ -67,3 +101,25 @@ def test_pages(browser, site, width):
             if not target.is_file() or (anchor and unquote(anchor) not in pages[target]["ids"]):
                 problems.append((path.name, "link", link))
     assert not problems
+
+
+COPIED = """(button) => new Promise((resolve) => {
+    document.addEventListener("copy", () => resolve(document.activeElement.value), { once: true });
+    button.focus();
+    document.activeElement.click();
+})"""
+
+
+def test_copied_code_can_be_pasted_into_a_shell(browser, site):
+    page = browser.new_page()
+    shells = 0
+    for name in ("how-to/preview.html", "training.html"):
+        page.goto((site / name).as_uri())
+        for button in page.locator("button.copybtn").all():
+            code = page.locator(button.get_attribute("data-clipboard-target")).inner_text()
+            examples = doctest.DocTestParser().get_examples(code)
+            wanted = "".join(example.source for example in examples) or re.sub(" *#.*", "", code)
+            assert [*map(str.rstrip, button.evaluate(COPIED).splitlines())] == wanted.splitlines()
+            shells += not examples
+    page.close()
+    assert shells
