@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 import jaxsched as js
 
@@ -26,8 +26,8 @@ FRACTION = r", \quad p = \min(t / T, 1)"
 KINDS = ("transitions", "shapes", "combinators", "presets")
 """What has a page for each name."""
 
-ONLY_IN_PYTHON = ("Lambda", "stack")
-"""The schedules that the playground cannot draw."""
+ONLY_IN_PYTHON = ("Lambda(", "stack(", "select(")
+"""What the playground cannot draw."""
 
 SYNONYMS = {
     "Constant": "constant learning rate, fixed learning rate, flat",
@@ -201,15 +201,19 @@ def pages(wanted: str) -> dict[str, list[str]]:
 
 
 def page(title: str, group: list[str]) -> str:
-    """The page of a schedule: its picture, a link to the playground and its docstring."""
+    """The page of a schedule: its picture and its docstring."""
     lines = "\n".join(line for name in group for line in examples(getattr(js, name)))
     parts = [f"# {title}", f"```{{curve}}\n{lines}\n```"]
-    if title not in ONLY_IN_PYTHON:
-        parts.append(f'<a href="../../playground.html#e={quote(lines, safe="")}">Open in the playground</a>')
     for name in group:
         directive = "autoclass" if inspect.isclass(getattr(js, name)) else "autofunction"
         parts.append(f"```{{eval-rst}}\n.. currentmodule:: jaxsched\n\n.. {directive}:: {name}\n```")
     return "\n\n".join(parts) + "\n"
+
+
+def in_the_playground(expressions: Iterable[str], steps: int | None) -> str:
+    """The address, beside the index, at which the playground draws these expressions."""
+    given = {"e": "\n".join(expressions)} | ({} if steps is None else {"steps": steps})
+    return f"playground.html#{urlencode(given)}"
 
 
 def write_pages(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import importlib.util
 import inspect
 import json
@@ -120,8 +121,14 @@ class Curve(SphinxDirective):
         schedules = {line: api.schedule(line) for line in self.content if line}
         first = next(iter(schedules.values()))
         drawn = first if batch_shape(first) else schedules
-        picture = svg(drawn, self.options.get("steps"), standalone=False)
-        return [nodes.raw("", f'<div class="curve">{picture}</div>', format="html")]
+        steps = self.options.get("steps")
+        parts = [svg(drawn, steps, standalone=False)]
+        if not any(name in line for name in api.ONLY_IN_PYTHON for line in schedules):
+            root = "../" * self.env.docname.count("/")
+            address = html.escape(root + api.in_the_playground(schedules, steps))
+            name = html.escape(f"Open in the playground: {', '.join(schedules)}")
+            parts.append(f'<a href="{address}" aria-label="{name}">Open in the playground</a>')
+        return [nodes.raw("", f'<div class="curve">{"".join(parts)}</div>', format="html")]
 
 
 class Listing(SphinxDirective):

@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
 
 import api
 import jax.numpy as jnp
@@ -238,12 +237,12 @@ def in_the_playground(panel: Panel) -> str:
     if not isinstance(panel.value, js.Schedule):
         return ""
     members, _ = labelled(panel.value)
-    text = panel.call.replace("js.", "")
-    if len(members) > 1 or not readable(text, panel.value):
-        text = "\n".join(label for label, _ in members)
-    if len(text) > LONGEST_LINK or not all(readable(label, each) for label, each in members):
+    texts = [panel.call.replace("js.", "")]
+    if len(members) > 1 or not readable(texts[0], panel.value):
+        texts = [label for label, _ in members]
+    if sum(map(len, texts)) > LONGEST_LINK or not all(readable(label, each) for label, each in members):
         return ""
-    return f"playground.html#{urlencode({'e': text, 'steps': panel.steps})}"
+    return api.in_the_playground(texts, panel.steps)
 
 
 def readable(text: str, value: js.Schedule) -> bool:

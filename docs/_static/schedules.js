@@ -908,13 +908,13 @@ const jaxsched = (() => {
     String.raw`\s*(?:` +
       String.raw`(?<number>(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9][0-9_]*)?(?![\p{L}\p{N}_.]))` +
       String.raw`|(?<keyword>[\p{L}_][\p{L}\p{N}_]*)\s*=(?!=)` +
-      String.raw`|(?<name>[\p{L}_][\p{L}\p{N}_]*)` +
+      String.raw`|(?:(?:js|jaxsched)\.)?(?<name>[\p{L}_][\p{L}\p{N}_]*)` +
       String.raw`|(?<string>'[^'\\\n]{0,1000}'|"[^"\\\n]{0,1000}")` +
       String.raw`|(?<sign>[-+,()\[\]]|\*(?!\*)|\/(?!\/))` +
       String.raw`|(?<comment>#[^\n]*)` +
       String.raw`|(?<end>$)` +
       String.raw`|(?<other>[^]))`,
-    "uy",
+    "uyd",
   );
 
   function* tokens(text) {
@@ -922,7 +922,7 @@ const jaxsched = (() => {
     for (;;) {
       const match = TOKEN.exec(text);
       const [kind, found] = Object.entries(match.groups).find(([, each]) => each !== undefined);
-      const start = match.index + match[0].search(/\S|$/);
+      const [start] = match.indices.groups[kind];
       if (kind !== "comment") yield { kind, text: found, start };
       if (kind === "other" || kind === "end") return;
     }
@@ -977,7 +977,9 @@ const jaxsched = (() => {
 
     advance() {
       this.next = this.tokens.next().value;
-      if (this.next.kind === "other") this.fail(this.next.start, "This is not part of a schedule's text.");
+      if (this.next.kind !== "other") return;
+      const dot = "A name in a text has no dots. Of a port, use the text that it prints as.";
+      this.fail(this.next.start, this.next.text === "." ? dot : "This is not part of a schedule's text.");
     }
 
     schedule() {

@@ -33,9 +33,10 @@ def readable() -> dict[str, Callable[..., Any]]:
 def parse(text: str, **numbers: Number) -> Schedule:
     """Reads the text form of a schedule, as `repr` writes it.
 
-    The text may contain the names of shapes, combinators, presets and your own `Schedule` classes; numbers,
-    strings, lists, tuples, `None`, `True`, `False` and `partial(Shape, keyword=number)`; `+`, `-` and `*`
-    between numbers and schedules, `/` between numbers; and comments. Nothing else is looked up or executed.
+    The text may contain the names of shapes, combinators, presets and your own `Schedule` classes, with or
+    without `js.` in front; numbers, strings, lists, tuples, `None`, `True`, `False` and
+    `partial(Shape, keyword=number)`; `+`, `-` and `*` between numbers and schedules, `/` between numbers; and
+    comments. Nothing else is looked up or executed.
 
     Numbers that you give by name can stand in the text too. The schedule holds the numbers, not their names.
 

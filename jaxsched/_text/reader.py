@@ -11,7 +11,8 @@
     argument   = [KEYWORD "="] expression
     partial    = "partial" "(" SHAPE {"," KEYWORD "=" expression} [","] ")"
 
-GIVEN is the name of a number that the caller gives.
+GIVEN is the name of a number that the caller gives. A NAME or a SHAPE may begin with `js.` or `jaxsched.`,
+as in Python.
 
 It does not use `ast.parse`: each error points at its place, and neither the grammar nor the messages depend
 on the Python version.
@@ -60,7 +61,7 @@ TOKEN = re.compile(
     r"""\s*(?:
     (?P<number>(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9][0-9_]*)?(?![\w.]))
     | (?P<keyword>[^\W\d]\w*)\s*=(?!=)
-    | (?P<name>[^\W\d]\w*)
+    | (?:(?:js|jaxsched)\.)?(?P<name>[^\W\d]\w*)
     | (?P<string>'(?:PLAIN|"|ESCAPE){0,1000}'|"(?:PLAIN|'|ESCAPE){0,1000}")
     | (?P<sign>[-+,()\[\]]|\*(?!\*)|/(?!/))
     | (?P<comment>\#[^\n]*)
@@ -72,6 +73,10 @@ TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 """The tokens of a text. A string is as `repr` writes it; only fields of your own can hold one."""
+
+
+STRAY = {".": "A name in a text has no dots. Of a port, use the text that it prints as."}
+"""What to do about a character that no text contains."""
 
 
 class Token(NamedTuple):
@@ -140,7 +145,9 @@ class Reader:
         """Moves to the next token."""
         self.next = next(self._tokens)
         if self.next.kind == "other":
-            raise self.error(self.next.start, "This is not part of a schedule's text.")
+            raise self.error(
+                self.next.start, STRAY.get(self.next.text, "This is not part of a schedule's text.")
+            )
 
     def expression(self, tightness: int = 0) -> Any:
         """Operands between operators of a higher precedence than `tightness`; a term is one too."""

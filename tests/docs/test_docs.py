@@ -161,7 +161,14 @@ def test_the_pages_of_schedules_are_those_of_the_package(tmp_path):
         page = pages["Table" if name == "table" else name]
         assert re.search(rf"^\.\. auto(class|function):: {name}$", page, re.MULTILINE)
         assert f"{{curve}}\n{name}(" in page or name == "table"
-    assert "playground.html#e=Linear%280.3%2C%200%2C%2010%29" in pages["Linear"]
+
+
+def test_a_link_to_the_playground_holds_expressions_and_steps():
+    assert (
+        api.in_the_playground(["0.1", "shift(1, 2)"], 9)
+        == "playground.html#e=0.1%0Ashift%281%2C+2%29&steps=9"
+    )
+    assert api.in_the_playground(["0.1"], None) == "playground.html#e=0.1"
 
 
 def test_a_synonym_is_of_a_page():

@@ -47,6 +47,9 @@ MISTAKES = """\
 
 Cosine
 Cosine()
+js.Cosine()
+js.Cosine.power
+ports.torch.StepLR(0.1, 30)
 Cosine(0.3, 0)
 Cosin(0.3, 0, 10)
 cosine(0.3, 0, 10)

@@ -95,6 +95,8 @@ def test_functions_print():
     assert repr(js.Lambda(jnp.sin)) == "Lambda(<sin>)"
 
 
+DOTS = "A name in a text has no dots. Of a port, use the text that it prints as."
+
 MISTAKES = {
     # names
     "warmup(Cosin(0.3, 0.01, 15), 5)": ("Unknown schedule `Cosin`; did you mean `Cosine`?", "Cosin("),
@@ -214,7 +216,9 @@ MISTAKES = {
     "Cosine(0.3, 0.01]": ("Expected `,` or `)`.", "]"),
     "Table([0.3 0.01])": ("Expected `,` or `]`.", "0.01"),
     "Constant(1) Constant(2)": ("Expected `+`, `-`, `*`, `/` or the end.", "Constant(2)"),
-    "Constant(0.1).value": ("This is not part of a schedule's text.", ".value"),
+    "Constant(0.1).value": (DOTS, ".value"),
+    "js.ports.torch.StepLR(0.1, 30)": (DOTS, ".torch"),
+    "optax.Constant(0.1)": (DOTS, ".Constant"),
     "Constant(**{})": ("This is not part of a schedule's text.", "**"),
     "Constant(2 ** 9)": ("This is not part of a schedule's text.", "**"),
     "Constant(0x10)": ("This is not part of a schedule's text.", "0x10"),
@@ -426,6 +430,9 @@ def test_what_python_writes_beside_repr_is_read():
     assert js.parse("one_cycle(1, 2, 3, 4, three_phases=True)") == js.one_cycle(1, 2, 3, 4, three_phases=True)
     assert js.parse("clip(1, None, max_value = 3)") == js.clip(1, max_value=3)
     assert js.parse("\n# the rate\nConstant(\n  0.1 # for ever\n)\n") == js.Constant(0.1)
+    assert js.parse("js.warmup(jaxsched.Cosine(1, 0, 5), 5, shape=js.Rex)") == js.warmup(
+        js.Cosine(1, 0, 5), 5, shape=js.Rex
+    )
     assert js.parse("2 * 3 - 4 / -5 - 1") == js.Constant(2 * 3 - 4 / -5 - 1)
     assert js.parse("2 - Linear(1, 0, 5) - 1 * 3") == 2 - js.Linear(1, 0, 5) - 1 * 3
 
