@@ -125,7 +125,10 @@ def _cycle(s: Any, t: mpf) -> mpf:
         while start(k + 1) <= t and (s.cycles is None or k + 1 < exact(s.cycles)):
             k += 1
     if s.cycles is not None:
-        k = min(k, int(exact(s.cycles)) - 1)
+        most = int(exact(s.cycles))
+        k = min(k, most - 1)
+        if factor < 1 and t >= start(most):
+            return fade**k * rate(s.schedule, length)
     return fade**k * rate(s.schedule, min((t - start(k)) / factor**k, length))
 
 

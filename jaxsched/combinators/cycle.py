@@ -23,6 +23,9 @@ from jaxsched._core.span import Span
 MOST_STARTS = 2**15
 """The largest number of growing cycles whose starts are listed."""
 
+OVER = 0.0, 0.5
+"""The start and the scale of a cycle in which every step from the end on is past the end of the schedule."""
+
 
 class reflect(Schedule):
     r"""A schedule run forwards and backwards, repeatedly.
@@ -143,9 +146,12 @@ class cycle(Schedule):
         else:
             position = position_among(t, starts[1:])
             counts = np.arange(len(starts), dtype=np.float64)
-            index, start, scale = (
-                position.of(each, t.dtype) for each in (counts, starts, self.length_factor**counts)
-            )
+            scales = self.length_factor**counts
+            if self.length_factor < 1:
+                # The last entry is no cycle, but the end of the one before it.
+                counts[-1] -= 1
+                starts, scales = np.append(starts[:-1], OVER[0]), np.append(scales[:-1], OVER[1])
+            index, start, scale = (position.of(each, t.dtype) for each in (counts, starts, scales))
         local = Clock.floating(safe_divide((t - start).number, scale)).until(self.cycle_steps)
         return _faded(self.schedule.evaluate(local), self.value_factor, index, t.dtype)
 
@@ -202,8 +208,11 @@ def _faded(value: Any, factor: Any, index: Any, dtype: Any) -> Any:
 
 
 def _starts(cycle_steps: float, length_factor: float, cycles: float | None) -> np.ndarray | None:
-    """The steps at which cycles begin, up to the end of a clock; `None` if there are too many to list."""
-    count = np.inf if cycles is None else np.floor(cycles)
+    """The steps at which cycles begin, up to the end of a clock; `None` if there are too many to list.
+
+    The end of shrinking cycles is listed too.
+    """
+    count = np.inf if cycles is None else np.floor(cycles) + (length_factor < 1)
     if length_factor > 1:
         reach = math.log1p(LARGEST_STEP / cycle_steps * (length_factor - 1)) / math.log(length_factor)
         count = min(count, math.ceil(reach) + 1)
@@ -250,9 +259,12 @@ def _growing(t: Clock, cycle_steps: Any, length_factor: Any, cycles: Any) -> tup
         start = start.select(begun, next_begin, start, nonnegative=True)
         scale = jnp.where(begun, next_scale, scale)
     if cycles is not None:
-        # Shrinking cycles end at a step from which the logarithm cannot tell their number.
+        # Near the end of shrinking cycles the logarithm cannot tell their number, and their starts are equal.
         end = _snapped(length * (jnp.minimum(factor, 1) ** (last + 1) - 1) / growth, jnp)
-        index = jnp.where((factor < 1) & (t >= t.like(end)), lax.stop_gradient(last), index)
+        over = (factor < 1) & (t >= t.like(end))
+        index = jnp.where(over, lax.stop_gradient(last), index)
+        start = start.select(over, OVER[0], start, nonnegative=True)
+        scale = jnp.where(over, OVER[1], scale)
     return index, start, scale
 
 

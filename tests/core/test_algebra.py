@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,7 @@ from selection import by_default
 
 import jaxsched as js
 from catalogue import reference
+from jaxsched.testing import float32_path
 
 lengths = st.integers(0, 40)
 periods = st.integers(1, 12)
@@ -207,7 +210,15 @@ def test_shrinking_cycles_end():
 
 @pytest.mark.parametrize(
     ("first", "factor", "cycles"),
-    [(50, 0.5, 25), (50, 0.9, 600), (10**8, 0.5, 40), (1000, 0.99, 700), (7, 0.3, 30), (64, 0.75, 2)],
+    [
+        (50, 0.5, 25),
+        (50, 0.9, 600),
+        (10**8, 0.5, 40),
+        (1000, 0.99, 700),
+        (7, 0.3, 30),
+        (64, 0.75, 2),
+        (90, 0.1, 400),
+    ],
 )
 def test_shrinking_cycles_end_in_the_last_one(first, factor, cycles):
     schedule = js.cycle(js.Linear(0.3, 0.5, first), first, factor, value_factor=0.9995, cycles=cycles)
@@ -216,3 +227,15 @@ def test_shrinking_cycles_end_in_the_last_one(first, factor, cycles):
     expected = [reference.rate(schedule, step) for step in steps.tolist()]
     for built in (schedule, reference.without_shortcuts(schedule)):
         assert max(map(reference.ulps, built(steps), expected)) <= 4
+
+
+@pytest.mark.parametrize("path", [contextlib.nullcontext, float32_path])
+@pytest.mark.parametrize(("factor", "cycles"), [(0.5, 25), (0.5, 1100), (0.9, 1000)])
+def test_the_last_of_shrinking_cycles_ends_once(path, factor, cycles):
+    """No cycle begins at the step to which the starts of the last ones are rounded."""
+    schedule = js.cycle(js.Linear(0.3, 0.0, 50), 50, factor, cycles=cycles)
+    end = round(50 / (1 - factor))
+    assert schedule.duration() == end
+    with path():
+        for built in (schedule, reference.without_shortcuts(schedule)):
+            np.testing.assert_array_equal(built(np.array([end, end + 1, 2**31 - 1], np.int32)), 0)
