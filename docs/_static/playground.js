@@ -277,8 +277,13 @@
     draw();
   }
 
-  async function copy() {
+  /** Keeps what was typed in the address, so that it is still there after a reload or a step back. */
+  function keep() {
     window.history.replaceState(null, "", link());
+  }
+
+  async function copy() {
+    keep();
     try {
       await navigator.clipboard.writeText(link());
       element("said").textContent = "Copied. The address bar has it too.";
@@ -296,11 +301,15 @@
   }
 
   document.addEventListener("DOMContentLoaded", () => {
-    for (const id of ["text", "steps", "log"]) element(id).addEventListener("input", draw);
+    for (const id of ["text", "steps", "log"]) {
+      element(id).addEventListener("input", draw);
+      element(id).addEventListener("change", keep);
+    }
     element("example").addEventListener("change", (event) => {
       element("text").value = event.target.value;
       element("steps").value = "";
       draw();
+      keep();
     });
     element("link").addEventListener("click", copy);
     element("svg").addEventListener("click", () => save("schedule.svg", "image/svg+xml", picture(drawn, 800, true)));

@@ -137,7 +137,8 @@ const jaxsched = (() => {
   }
 
   const isConstant = (each) => each.name === "Constant";
-  const negates = (each) => each.name === "Product" && isConstant(each.parts[0]) && each.parts[0].at(0) === -1;
+  const negates = ({ name, parts }) =>
+    name === "Product" && isConstant(parts[0]) && parts[0].at(0) === -1 && !isConstant(parts[1]);
 
   function operation(schedule) {
     const product = schedule.name === "Product";

@@ -39,9 +39,12 @@ Exponential(0.1, 100)
 Exponential(0, 1e9, 1e-3)
 cycle(Linear(0.3, 0.5, 50), 50, 0.5, cycles=100)
 cycle(Linear(0, 0.5, 5), 5, value_factor=100)
+cycle(Linear(0.3, 0, 50), 50, 0.5, cycles=25)
 reclock(Linear(0.3, 0, 50), 2 * Linear(0, 50, 100) + 5)
+Linear(1, 0, 5) - 0.81 * Table([1, 2])
+-(0.81 * Table([1, 2])) - Table([1, 2])
 """.splitlines()
-"""Rates at the ends of their ranges."""
+"""Rates at the ends of their ranges, and signs before numbers."""
 
 MISTAKES = """\
 
@@ -278,6 +281,17 @@ def test_a_link_carries_everything(page, address):
     page.goto(f"{address}#{urlencode({'e': 'Linear(1, 0, 4) + 0.5', 'steps': 9})}")
     assert "over 9 steps: Linear(1, 0, 4) + 0.5</title>" in curves(page).inner_html()
     assert not page.get_by_label("Logarithmic").is_checked()
+
+
+def test_what_was_typed_is_still_there_after_a_step_back(page, address):
+    page.goto(f"{address}#e=0.1")
+    expressions(page).fill("Linear(1, 0, 5)")
+    page.get_by_label("Steps").fill("7")
+    page.get_by_label("Logarithmic").focus()
+    page.goto("about:blank")
+    page.go_back()
+    assert expressions(page).input_value() == "Linear(1, 0, 5)"
+    assert "over 7 steps" in curves(page).inner_html()
 
 
 @pytest.mark.parametrize("link", ["#e=Cosine(0.3", "#e=%E0%A4%A", "#e=", "#e=0.1&steps=x", "#e=%00%22%3E"])
