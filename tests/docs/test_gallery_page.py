@@ -99,6 +99,7 @@ def test_a_link_carries_the_filters(page, panels):
     assert page.evaluate(SHOWN) == calls(panels)
     page.evaluate("location.hash = '#system=nobody'")
     page.wait_for_function("location.hash")
+    assert page.locator("[name=system] option:checked").inner_text() == "All"
     assert page.evaluate(SHOWN) == calls(panels)
     page.evaluate("location.hash = '#text=rex'")
     page.wait_for_function("document.querySelector('[name=text]').value === 'rex'")
