@@ -709,9 +709,11 @@ const jaxsched = (() => {
       const [a, b] = [left.value, right.value];
       return num(sign === "+" ? a + b : sign === "-" ? a - b : sign === "*" ? a * b : a / b);
     }
+    if (sign === "-") {
+      return operate("+", left, right instanceof Num ? num(-right.value) : operate("*", num(-1), right));
+    }
     const [a, b] = [left, right].map((each) => (each instanceof Num ? constant(within("operand", each.value)) : each));
-    if (sign === "*") return combined("Product", a, b);
-    return combined("Sum", a, sign === "+" ? b : operate("*", num(-1), b));
+    return combined(sign === "*" ? "Product" : "Sum", a, b);
   }
 
   // Presets: compositions under the names that the library gives them.

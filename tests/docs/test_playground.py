@@ -43,6 +43,9 @@ cycle(Linear(0.3, 0, 50), 50, 0.5, cycles=25)
 reclock(Linear(0.3, 0, 50), 2 * Linear(0, 50, 100) + 5)
 Linear(1, 0, 5) - 0.81 * Table([1, 2])
 -(0.81 * Table([1, 2])) - Table([1, 2])
+Linear(1, 0, 5) - 0.5
+Linear(1, 0, 5) - (-0.5)
+0.5 - Linear(1, 0, 5) - 0
 """.splitlines()
 """Rates at the ends of their ranges, and signs before numbers."""
 
@@ -136,6 +139,8 @@ Cosine(0.3, 0, 10))
 partial(Cosine, power=2)
 1e999
 Constant(0.3) * 1e39
+Constant(0.3) - 1e39
+1e39 - Constant(0.3)
 warmup_cosine(0.3, 10, 20)
 warmup_stable_decay(0.3, 100, 50, 60)
 one_cycle(0.1, 0.3, 0, 100, 2)
