@@ -177,7 +177,7 @@ def page(browser, address):
 
 
 def expressions(page):
-    return page.get_by_role("textbox", name="Expressions, one a line")
+    return page.get_by_role("textbox", name="Expressions, one per line")
 
 
 def curves(page):
