@@ -86,7 +86,7 @@ def test_the_rate_that_was_applied_is_remembered():
 
 
 def test_no_rate_to_read_is_an_error_with_the_remedy():
-    with pytest.raises(ValueError, match="chain\\(optax.adamw\\(1.0\\), jaxsched.scale_by_learning_rate"):
+    with pytest.raises(ValueError, match=r"`jaxsched.with_schedule\(optax.adamw, schedule\)`"):
         js.learning_rate(optax.adamw(SCHEDULE).init(PARAMS))
 
 
