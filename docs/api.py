@@ -189,7 +189,8 @@ def listing(wanted: str) -> str:
     if wanted in KINDS:
         tree = "\n".join(f"schedules/{name}" for name in pages(wanted))
         return f"{table(rows(wanted))}\n```{{toctree}}\n:hidden:\n\n{tree}\n```\n"
-    return table([("name", "what it is"), *map(row, documented(f"ports-{wanted}"))])
+    curves = f'<a href="../gallery.html#system={wanted}">Their curves in the gallery</a>'
+    return table([("name", "what it is"), *map(row, documented(f"ports-{wanted}"))]) + f"\n{curves}\n"
 
 
 def pages(wanted: str) -> dict[str, list[str]]:

@@ -49,6 +49,12 @@ def test_every_shape_combinator_and_preset_is_there(sections):
 
 
 @pytest.mark.parametrize("system", js.ports.SYSTEMS)
+def test_the_reference_links_the_curves_of_a_system(sections, system):
+    assert f'<a href="../gallery.html#system={system}">' in api.listing(system)
+    assert any(panel.system == system for panel in sections["Ports"])
+
+
+@pytest.mark.parametrize("system", js.ports.SYSTEMS)
 def test_every_port_is_there(sections, system):
     module = importlib.import_module(f"jaxsched.ports.{system}")
     functions = public_functions(module)
