@@ -981,7 +981,7 @@ const jaxsched = (() => {
     advance() {
       this.next = this.tokens.next().value;
       if (this.next.kind !== "other") return;
-      const dot = "A name in a text has no dots. Of a port, use the text that it prints as.";
+      const dot = "A name in a text has no dots. For a port, use the text that it prints.";
       this.fail(this.next.start, this.next.text === "." ? dot : "This is not part of a schedule's text.");
     }
 

@@ -75,7 +75,7 @@ TOKEN = re.compile(
 """The tokens of a text. A string is as `repr` writes it; only fields of your own can hold one."""
 
 
-STRAY = {".": "A name in a text has no dots. Of a port, use the text that it prints as."}
+STRAY = {".": "A name in a text has no dots. For a port, use the text that it prints."}
 """What to do about a character that no text contains."""
 
 

@@ -95,7 +95,7 @@ def test_functions_print():
     assert repr(js.Lambda(jnp.sin)) == "Lambda(<sin>)"
 
 
-DOTS = "A name in a text has no dots. Of a port, use the text that it prints as."
+DOTS = "A name in a text has no dots. For a port, use the text that it prints."
 
 MISTAKES = {
     # names
