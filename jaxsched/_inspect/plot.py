@@ -165,7 +165,6 @@ def svg(
     steps: int | None = None,
     *,
     log: str = "",
-    labels: bool = True,
     standalone: bool = True,
 ) -> str:
     """A small picture as SVG, drawn without Matplotlib.
@@ -174,14 +173,13 @@ def svg(
       schedules: as in `plot`; only the first 16 are drawn.
       steps: as in `plot`.
       log: as in `plot`.
-      labels: whether to print the names or expressions below the curves.
       standalone: whether it is a file, with its own light and dark mode, rather than part of a page.
 
     Raises:
       TypeError: as in `plot`.
       ValueError: as in `plot`.
     """
-    return _svg(*labelled(schedules, MOST_CURVES), steps, log, labels, standalone)
+    return _svg(*labelled(schedules, MOST_CURVES), steps, log, standalone)
 
 
 def to_html(schedule: Schedule) -> str | None:
@@ -194,7 +192,7 @@ def to_html(schedule: Schedule) -> str | None:
         named, left_out = labelled(schedule, MOST_CURVES)
     except (TypeError, ValueError):
         return None
-    return f"<div>{_svg(named, left_out, None, '', labels=True, standalone=False)}</div>"
+    return f"<div>{_svg(named, left_out, None, '', standalone=False)}</div>"
 
 
 def _rule_to_html(rule: Rule) -> str | None:
@@ -250,13 +248,12 @@ def _svg(
     left_out: int,
     steps: int | None,
     log: str,
-    labels: bool,
     standalone: bool,
 ) -> str:
     total = _checked_steps(steps, named)
     curves = curves_of(named, total, log, COARSE)
     note = f"and {left_out} more" if left_out else ""
-    return picture(curves, total, marks_of(named, total), log, labels, note, standalone)
+    return picture(curves, total, marks_of(named, total), log, note=note, standalone=standalone)
 
 
 def labelled(schedules: Drawable, most: int | None = None) -> tuple[list[tuple[str, Schedule]], int]:
