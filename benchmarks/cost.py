@@ -36,7 +36,7 @@ from benchmarks.bounds import Row, judged
 from benchmarks.peers import PAIRS, PARTS, Pair, T, W
 from benchmarks.report import RESULTS, publish
 from benchmarks.targets import Target
-from benchmarks.timing import Times, calls_in, in_words, paired
+from benchmarks.timing import Times, calls_in, in_ratio, in_words, paired
 
 ROOT = Path(__file__).parents[1]
 COMMAND = "python -m benchmarks.cost"
@@ -286,8 +286,8 @@ def in_short(tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Row]:
         (row,) = (each for each in tables[table] if each["schedule"] == schedule)
         cost = row[column]
         if isinstance(cost, Mapping):
-            ours, theirs, (low, high) = in_words(cost["ours"]), in_words(cost["theirs"]), cost["spread"]
-            ratio = f"{cost['factor']:.2f} ({low:.2f} to {high:.2f})"
+            ours, theirs = in_words(cost["ours"]), in_words(cost["theirs"])
+            ratio = in_ratio(cost["factor"], cost["spread"])
         else:
             ours, theirs, ratio = f"{cost:,}", f"{row['Optax']:,}", None
         rows.append(

@@ -13,7 +13,7 @@ from typing import Any
 
 import jax
 
-from benchmarks.timing import Times, in_words, paired
+from benchmarks.timing import Times, in_ratio, in_words, paired
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -37,14 +37,14 @@ def cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
     if isinstance(value, Mapping):
-        ours, theirs, (low, high) = in_words(value["ours"]), in_words(value["theirs"]), value["spread"]
-        return f"{ours} to {theirs}: {value['factor']:.2f} ({low:.2f} to {high:.2f})"
+        ratio = in_ratio(value["factor"], value["spread"])
+        return f"{in_words(value['ours'])} to {in_words(value['theirs'])}: {ratio}"
     return str(value)
 
 
 def row(what: str, ours: str, theirs: str, peer: str, times: Times | None = None) -> dict[str, Any]:
     """A row of a table of comparisons, with the ratio of `times` and its lowest and highest."""
-    ratio = f"{times.ratio:.2f} ({times.spread[0]:.2f} to {times.spread[1]:.2f})" if times else None
+    ratio = in_ratio(times.ratio, times.spread) if times else None
     return {"what": what, "ours": ours, "theirs": theirs, "peer": peer, "ratio": ratio}
 
 

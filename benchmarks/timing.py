@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 
@@ -63,6 +63,12 @@ def _seconds(function: Callable[[], Any], calls: int) -> float:
     for _ in range(calls):
         function()
     return (time.perf_counter() - began) / calls
+
+
+def in_ratio(ratio: float, spread: Iterable[float]) -> str:
+    """A ratio as text, with its lowest and highest."""
+    low, high = spread
+    return f"{ratio:.2f} ({low:.2f} to {high:.2f})"
 
 
 def in_words(seconds: float) -> str:
